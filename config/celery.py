@@ -16,7 +16,7 @@ app.autodiscover_tasks(
     [
         f"onboarding.{feature}"
         for feature in (
-            *("plans", "requirements", "cutovers", "monitoring", "lifecycle"),
+            *("plans", "requirements", "cutovers", "monitoring", "lifecycle", "portfolio"),
             "lifecycle.tenant_import",
         )
     ]

@@ -50,6 +50,7 @@ _TASKS = {
         "onboarding.delete_abandoned_imports",
         "onboarding.import_sheet",
         "onboarding.import_tenants",
+        "onboarding.make_dashboard_csv",
         "onboarding.resume_imports",
         "onboarding.resume_tenant_imports",
         "onboarding.sweep_files",

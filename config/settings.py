@@ -111,6 +111,7 @@ TEMPLATES = [
                     [("django.template.loaders.cached.Loader", TEMPLATE_LOADERS)],
                 )
             ],
+            "builtins": ["tenants.templatetags.reuse"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -121,6 +122,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# Inputs and selects without templates.
+FORM_RENDERER = "tenants.form_renderer.FormRenderer"
 
 # --- Data
 DATABASES: dict[str, dict[str, Any]] = {

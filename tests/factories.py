@@ -118,7 +118,7 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
     return make_tenant()
 
 
-def _client_person(tenant: Tenant, role: str) -> User:
+def client_person(tenant: Tenant, role: str) -> User:
     user = User.objects.create_user(f"{role}@northwind.test", "pw", name=f"{role.title()} Person")
     Membership.objects.create(tenant=tenant, user=user, role=role)
     return user
@@ -126,17 +126,17 @@ def _client_person(tenant: Tenant, role: str) -> User:
 
 @pytest.fixture
 def owner(tenant: Tenant) -> User:
-    return _client_person(tenant, "owner")
+    return client_person(tenant, "owner")
 
 
 @pytest.fixture
 def member(tenant: Tenant) -> User:
-    return _client_person(tenant, "member")
+    return client_person(tenant, "member")
 
 
 @pytest.fixture
 def viewer(tenant: Tenant) -> User:
-    return _client_person(tenant, "viewer")
+    return client_person(tenant, "viewer")
 
 
 @pytest.fixture

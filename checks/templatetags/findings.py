@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from checks.engine.codes import RENAMED_CODES
 
 register = template.Library()
 
+# The sentences that a process remembers.
+SENTENCES = 8192
 FALLBACK_TEMPLATE = "checks/findings/unknown_code.html"
 
 
@@ -27,13 +31,20 @@ def template_of(code: str) -> str:
 @register.simple_tag
 def finding(found: Mapping[str, Any]) -> SafeString:
     """Return the sentence of a stored finding; without a template, one with its code."""
-    code = str(found.get("code", ""))
+    return _sentence_before(str(found.get("code", "")), json.dumps(found.get("params") or {}))
+
+
+def sentence(code: str, params: str) -> SafeString:
+    """The sentence of a finding with its parameters as JSON. It depends on nothing else."""
     try:
-        sentence = get_template(template_of(code))
+        template_of_code = get_template(template_of(code))
     except TemplateDoesNotExist:
         return mark_safe(get_template(FALLBACK_TEMPLATE).render({"finding_code": code}).strip())
     # Rendering has escaped the values; strip() removes only white space.
-    return mark_safe(sentence.render(dict(found.get("params") or {})).strip())
+    return mark_safe(template_of_code.render(json.loads(params)).strip())
+
+
+_sentence_before = functools.lru_cache(SENTENCES)(sentence)
 
 
 @register.filter

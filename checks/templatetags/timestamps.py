@@ -9,7 +9,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -25,35 +25,21 @@ def is_within_hour(at: datetime) -> bool:
 @register.simple_tag
 def relative_time(at: datetime) -> SafeString:
     """A relative time; static/js/relative_time.js updates it."""
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative-time>{}</time>',
-        at.isoformat(),
-        _utc_title(at),
-        ago(at),
-    )
+    return _time_element(at, "data-relative-time", ago(at))
 
 
 @register.simple_tag
 def next_check(at: datetime) -> SafeString:
     """A future time as `relative_time` shows it; "due now" once it has passed."""
     text = ago(at) if at > timezone.now() else OVERDUE
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative-time="ahead">{}</time>',
-        at.isoformat(),
-        _utc_title(at),
-        text,
-    )
+    return _time_element(at, 'data-relative-time="ahead"', text)
 
 
 @register.simple_tag
 def duration_since(at: datetime) -> SafeString:
     """The time since `at`, without "ago"; static/js/relative_time.js updates it."""
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative-time="since">{}</time>',
-        at.isoformat(),
-        _utc_title(at),
-        _span(timezone.now() - at) or "less than a minute",
-    )
+    span = _span(timezone.now() - at) or "less than a minute"
+    return _time_element(at, 'data-relative-time="since"', span)
 
 
 @register.simple_tag
@@ -107,8 +93,17 @@ def format_countdown(seconds: int) -> str:
     return f"{days} day{'s' if days > 1 else ''} {face}" if days else face
 
 
+def _time_element(at: datetime, attribute: str, text: str) -> SafeString:
+    """A page can have hundreds. No part needs escaping: `text` consists of words and numbers."""
+    return mark_safe(
+        f'<time datetime="{at.isoformat()}" title="{_utc_title(at)}" {attribute}>{text}</time>'
+    )
+
+
 def _utc_title(at: datetime) -> str:
-    return f"{date_format(at.astimezone(UTC), 'D j M Y, H:i:s')} UTC"
+    """As the format "D j M Y, H:i:s" of Django."""
+    at = at.astimezone(UTC)
+    return f"{at:%a} {at.day} {at:%b} {at.year}, {at:%H:%M:%S} UTC"
 
 
 @register.filter

@@ -24,7 +24,7 @@ from onboarding.plans.domain_progress import (
     facts_by_task,
     sync_all_confirmations,
 )
-from onboarding.plans.proof import TaskEvidence, evidence_for
+from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from tenants.activity_names import ActivityName
@@ -86,6 +86,10 @@ class PlanContext:
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.tenant.time_zone)
 
+    @cached_property
+    def _by_subject(self) -> dict[SubjectKey, Check]:
+        return checks_by_subject(self.checks)
+
     def domains_of(self, task: Task) -> list[Domain]:
         """The domains that are not exempt from the task."""
         return [d for d in self.domains if (task.pk, d.pk) not in self.exempt]
@@ -101,6 +105,7 @@ class PlanContext:
             progress=self.progress.get(task.pk, {}),
             drifted_since=self.drifted_since,
             now=self.now,
+            by_subject=self._by_subject,
         )
 
 

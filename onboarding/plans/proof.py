@@ -35,6 +35,9 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 }
 
 
+# The kind of a check, its domain and its host.
+SubjectKey = tuple[str, int | None, int | None]
+
 # Findings on a received message that are a fault at any time.
 _NEVER_RIGHT = {"delivery-message.other-region"}
 
@@ -255,14 +258,18 @@ def evidence_for(
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
     drifted_since: Mapping[int, datetime] = MappingProxyType({}),
     now: datetime | None = None,
+    by_subject: Mapping[SubjectKey, Check] | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
     `domains` are the domains in scope, without the exempt ones. `progress` are the task's rows by
     domain id: a message proves the outbound cutover only if it was signed after the confirmation.
     `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
+    `by_subject` is `checks_by_subject(checks)`, for callers that evaluate many tasks.
     """
-    by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
+    if not (task.check_kinds if kinds is None else kinds):
+        return _NO_EVIDENCE
+    by_subject = checks_by_subject(checks) if by_subject is None else by_subject
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
     for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
@@ -273,6 +280,14 @@ def evidence_for(
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
+
+
+def checks_by_subject(checks: Iterable[Check]) -> dict[SubjectKey, Check]:
+    """The active checks by kind, domain and host."""
+    return {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
+
+
+_NO_EVIDENCE = TaskEvidence((), ())
 
 
 def _of_both_halves(subject: ProofSubject) -> ProofSubject:
@@ -339,13 +354,10 @@ def _is_plain_pass(check: Check) -> bool:
     )
 
 
-_Key = tuple[str, int | None, int | None]
-
-
 def _subjects(
     kind: CheckKind,
     task: Task,
-    by_subject: dict[_Key, Check],
+    by_subject: Mapping[SubjectKey, Check],
     domains: Sequence[Domain],
     hosts: Sequence[Host],
     progress: Mapping[int, DomainProgress],

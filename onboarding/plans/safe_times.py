@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
+from django.core.cache import cache
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
@@ -24,6 +26,9 @@ from checks.safe_times import (
 from onboarding.models import Task, TaskRole
 from tenants.models import Tenant
 from tenants.regions import Region
+
+# How long stored safe times remain, which are valid until an answer changes.
+STORED_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,13 @@ def safe_times_of(
 
 
 class LazySafeTimes(Mapping[str, PlanSafeTime]):
-    """The result of `safe_times_of`, read from the history of the checks at its first use."""
+    """The result of `safe_times_of`, computed at its first use, once for each change of an answer.
+
+    The checks must be loaded with `latest`.
+    """
 
     def __init__(self, tenant: Tenant, checks: Sequence[Check], *, now: datetime) -> None:
-        self._read = functools.cache(lambda: safe_times_of(tenant, checks, now=now))
+        self._read = functools.cache(lambda: _stored_safe_times(tenant, checks, now=now))
 
     def __getitem__(self, kind: str) -> PlanSafeTime:
         return self._read()[kind]
@@ -90,6 +98,40 @@ class LazySafeTimes(Mapping[str, PlanSafeTime]):
 
     def __len__(self) -> int:
         return len(self._read())
+
+
+def _stored_safe_times(
+    tenant: Tenant, checks: Sequence[Check], *, now: datetime
+) -> dict[str, PlanSafeTime]:
+    """As `safe_times_of`, without a query while no check has a new answer.
+
+    An observation never changes after the next one has begun. The newest one only becomes longer,
+    which changes no safe time. So the newest observation of each check identifies its history.
+    """
+    facts = [settings.VERSION, settings.CHECKS_TTL_THRESHOLD_SECONDS, tenant.region_values.mx]
+    facts += [
+        (
+            check.pk,
+            check.subject,
+            check.domain and check.domain.original_mx_ttl_seconds,
+            *_identity(check.latest),
+        )
+        for check in checks
+        if check.kind in SWITCH_OF_KIND
+    ]
+    key = f"safe-times:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
+    found: dict[str, PlanSafeTime] | None = cache.get(key)
+    if found is None:
+        found = safe_times_of(tenant, checks, now=now)
+        cache.set(key, found, timeout=STORED_SECONDS)
+    return {kind: replace(safety, now=now) for kind, safety in found.items()}
+
+
+def _identity(observation: Observation | None) -> tuple[object, ...]:
+    if observation is None:
+        return ()
+    began = (observation.first_seen_at, observation.first_run_ended_at)
+    return (observation.pk, *began, observation.runs > 0)
 
 
 # The switch whose safe time follows from the history of each check kind.

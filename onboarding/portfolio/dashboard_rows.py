@@ -63,7 +63,7 @@ def dashboard_rows(tenants: Sequence[Tenant]) -> list[CachedRow]:
 def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
     now = timezone.now()
     ids = [tenant.pk for tenant in tenants]
-    checked_at = _oldest_runs(ids)
+    checked_at = oldest_runs(ids)
     template = get_template("portfolio/dashboard_row.html")
     return {
         line.tenant.pk: CachedRow(
@@ -75,7 +75,7 @@ def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
     }
 
 
-def _oldest_runs(tenants: Collection[int]) -> dict[int, datetime]:
+def oldest_runs(tenants: Collection[int]) -> dict[int, datetime]:
     """The time of the oldest newest run by tenant. Without messages, which are never too old."""
     checks = Check.objects.filter(tenant__in=tenants, is_active=True, checked_at__isnull=False)
     oldest = checks.exclude(kind__in=MESSAGE_KINDS).order_by().values("tenant_id")
@@ -86,23 +86,33 @@ def _changes(
     line: DashboardRow, checked_at: datetime | None, *, now: datetime
 ) -> Iterator[datetime]:
     """The times after `now` at which the row changes with time alone."""
-    zone = zoneinfo.ZoneInfo(line.tenant.time_zone)
-    # The forecast begins today.
-    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    yield datetime.combine(tomorrow, time(), zone)
-    if checked_at is not None:
-        stale_at = checked_at + STALE_AFTER
-        yield stale_at if stale_at > now else now + _RECHECKED_WITHIN
-    times = [at for each in line.cutovers for at in (each.planned_at, *window_bounds(each))]
-    if line.status.safe_at is not None:
-        times.append(line.status.safe_at)
-    yield from (at for at in times if at > now)
+    yield from changes_with_time(line.tenant, line.cutovers, checked_at, now=now)
+    if line.status.safe_at is not None and line.status.safe_at > now:
+        yield line.status.safe_at
     for cutover in line.cutovers:
         if cutover.planned_at <= now:
             # "Overdue by 3 hours" and, from a day, "by 2 days".
             hours = int((now - cutover.planned_at).total_seconds()) // 3600
             later = hours + 1 if hours < 24 else (hours // 24 + 1) * 24
             yield cutover.planned_at + timedelta(hours=later)
+
+
+def changes_with_time(
+    tenant: Tenant, cutovers: Sequence[Cutover], checked_at: datetime | None, *, now: datetime
+) -> Iterator[datetime]:
+    """The times after `now` that change the state, the forecast or the next cutover of a tenant.
+
+    `checked_at` is the time of the oldest newest run.
+    """
+    zone = zoneinfo.ZoneInfo(tenant.time_zone)
+    # The forecast begins today.
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    yield datetime.combine(tomorrow, time(), zone)
+    if checked_at is not None:
+        stale_at = checked_at + STALE_AFTER
+        yield stale_at if stale_at > now else now + _RECHECKED_WITHIN
+    times = [at for each in cutovers for at in (each.planned_at, *window_bounds(each))]
+    yield from (at for at in times if at > now)
 
 
 def _cells(line: DashboardRow) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -54,6 +55,8 @@ def test_page_reads_only_shown_observations(
     client = signed_in(consultant)
     address = reverse(f"onboarding:{page}", args=ids)
     client.get(address)
+    # Stored safe times need no history.
+    cache.clear()
 
     with CaptureQueriesContext(
         connection,
@@ -64,3 +67,18 @@ def test_page_reads_only_shown_observations(
     assert response.status_code == 200
     assert Observation.objects.exists()
     assert (bool(read), any(map(_is_history, read))) == reads
+
+
+@pytest.mark.parametrize("page", ["plan-show", "my-tasks"])
+def test_stored_safe_time_needs_no_history(
+    tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck, page: str
+) -> None:
+    run_check(tenant, CheckKind.MX, Verdict.FAIL)
+    client = signed_in(consultant)
+    address = reverse(f"onboarding:{page}", args=[tenant.public_id])
+    client.get(address)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address)
+
+    assert not any(_is_history(q["sql"]) for q in captured)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,10 +17,11 @@ from django.views.decorators.http import require_GET
 
 from onboarding.models import Cutover, Phase, Task
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import filters
-from onboarding.portfolio.dashboard_rows import CSV_COLUMNS, dashboard_rows
+from onboarding.portfolio import dashboard_csv, filters
+from onboarding.portfolio.dashboard_rows import dashboard_rows
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.row_cache import cached_overview
+from onboarding.portfolio.tasks import queue_dashboard_csv
 from tenants.access import require
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -94,33 +93,25 @@ def _query_without_page(request: HttpRequest) -> str:
 
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
-def dashboard_csv(request: HttpRequest) -> HttpResponseBase:
-    """The complete list as a CSV file, sent in parts."""
-    chosen = filters.TenantFilter(request.GET, queryset=tenants_for(current_user(request)))
-    response = StreamingHttpResponse(_csv_lines(chosen.qs), content_type="text/csv; charset=utf-8")
+def dashboard_export(request: HttpRequest) -> HttpResponseBase:
+    """The complete list as a CSV file; for many tenants, the progress of the worker before it."""
+    user, query = current_user(request), request.GET.urlencode()
+    tenants = dashboard_csv.chosen_tenants(user, request.GET)
+    if dashboard_csv.is_sent_at_once(tenants):
+        return _as_file(StreamingHttpResponse(dashboard_csv.csv_lines(tenants)))
+    total = tenants.count()
+    queue_dashboard_csv(user, query, total=total)
+    export = dashboard_csv.export_of(user, query) or dashboard_csv.CsvExport(0, total)
+    # An open page shows the link to the file, and cannot download it.
+    if export.text and not getattr(request, "htmx", False):
+        return _as_file(HttpResponse(export.text))
+    return show(request, "portfolio/dashboard_export.html", "export", {"export": export})
+
+
+def _as_file(response: HttpResponseBase) -> HttpResponseBase:
+    response["Content-Type"] = "text/csv; charset=utf-8"
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     return response
-
-
-def _csv_lines(tenants: QuerySet[Tenant]) -> Iterator[str]:
-    """The lines of the file. The memory and the queries of a part are those of one page."""
-    writer = csv.writer(_Lines())
-    yield writer.writerow(CSV_COLUMNS)
-    ids = list(tenants.values_list("pk", flat=True))
-    for part in range(0, len(ids), PAGE):
-        found = {
-            each.pk: each for each in with_plan(tenants.filter(pk__in=ids[part : part + PAGE]))
-        }
-        # A tenant that was erased in the meantime is left out.
-        chosen = [found[pk] for pk in ids[part : part + PAGE] if pk in found]
-        yield "".join(writer.writerow(row.cells) for row in dashboard_rows(chosen))
-
-
-class _Lines:
-    """A file for `csv.writer` whose `write` returns the line."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 def _figures(

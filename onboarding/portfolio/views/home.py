@@ -9,11 +9,10 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from onboarding.plans.current_state import tenant_states
-from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import filters, queries
-from onboarding.portfolio.queries import unfinished
+from onboarding.portfolio import filters
+from onboarding.portfolio.queries import with_plan
+from onboarding.portfolio.tenant_rows import tenant_rows
 from tenants.access import require
 from tenants.models import User
 from tenants.permissions import Permission
@@ -52,12 +51,10 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
         tenants = tenants.filter(
             Q(name__icontains=wanted) | Q(domains__name__icontains=wanted)
         ).distinct()
-    found = Paginator(queries.with_plans(tenants), 50).get_page(request.GET.get("page"))
+    found = Paginator(with_plan(tenants), 50).get_page(request.GET.get("page"))
     context = {
         "tenants": found,
-        "states": tenant_states(list(found), now=now),
-        "forecasts": forecasts_of(unfinished(found), now=now) if user.is_mimecast else {},
-        "proposals": queries.open_proposal_counts(list(found)) if user.is_mimecast else {},
+        "rows": tenant_rows(list(found), is_staff=user.is_mimecast),
         "drifted": drifted.count(),
         "wanted": wanted,
         "is_mine": is_mine,

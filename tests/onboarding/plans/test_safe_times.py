@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from checks.models import Check, Observation
 from checks.queries import checks_of, observations_by_kind
 from onboarding.plans.safe_times import (
     SWITCH_OF_KIND,
+    LazySafeTimes,
     PlanSafeTime,
     safe_time_of,
     safe_times_by_kind,
@@ -144,3 +146,26 @@ def test_safe_time_counts_from_run_end(
     assert safe_time is not None
     run_ended_at = began + timedelta(minutes=5, seconds=40)
     assert safe_time.safe_at == run_ended_at + timedelta(seconds=3600)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stored_safe_times_equal_computed_ones(make_tenant: MakeTenant, seed: int) -> None:
+    random = Random(seed)
+    domains = ("one.test", "two.test")
+    tenant = make_tenant(domains=((domains[0], "primary"), (domains[1], "secondary")))
+    for number in range(10):
+        for domain in domains:
+            kind = random.choice([CheckKind.MX, CheckKind.MX_TTL])
+            values = random.choice([MX, ("10 mail.test",)])
+            ttl = random.choice([None, 300, 3600])
+            _observe(tenant, kind, 60 * number, ttl, *values, domain=domain)
+            check = Check.objects.get(tenant=tenant, kind=kind, domain__name=domain)
+            check.latest = check.observations.order_by("-first_seen_at").first()
+            check.save(update_fields=["latest"])
+        tenant.domains.update(original_mx_ttl_seconds=random.choice([None, 172_800]))
+
+        now = START + timedelta(hours=number)
+        for _ in range(2):
+            stored = dict(LazySafeTimes(tenant, list(checks_of(tenant)), now=now))
+
+            assert stored == _safe_times(tenant, now)

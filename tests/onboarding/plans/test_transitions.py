@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
@@ -421,6 +422,8 @@ def switch_mx(tenant: Tenant, at: datetime) -> None:
                 first_seen_at=moment,
                 last_seen_at=moment,
             )
+    # Without a newest observation of the check, stored safe times remain valid.
+    cache.clear()
 
 
 @pytest.mark.parametrize("role", ROLES)

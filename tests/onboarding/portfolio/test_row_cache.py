@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -18,13 +19,13 @@ from onboarding.cutovers.freezes import add_freeze, add_mimecast_holiday
 from onboarding.cutovers.planning import plan_cutover
 from onboarding.lifecycle.offboarding import close_tenant
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile
-from onboarding.models import Drift, Freeze, Holiday, Task
+from onboarding.models import Drift, Freeze, Holiday, Plan, Task
 from onboarding.monitoring.drifts import close_drift, open_drift
 from onboarding.plans.rollup import recompute_rollup
-from onboarding.portfolio import dashboard_rows
+from onboarding.portfolio import dashboard_rows, tenant_rows
 from tenants.models import Domain, Host, Tenant, User
 from tests.clock import Clock, frozen
-from tests.factories import START, MakeTenant, RunCheck, task_of
+from tests.factories import START, MakeTenant, RunCheck, client_person, task_of
 
 SignIn = Callable[[User], Client]
 # The clock of the test begins after the first runs.
@@ -87,10 +88,12 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def _shown(client: Client) -> tuple[str, str]:
+def _shown(client: Client) -> tuple[str, str, str]:
+    """The dashboard, its CSV file and the list of tenants."""
     html = client.get(reverse("onboarding:dashboard")).content.decode()
     rows = client.get(reverse("onboarding:dashboard-csv")).getvalue().decode()
-    return html[html.index('id="dashboard"') :], rows
+    tenants = client.get(reverse("onboarding:tenant-list")).content.decode()
+    return html[html.index('id="dashboard"') :], rows, tenants[tenants.index('id="tenants"') :]
 
 
 @pytest.fixture
@@ -149,10 +152,10 @@ def test_stored_rows_follow_the_time(
     # The session has ended by then.
     client.force_login(consultant)
 
-    stored = _shown(client)[1]
+    stored = _shown(client)[1:]
 
     cache.clear()
-    assert stored == _shown(client)[1]
+    assert stored == _shown(client)[1:]
 
 
 def test_unchanged_row_is_computed_once(
@@ -161,5 +164,22 @@ def test_unchanged_row_is_computed_once(
     _, client = viewed
     expected = _shown(client)
     monkeypatch.setattr(dashboard_rows, "_lines", None)
+    monkeypatch.setattr(tenant_rows, "tenant_states", None)
 
     assert _shown(client) == expected
+
+
+def test_client_row_has_no_proposals(viewed: tuple[Tenant, Client], signed_in: SignIn) -> None:
+    tenant, client = viewed
+    Host.objects.create(
+        tenant=tenant, name="mx.test", purpose="delivery", port=25, proposed_at=BEGIN
+    )
+    Plan.objects.filter(tenant=tenant).update(revision=F("revision") + 1)
+    staff = _shown(client)[2]
+
+    own = signed_in(client_person(tenant, "member")).get(
+        reverse("onboarding:tenant-list") + "?show=all"
+    )
+
+    assert "to decide" in staff
+    assert "to decide" not in own.content.decode()
