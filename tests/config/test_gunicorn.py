@@ -19,6 +19,8 @@ SECRETS = {
     "/invitation/eyJhbGciOiJIUzI1NiJ9abc123:1vQ2xw:Zk3cD9fGh4jK5lM6nO7pQ8rS9tU0vW1x/": "Zk3cD9fGh4",
     "/accounts/oidc/single-sign-on/login/callback/?code=4f9a7c2e1b&state=x": "4f9a7c2e1b",
     "/?token=verysecretvalue": "verysecretvalue",
+    "/c/Zk3cD9fGh4jK5lM6nO7pQ8rS9tU0vW1x.Ab1-cd2_ef3/gangway.ics": "Zk3cD9fGh4jK5lM6",
+    "/?shown=whsec_QHG+QOlLsRzjfG9LTgLvgDyaBbMcEEc=": "QHG+QOlLsRzjf",
 }
 
 

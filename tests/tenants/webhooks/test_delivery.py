@@ -82,6 +82,18 @@ def test_secret_and_target_are_encrypted(tenant: Tenant, owner: User) -> None:
     assert (secret in stored, "key=1" in stored) == (False, False)
 
 
+def test_failure_logs_no_secret(
+    tenant: Tenant, owner: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(status(500)) as receiver:
+        webhook, secret = webhook_for(receiver, tenant, owner)
+        add(tenant)
+        delivery.deliver(webhook.pk)
+
+    assert f"webhook {webhook.public_id}: 500" in caplog.text
+    assert [text for text in (secret, receiver.address, "key=1") if text in caplog.text] == []
+
+
 def test_change_and_message_are_one_transaction(
     tenant: Tenant, owner: User, django_capture_on_commit_callbacks: Any
 ) -> None:
