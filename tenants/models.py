@@ -489,71 +489,6 @@ class ErasurePermit(models.Model):
         return f"permit to erase {self.tenant}"
 
 
-class ApiToken(models.Model):
-    """A credential of a person for the API. Only its hash is stored (see `tenants.api_tokens`)."""
-
-    class Scope(models.TextChoices):
-        READ = "read", "Read"
-        WRITE = "write", "Read and write"
-        ADMINISTER = "administer", "Administer"
-
-    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=60)
-    scope = models.CharField(max_length=10, choices=Scope)
-    # The only tenant that the token can reach. Empty for every tenant of its owner.
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
-    )
-    token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    revoked_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["-created_at", "-pk"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
-
-    @property
-    def is_usable(self) -> bool:
-        return self.revoked_at is None and not self.is_expired
-
-
-class IdempotentRequest(models.Model):
-    """A request with an Idempotency-Key and its first response (see `tenants.rest.idempotency`).
-
-    The transaction of the change stores the row, so that both exist after a crash, or neither.
-    """
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    # Empty where the request concerns no tenant.
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
-    )
-    key = models.CharField(max_length=255)
-    # SHA-256 of method, path and body.
-    fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(default=0)
-    body = models.JSONField(null=True)
-    headers = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["user", "key"], name="one_response_per_idempotency_key")
-        ]
-
-
 class OutboxMessage(models.Model):
     """Work for another server: an e-mail to send, or a message to a Celery worker.
 
@@ -611,5 +546,7 @@ class EventCount(models.Model):
         return f"{self.name}: {self.number}"
 
 
-# Django finds the tables of an app through this module. The webhooks are a package of their own.
+# Django finds the tables of an app through this module.
 import tenants.webhooks.models  # noqa: E402, F401
+from tenants.api_models import ApiToken as ApiToken  # noqa: E402
+from tenants.api_models import IdempotentRequest as IdempotentRequest  # noqa: E402
