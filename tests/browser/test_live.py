@@ -1,4 +1,4 @@
-"""Live updates of open pages, keyboard shortcuts and scripts."""
+"""Updates of open pages without a stream, keyboard shortcuts and scripts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def test_confirmation_appears_on_open_page(
     confirmed_at = time.monotonic()
     expect(state).to_contain_text("Confirmed", timeout=4000)
 
-    assert time.monotonic() - confirmed_at < 2
+    # The second poll follows the first after 1.5 seconds.
+    assert time.monotonic() - confirmed_at < 3
     assert page.locator("#announcer").inner_text() == "End User Asset Library: done"
     assert console_errors == []
 

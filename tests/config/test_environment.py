@@ -15,6 +15,7 @@ from config.supervisor.environment import (
     broker_socket,
     check_port,
     embedded_environment,
+    live_port,
     lock_checkout,
 )
 
@@ -36,6 +37,19 @@ def test_port_in_use_suggests_another() -> None:
             check_port(port)
 
     check_port(port)
+
+
+def test_streams_use_the_next_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        other = live_port(port - 1)
+
+    assert other != port
+    assert live_port(port - 1) == port
+    assert 0 < live_port(65_535) < 65_535
 
 
 def test_checkout_runs_once(data: DataFolder) -> None:
