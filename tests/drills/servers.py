@@ -28,7 +28,7 @@ class Server:
         self.command, self.port, self.log, self.host = command, port, log, host
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start_without_waiting(self) -> None:
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -37,6 +37,9 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
+
+    def start(self) -> None:
+        self.start_without_waiting()
         if self.host == HOST:
             wait_for(HOST, self.port, self.log)
         else:
