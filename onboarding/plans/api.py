@@ -17,9 +17,11 @@ from rest_framework.response import Response
 
 from checks.api import ChecksView, RunInput, RunRequestedSerializer
 from checks.models import KIND_CHOICES, VERDICT_CHOICES, Check
-from onboarding.error_responses import ServiceError, problem_response
+from onboarding.error_responses import ServiceError, problem_of_forms, problem_response
 from onboarding.models import Phase, Responsibility, Task, TaskStatus
 from onboarding.plans import services
+from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
+from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.queries import phases_of
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.serializers import (
@@ -27,6 +29,8 @@ from onboarding.plans.serializers import (
     BulkResultsSerializer,
     PhaseSerializer,
     PlanSerializer,
+    TaskFieldSerializer,
+    TaskFieldsInput,
     TaskSerializer,
     TaskSummarySerializer,
     TransitionInput,
@@ -39,7 +43,7 @@ from onboarding.plans.task_checks import checks_of_task
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import check_permission
 from tenants.permissions import Permission
-from tenants.rest.problems import ApiError
+from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.versions import check_precondition
 from tenants.rest.views import ApiListView, ApiView, found_or_404
@@ -184,6 +188,46 @@ class TaskView(_TaskView):
         return self.with_etag(self.load_task(task_id))
 
 
+class TaskFieldsView(_TaskView):
+    permissions = {"GET": Permission.VIEW, "PATCH": Permission.CONFIRM}
+    serializer_class = TaskFieldSerializer
+    inputs = {"PATCH": TaskFieldsInput}
+    outputs = {"GET": TaskFieldSerializer(many=True), "PATCH": TaskFieldSerializer(many=True)}
+    versioned = frozenset({"PATCH"})
+
+    def get(self, request: Request, public_id: str, task_id: str) -> Response:
+        """The typed fields of a task, with the ETag of the task."""
+        return self.answer(self.load_task(task_id))
+
+    def patch(self, request: Request, public_id: str, task_id: str) -> Response:
+        """Save typed fields of a task. Missing fields remain unchanged."""
+        task = self.load_task(task_id)
+        check_precondition(request, self.etag(task), lambda: self.fields_of(task))
+        values = self.validated(TaskFieldsInput)["values"]
+        rows = load_field_rows(task, self.tenant)
+        stored = {row.name: row.text for row in rows}
+        form = TaskFieldsForm(stored | values, rows=rows, tenant=self.tenant, key=task.key)
+        unknown = sorted(set(values) - set(form.rows))
+        if unknown:
+            raise invalid({name: ["Unknown field."] for name in unknown})
+        if not form.is_valid():
+            raise problem_of_forms(form)
+        actor = services.actor_of(self.access.role, self.user, is_closed=self.tenant.is_closed)
+        save_fields(task, form.values(), by=self.user, actor=actor, expected=fingerprint(rows))
+        self.forget_page()
+        return self.answer(self.load_task(task_id))
+
+    def etag(self, task: Task) -> str:
+        row = self.row_of(task)
+        return etag_of_task(row.task, row.context.progress)
+
+    def fields_of(self, task: Task) -> Any:
+        return self.get_serializer(load_field_rows(task, self.tenant), many=True).data
+
+    def answer(self, task: Task) -> Response:
+        return Response(self.fields_of(task), headers={"ETag": self.etag(task)})
+
+
 class TaskRunView(ChecksView):
     permissions = {"POST": Permission.RUN_CHECKS}
     inputs = {"POST": RunInput}
@@ -267,6 +311,7 @@ tenant_urlpatterns = [
     path("tasks/", TenantTaskListView.as_view(), name="tenant-tasks"),
     path("tasks/transitions/", BulkTransitionView.as_view(), name="tasks-transitions"),
     path(f"{_TASK}/", TaskView.as_view(), name="task"),
+    path(f"{_TASK}/fields/", TaskFieldsView.as_view(), name="task-fields"),
     path(f"{_TASK}/run/", TaskRunView.as_view(), name="task-run"),
     path(f"{_TASK}/transitions/", TransitionListView.as_view(), name="transitions"),
     path(f"{_TASK}/transitions/<str:transition>/", TransitionView.as_view(), name="transition"),

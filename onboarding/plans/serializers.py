@@ -278,6 +278,23 @@ class TransitionInput(InputSerializer):
     )
 
 
+class TaskFieldSerializer(ResourceSerializer):
+    """A typed field of a task."""
+
+    name = serializers.CharField(read_only=True)
+    title = serializers.CharField(source="label", read_only=True)
+    type = serializers.CharField(source="definition.type.value", read_only=True)
+    is_required = serializers.BooleanField(source="definition.required", read_only=True)
+    text = serializers.CharField(read_only=True, help_text="The value as the form shows it.")
+
+
+class TaskFieldsInput(InputSerializer):
+    values = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=5000),
+        help_text="The texts by field, as the form of the page reads them. Empty clears a value.",
+    )
+
+
 class BulkItem(TransitionInput):
     task = serializers.CharField(max_length=32)
     transition = serializers.ChoiceField(choices=[(key, key) for key in TRANSITIONS])

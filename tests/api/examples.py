@@ -38,6 +38,7 @@ BODIES: Mapping[str, Any] = {
     },
     "post tasks/{task_id}/transitions/{transition}/": {},
     "post tasks/{task_id}/run/": {},
+    "patch tasks/{task_id}/fields/": {"values": {}},
     "post checks/run/": {},
     "post checks/{check_id}/run/": {},
     "post requirements/{sheet_id}/sign-off/": {"reason": "Complete."},

@@ -126,6 +126,23 @@ def test_every_refusal_is_that_of_the_row(
     assert {each["why_not"] for each in offered} == {f"No {each['key']}." for each in offered}
 
 
+def test_fields_are_read_by_the_form_of_the_page(api: ApiClient, tenant: Tenant) -> None:
+    task = next(
+        each
+        for each in Task.objects.filter(plan__tenant=tenant, applies=True)
+        if any(data["type"] == "date" for data in each.fields)
+    )
+    name = next(data["key"] for data in task.fields if data["type"] == "date")
+    path = f"{path_of(task)}fields/"
+
+    saved = api.patch(path, {"values": {name: "2026-12-24"}}, If_Match=etag(api, path))
+    wrong = api.patch(path, {"values": {name: "soon", "x": "1"}}, If_Match=saved["ETag"])
+
+    task.refresh_from_db()
+    assert (saved.status_code, task.field_values[name]["value"]) == (200, "2026-12-24")
+    assert wrong.json()["errors"] == {"x": ["Unknown field."]}
+
+
 # --- ETags
 
 
