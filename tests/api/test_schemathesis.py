@@ -57,7 +57,10 @@ def operations() -> Iterator[Any]:
     schema.app = application
     found: Any
     for found in schema.get_all_operations():
-        yield found.ok()
+        operation = found.ok()
+        # The client of Schemathesis does not close the file of a download.
+        if not operation.path.endswith("/content/"):
+            yield operation
 
 
 def token_for(role: str, scope: str, ids: dict[str, str]) -> str:
