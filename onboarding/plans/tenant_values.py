@@ -86,7 +86,8 @@ _WHO_ENTERS: Mapping[str, str] = {
     " consultant enters it on this task or in the profile.",
     "dkim_selectors": "The Administration Console shows the selector of each domain. You or a"
     " consultant enters it on this task or in the profile.",
-    "delivery_hosts": "You or a consultant enters the delivery host.",
+    "delivery_hosts": "You or a consultant enters the delivery host on this task or in the"
+    " profile.",
     "directory_hosts": "A consultant adds the directory host in the profile.",
     "outbound_addresses": "You or a consultant enters the addresses in the requirements sheet of"
     " outbound addresses.",
