@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.cache import cache
-from django.db import transaction
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -41,6 +42,17 @@ CHECKS = [
 ]
 # The domain of the other tenant.
 FOREIGN = "two.test"
+
+
+@pytest.fixture(autouse=True)
+def keep_connection() -> Iterator[None]:
+    """Requests must not close the connection of the test's transaction, as Django's client."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

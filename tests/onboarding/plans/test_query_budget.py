@@ -24,7 +24,8 @@ CLIENT = "end-user-asset-library"
 PER_DOMAIN = "dkim-update"
 CHECKED = "spf-update"  # per domain, and a check verifies it
 
-MAX_QUERIES = 20
+# 20 for the confirmation, and one for the webhooks that may receive the change.
+MAX_QUERIES = 20 + 1
 # A requirements sheet and the closure are confirmed by their sign-off, a timed task by its date.
 TEMPLATE = load_template_file()
 LEAF_KEYS = [

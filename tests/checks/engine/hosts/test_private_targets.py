@@ -230,10 +230,13 @@ GUARDED = {
     "checks/engine/dns/transport.py": "NetworkLookup._may_query, and the configured resolvers",
     "checks/engine/dns/udp_sockets.py": "NetworkLookup._may_query, and the configured resolvers",
     "checks/engine/hosts/prober.py": "Prober.locate",
+    "config/live/__main__.py": "it listens, and opens no connection",
+    "config/live/feeds.py": "the database",
     "config/run.py": "this machine",
     "config/supervisor/broker.py": "this machine",
     "config/supervisor/environment.py": "this machine",
     "tenants/provider_session.py": "ProviderSession",
+    "tenants/webhooks/targets.py": "targets._resolve",
 }
 OPENS = {
     "open_connection",
