@@ -161,6 +161,7 @@ def test_silent_name_server_reopens_nothing(embedded: Product) -> None:
     assert _status_of(embedded, "domain-ownership") == "verified"
 
 
+@pytest.mark.nightly
 def test_lagging_name_server_delays_the_task(embedded: Product) -> None:
     _becomes(embedded, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
     _lab(embedded, "lag", "3")

@@ -22,7 +22,7 @@ from tests.scenarios.walk import PROFILES, Walk
 # Chromium compares the pages of each platform in every round.
 COMPARED, ROUNDS = "hybrid", 7
 # CI walks Microsoft 365 in Chromium.
-IN_CI = ("google_workspace", "hybrid")
+IN_CI = ("hybrid",)
 
 
 @pytest.fixture

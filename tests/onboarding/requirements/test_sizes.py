@@ -58,7 +58,10 @@ def _confirmed(buffer: SheetImport, duplicates: str) -> SheetImport:
     return SheetImport.objects.get(pk=buffer.pk)
 
 
-@pytest.mark.parametrize("make", [_csv, _xlsx], ids=["csv", "xlsx"])
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(_csv, id="csv", marks=pytest.mark.nightly), pytest.param(_xlsx, id="xlsx")],
+)
 def test_fifty_thousand_rows_import_quickly(
     tenant: Tenant,
     owner: User,
