@@ -153,6 +153,8 @@ def _rows(
     table: QuerySet[Any], column: str, ids: Collection[Any], *values: str
 ) -> list[tuple[Any, ...]]:
     """The values of the rows whose column is one of `ids`."""
+    if not ids:
+        return []
     if connection.vendor == "postgresql":
         # One parameter: Django would prepare each of 5,000 ids of an IN by itself.
         table = table.extra(where=[f"{column} = ANY(%s)"], params=[list(ids)])
