@@ -80,7 +80,6 @@ NOT_OFFERED = {
     "onboarding:sign-off": "needs a plan with a decision for each task",
     "onboarding:tenant-reopen": "needs a closed tenant",
     "onboarding:closing-pack-request": "needs a closed tenant",
-    "tenants:token-revoke": "needs an API token, and touches no plan",
 }
 # The actions on rows that no other transaction can lock, because it creates them.
 ANY_ORDER = {"onboarding:tenant-create"}

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.interop
 
 SMALL = ("recording", "storage", "memory", "together", "migration")
 # Measured in another test, or too long for CI.
-ELSEWHERE = {"engine", "pages", "search", "path", "growth"}
+ELSEWHERE = {
+    *("engine", "pages", "search", "path", "growth"),
+    *("api", "latency", "open_pages", "feeds"),
+}
 
 
 def test_every_part_has_a_small_form() -> None:

@@ -61,10 +61,8 @@ class Validations:
         if answer.zone and answer.zone != zone:
             return answer
         keys = await self._pool.run_once(("dnssec-keys", zone), lambda: self._keys_of(zone)).wait()
-        if zone in self.rejected and (keys is None or keys.fault):
-            return LookupFailure(dnssec.REJECTED)
         if keys is None:
-            return answer
+            return LookupFailure(dnssec.REJECTED) if zone in self.rejected else answer
         key = ("dnssec", zone, server.address, server.port, name, rtype)
         fault = await self._pool.run_once(
             key, lambda: self._fault_of(server, name, rtype, keys)
@@ -76,11 +74,12 @@ class Validations:
     async def _keys_of(self, zone: str) -> dnssec.ZoneKeys | None:
         """Return the keys of the zone; None when the zone is not signed.
 
-        Without an answer about the DS record, the zone can be signed, and its answers are unknown.
+        Without a reply about the DS record, the zone can be signed, and its answers are unknown. A
+        resolver that refuses the question knows no DNSSEC.
         """
         anchors = await self._resolve(zone, "DS")
-        if isinstance(anchors, LookupFailure):
-            return dnssec.ZoneKeys(dns.name.from_text(zone), fault=anchors.reason)
+        if anchors == LookupFailure(_NO_REPLY):
+            return dnssec.ZoneKeys(dns.name.from_text(zone), fault=_NO_REPLY)
         if not isinstance(anchors, Records) or anchors.chain:
             return None
         for endpoint in self._servers[zone][:_MAX_KEY_SERVERS]:
