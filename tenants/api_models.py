@@ -57,7 +57,8 @@ class IdempotentRequest(models.Model):
     The transaction of the change stores the row, so that both exist after a crash, or neither.
     """
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # The constraint has the index.
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     # Empty where the request concerns no tenant.
     tenant = models.ForeignKey(
         Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
