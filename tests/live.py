@@ -41,6 +41,8 @@ class LiveProcess:
     def start(self) -> None:
         stored = {"DATABASE_URL": database_url(), "SECRET_KEY": settings.SECRET_KEY}
         stored |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(self.log.parent)}
+        # As in `make run`: pages of another port of this machine open the streams.
+        stored["LIVE_PORT"] = str(self.port)
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.live", "--port", str(self.port)],
@@ -170,7 +172,7 @@ class EventStream:
 
 @pytest.fixture(scope="session")
 def started_live_process(
-    live_server: object, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None, live_server: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveProcess]:
     """The stream process on the test database, which the live server stores in a file."""
     started = LiveProcess(tmp_path_factory.mktemp("live") / "live.log")

@@ -59,7 +59,13 @@ def _wait_until(is_reached: Callable[[], bool], page: Page, seconds: float = 10)
 def _open_stream(open_page: OpenPage, user: User | None, address: str) -> Page:
     """The page after its stream has opened."""
     page = open_page(user, address)
-    page.wait_for_timeout(1500)
+    polls = _polls(page)
+    until, before = time.monotonic() + 20, -1
+    # A busy machine opens the stream late. The page polls until then.
+    while len(polls) != before:
+        assert time.monotonic() < until, "the stream does not open"
+        before = len(polls)
+        page.wait_for_timeout(2500)
     return page
 
 
