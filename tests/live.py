@@ -178,6 +178,8 @@ def started_live_process(
     started = LiveProcess(tmp_path_factory.mktemp("live") / "live.log")
     yield started
     started.close()
+    # PostgreSQL ends the sessions of a killed process a moment later. The database is deleted next.
+    time.sleep(1)
 
 
 @pytest.fixture
