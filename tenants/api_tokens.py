@@ -131,7 +131,7 @@ def all_tokens() -> QuerySet[ApiToken]:
 
 
 def covers(token: ApiToken, permission: Permission, *, is_write: bool) -> bool:
-    """Whether the scope of the token includes the permission, whatever the owner's role is."""
+    """Whether the scope of the token includes the permission, for any role of its owner."""
     if not is_write:
         return True
     if permission in ADMINISTRATIVE:

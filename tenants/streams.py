@@ -156,7 +156,7 @@ def _rows(
     if not ids:
         return []
     if connection.vendor == "postgresql":
-        # One parameter: Django would prepare each of 5,000 ids of an IN by itself.
+        # One parameter: Django would prepare each of 5,000 ids of an IN.
         table = table.extra(where=[f"{column} = ANY(%s)"], params=[list(ids)])
         return list(table.values_list(*values))
     found: list[tuple[Any, ...]] = []

@@ -71,6 +71,7 @@ from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
 from tenants.services import write_activity
+from tenants.webhooks.events import exist_for
 
 _NO_MANUAL_STATUS: dict[str, Any] = {
     "manual_status": ManualStatus.NONE,
@@ -472,7 +473,8 @@ def lock_open_task(task: Task) -> tuple[Task, Plan]:
 def _lock(task: Task) -> _LockedTask:
     tasks = lock_tasks(task.plan_id)
     # Read after the lock: a user who closes the tenant locks the tasks, too.
-    plan = Plan.objects.select_related("tenant").get(pk=task.plan_id)
+    plans = Plan.objects.select_related("tenant").annotate(has_webhooks=exist_for("tenant"))
+    plan = plans.get(pk=task.plan_id)
     if plan.tenant.is_closed:
         raise OnboardingError("The tenant has been closed. Nothing was changed.")
     locked = next((each for each in tasks if each.pk == task.pk), None)

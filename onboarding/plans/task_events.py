@@ -21,9 +21,9 @@ def add_task_events(plan: Plan, tasks: Sequence[Task], before: Before) -> None:
     """Store the events of the changed tasks, in the transaction of the roll-up.
 
     A group follows its sub-tasks and has no event. The first roll-up of a new plan changes nothing
-    that another system knows.
+    that another system knows. A plan that was read with `has_webhooks` needs no query without one.
     """
-    if plan.revision:
+    if plan.revision and getattr(plan, "has_webhooks", True):
         add_events(list(_events(plan, tasks, before)))
 
 

@@ -52,7 +52,7 @@ function open() {
   opened.addEventListener("end", openLater);
   opened.onerror = () => {
     if (source !== opened) return;
-    // The browser connects again by itself after a lost connection, not after a refusal.
+    // The browser connects again after a lost connection, but not after a refusal.
     if (opened.readyState === EventSource.CLOSED) openLater();
     else setOpen(false);
   };

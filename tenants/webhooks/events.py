@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import broker, database_time
 from tenants.models import Tenant
@@ -40,6 +40,14 @@ def add_event(kind: WebhookEvent, tenant: Tenant, **data: Any) -> None:
 def are_wanted(tenant_ids: Collection[int]) -> bool:
     """Whether one of these tenants has a webhook, so that its events need their data."""
     return _concerned(tenant_ids).exists()
+
+
+def exist_for(tenant: str) -> Exists:
+    """A condition for another query: whether a webhook receives events of the row's tenant.
+
+    `tenant` is the row's column with the tenant. It spares a query where no webhook exists.
+    """
+    return Exists(Webhook.objects.filter(Q(tenant=OuterRef(tenant)) | Q(tenant=None)))
 
 
 def _concerned(tenant_ids: Collection[int]) -> QuerySet[Webhook]:

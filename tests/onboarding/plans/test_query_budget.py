@@ -24,8 +24,7 @@ CLIENT = "end-user-asset-library"
 PER_DOMAIN = "dkim-update"
 CHECKED = "spf-update"  # per domain, and a check verifies it
 
-# 20 for the confirmation, and one for the webhooks that may receive the change.
-MAX_QUERIES = 20 + 1
+MAX_QUERIES = 20
 # A requirements sheet and the closure are confirmed by their sign-off, a timed task by its date.
 TEMPLATE = load_template_file()
 LEAF_KEYS = [
