@@ -1,9 +1,12 @@
 """Mutation tests of the safety modules: `python -m tests.mutants [NAME ...]`, or `make mutants`.
 
 Each name is one entry of TARGETS. mutmut changes a copy of the module, one place at a time, and
-runs the nearest tests. A mutant that no test kills is a survivor. The program prints the survivors
-that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if there are any. It
-counts, but does not print, survivors that change only the wording of a sentence.
+runs the nearest tests. A mutant that no test kills is a survivor. After each target, the program
+prints the survivors that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if
+there are any. It counts, but does not print, survivors that change only the wording of a sentence.
+
+`--minutes N` ends each target after N minutes. The program then prints the survivors found so far
+and the number of unchecked mutants, and ends with status 1.
 
 mutmut changes the bodies of functions. It changes neither constants nor decorated functions, such
 as properties. It works in a temporary copy of the project, so the checkout never changes.
@@ -11,15 +14,17 @@ as properties. It works in a temporary copy of the project, so the checkout neve
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +36,7 @@ ACCEPTED = ROOT / "tests" / "mutants_accepted.toml"
 PACKAGES = ("checks", "config", "onboarding", "tenants")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
+UNCHECKED = "not checked"
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
 _TEXT = re.compile(r'"([^"]*)"')
 _FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
@@ -127,27 +133,64 @@ def read_diff(name: str, diff: str) -> Mutant:
     return Mutant(label, *sides)
 
 
-def survivors(target: Target, folder: Path) -> Iterator[Mutant]:
-    """Run mutmut on the copy of the project in `folder` and yield the survivors."""
+@dataclass(frozen=True)
+class Outcome:
+    """The survivors of one target, and the number of mutants that no test run has reached."""
+
+    survivors: tuple[Mutant, ...]
+    unchecked: int
+
+    def report(self, name: str, accepted: Mapping[Mutant, str]) -> str:
+        """Return the survivors to print, and one line with the counts."""
+        wording = [mutant for mutant in self.survivors if mutant.is_wording]
+        others = len(self.survivors) - len(wording) - len(self.unaccepted(accepted))
+        counts = (
+            f"{name}: {len(self.unaccepted(accepted))} surviving, {others} accepted, "
+            f"{len(wording)} of wording, {self.unchecked} not checked"
+        )
+        return "\n\n".join([*(m.as_toml() for m in self.unaccepted(accepted)), counts])
+
+    def unaccepted(self, accepted: Mapping[Mutant, str]) -> list[Mutant]:
+        """Return the survivors that a test must kill, or that need an accepted reason."""
+        return [m for m in self.survivors if not m.is_wording and m not in accepted]
+
+
+def outcome(target: Target, folder: Path, minutes: float | None) -> Outcome:
+    """Run mutmut on the copy of the project in `folder`, for at most `minutes`."""
     _configure(target, folder)
     command = [sys.executable, "-m", "mutmut", "run"]
     # The progress display is only for a terminal: in a file, each update would be a line.
     output = None if sys.stdout.isatty() else subprocess.PIPE
-    run = subprocess.run(
+    # A session of its own: at the limit, mutmut and the test processes that it forked all end.
+    with subprocess.Popen(
         command,
         cwd=folder,
         env=_environment(),
         stdout=output,
         stderr=output,
         text=True,
-        check=False,
+        start_new_session=True,
+    ) as run:
+        try:
+            printed, errors = run.communicate(timeout=minutes and minutes * 60)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGTERM)
+            run.communicate()
+        else:
+            if run.returncode:
+                reason = f"mutmut ended with status {run.returncode}"
+                sys.exit(f"{printed or ''}{errors or ''}{reason}")
+    return read_results(_mutmut(folder, "results"), lambda name: _mutmut(folder, "show", name))
+
+
+def read_results(printed: str, diff_of: Callable[[str], str]) -> Outcome:
+    """Read the lines of `mutmut results`, which lists each mutant that no test killed."""
+    statuses = [line.strip().rpartition(": ")[::2] for line in printed.splitlines()]
+    surviving = [name for name, status in statuses if status in SURVIVING]
+    return Outcome(
+        tuple(read_diff(name, diff_of(name)) for name in surviving),
+        sum(status == UNCHECKED for _, status in statuses),
     )
-    if run.returncode:
-        sys.exit(f"{run.stdout or ''}{run.stderr or ''}mutmut ended with status {run.returncode}")
-    for line in _mutmut(folder, "results").splitlines():
-        name, _, status = line.strip().rpartition(": ")
-        if status in SURVIVING:
-            yield read_diff(name, _mutmut(folder, "show", name))
 
 
 def _copy_project(folder: Path) -> None:
@@ -186,25 +229,24 @@ def _mutmut(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def main(names: list[str]) -> int:
-    unknown = sorted(set(names) - set(TARGETS))
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="Mutation tests of the safety modules.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TARGETS))
+    parser.add_argument("--minutes", type=float, help="limit for each target")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.names) - set(TARGETS))
     if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; choose from {', '.join(TARGETS)}")
+        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(TARGETS)}")
     accepted = read_accepted(ACCEPTED.read_text())
-    found: list[Mutant] = []
-    for name in names or list(TARGETS):
+    is_complete = True
+    for name in options.names or TARGETS:
         with tempfile.TemporaryDirectory(prefix="gangway-mutants-") as folder:
             _copy_project(Path(folder))
-            found += survivors(TARGETS[name], Path(folder))
-    wording = [mutant for mutant in found if mutant.is_wording]
-    surviving = [m for m in found if not m.is_wording and m not in accepted]
-    lines = [mutant.as_toml() for mutant in surviving]
-    others = len(found) - len(wording) - len(surviving)
-    lines.append(
-        f"{len(surviving)} survivors; {others} more are accepted, {len(wording)} change wording"
-    )
-    sys.stdout.write("\n\n".join(lines) + "\n")
-    return int(bool(surviving))
+            found = outcome(TARGETS[name], Path(folder), options.minutes)
+        sys.stdout.write(found.report(name, accepted) + "\n\n")
+        sys.stdout.flush()
+        is_complete &= not found.unaccepted(accepted) and not found.unchecked
+    return int(not is_complete)
 
 
 if __name__ == "__main__":

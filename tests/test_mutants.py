@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff
+from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff, read_results
 
 DIFF = """\
 --- checks/settling.py
@@ -70,3 +70,21 @@ def test_accepted_mutant_needs_reason() -> None:
 
 def test_accepted_mutants_have_reasons() -> None:
     assert read_accepted(ACCEPTED.read_text())
+
+
+def test_outcome_counts_each_kind() -> None:
+    printed = (
+        "    checks.settling.x_settle__mutmut_1: survived\n"
+        "    checks.settling.x_settle__mutmut_2: no tests\n"
+        "    checks.settling.x_settle__mutmut_3: not checked\n"
+        "    checks.settling.x_settle__mutmut_4: timeout\n"
+    )
+    diffs = {"1": DIFF, "2": DIFF.replace("a or (", 'a and ("a b")')}
+
+    found = read_results(printed, lambda name: diffs[name[-1]])
+
+    killed = Mutant("settle", "return a and (", "return a or (")
+    assert found.unaccepted({}) != found.unaccepted({killed: "Equivalent."})
+    assert found.report("settling", {killed: "Equivalent."}).endswith(
+        "settling: 1 surviving, 1 accepted, 0 of wording, 1 not checked"
+    )
