@@ -75,10 +75,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ),
         ),
         "readiness": Target(
-            ("onboarding/cutovers/readiness.py", "onboarding/cutovers/readiness/*.py"),
+            ("onboarding/cutovers/readiness/*.py",),
             tuple(
                 f"tests/onboarding/cutovers/test_readiness{part}.py"
-                for part in ("", "_checks", "_tasks", "_ttl")
+                for part in ("", "_checks", "_other_tasks", "_tasks", "_ttl")
             ),
         ),
     }

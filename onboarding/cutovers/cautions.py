@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from checks.engine.outcomes import CheckKind
-from onboarding.cutovers.readiness import ReadinessFacts, outbound_days
+from onboarding.cutovers.readiness import ReadinessFacts, open_tasks_of, outbound_days
 from onboarding.models import Cutover, Task
 from onboarding.models.cutovers import join_names
-from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, window_bounds
 
 # A window that begins sooner leaves no working day for the open tasks.
@@ -123,12 +122,6 @@ def _too_close(
             f" {facts.format_time(ready_at)}. Inbound mail would switch before, on {inbound_at}."
         )
         yield PlanningCaution("early-inbound", sentence)
-
-
-def open_tasks_of(facts: ReadinessFacts) -> list[Task]:
-    """The open tasks that the cutover depends on."""
-    task = facts.task(ROLE_OF_DIRECTION[Cutover.Direction(facts.cutover.direction)])
-    return open_dependencies_of(task, facts.tasks) if task is not None else []
 
 
 def _starts_soon(facts: ReadinessFacts) -> Iterator[PlanningCaution]:

@@ -10,12 +10,13 @@ from datetime import date, datetime, timedelta
 from checks.models import Observation
 from checks.queries import observations_by_kind
 from onboarding.cutovers.blockers import early_window_blockers, freeze_blockers
-from onboarding.cutovers.cautions import PlanningCaution, open_tasks_of, planning_cautions
+from onboarding.cutovers.cautions import PlanningCaution, planning_cautions
 from onboarding.cutovers.conflicts import ConflictContext, find_conflicts, format_day
 from onboarding.cutovers.readiness import (
     ReadinessFacts,
     ReadinessRow,
     earliest_safe_time,
+    open_tasks_of,
     outbound_days,
     pending_switches,
     ttl_row,

@@ -1,0 +1,108 @@
+"""The readiness row of the tasks that no other row is about, and the promise of the whole list."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.safe_times import SafeTime
+from onboarding.cutovers.readiness import ReadinessFacts, open_tasks_of, readiness_rows
+from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.plan_templates.template_version import load_template_file
+from onboarding.plans.proof import ProofSubject
+from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, row_of, subject_of, task_at
+
+CUTOVER_KEYS = {"outbound": "outbound-cutover", "inbound": "mx-record-cutover"}
+
+
+def facts_with(direction: str, *tasks: Task) -> ReadinessFacts:
+    cutover = task_at(CUTOVER_KEYS[direction], "todo", depends_on=[task.key for task in tasks])
+    return room_facts(direction, tasks={task.key: task for task in (*tasks, cutover)})
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict", "detail"),
+    [
+        ((), Verdict.PASS, "The cutover waits for no other task."),
+        (("done", "verified"), Verdict.PASS, "The cutover waits for no other task."),
+        (("done", "todo"), Verdict.FAIL, "Still open: task-1."),
+        (("todo", "regressed"), Verdict.FAIL, "Still open: task-0 and task-1."),
+        (("awaiting_verification",), Verdict.UNKNOWN, "Still open: task-0."),
+        (("awaiting_verification", "todo"), Verdict.FAIL, "Still open: task-0 and task-1."),
+        (("not_applicable", "accepted_risk"), Verdict.PASS, "The cutover waits for no other task."),
+    ],
+)
+@pytest.mark.parametrize("direction", CUTOVER_KEYS)
+def test_other_tasks(
+    direction: str, statuses: tuple[str, ...], verdict: Verdict, detail: str
+) -> None:
+    tasks = [task_at(f"task-{number}", status) for number, status in enumerate(statuses)]
+
+    row = row_of(facts_with(direction, *tasks), "tasks")
+
+    assert (row.verdict, row.detail) == (verdict, detail)
+    assert (row.task is None) is (verdict is Verdict.PASS)
+
+
+def test_open_sub_tasks_are_named_instead_of_their_group() -> None:
+    group = task_at("group", "todo", is_group=True, pk=7)
+    tasks = [
+        task_at("first", "done", parent_id=7),
+        task_at("second", "todo", parent_id=7),
+        task_at("elsewhere", "todo", parent_id=8),
+    ]
+    facts = facts_with("outbound", group)
+    tasks_by_key = {**facts.tasks, **{task.key: task for task in tasks}}
+
+    row = row_of(room_facts("outbound", tasks=tasks_by_key), "tasks")
+
+    assert row.detail == "Still open: second."
+
+
+def test_task_of_a_blocking_row_is_not_repeated() -> None:
+    directory = task_at("users", "todo", role=TaskRole.DIRECTORY.value)
+
+    facts = facts_with("outbound", directory)
+
+    assert row_of(facts, "directory").verdict is Verdict.FAIL
+    assert row_of(facts, "tasks").verdict is Verdict.PASS
+
+
+def test_open_task_of_a_cautioned_row_is_named() -> None:
+    """Without any selector the DKIM row only warns, but the task of DKIM is open."""
+    dkim = task_at("dkim", "todo", role=TaskRole.VERIFIES_DKIM.value)
+    without_selector = ProofSubject(CheckKind.DKIM, "one.test", None)
+    facts = replace(facts_with("outbound", dkim), subjects={CheckKind.DKIM: [without_selector]})
+
+    assert row_of(facts, "dkim").verdict is Verdict.WARN
+    assert row_of(facts, "tasks").detail == "Still open: dkim."
+
+
+@pytest.mark.parametrize("direction", CUTOVER_KEYS)
+def test_a_row_blocks_while_the_cutover_waits(direction: str) -> None:
+    """With passing checks, and random statuses for the tasks of the shipped template."""
+    chosen = random.Random(direction)
+    subjects = {kind: [subject_of(kind, "pass")] for kind in CheckKind}
+    safe_times = [("one.test", SafeTime(NOW))]
+    definitions = load_template_file().tasks
+    seen = {True: 0, False: 0}
+    for _ in range(40):
+        tasks = {
+            task.key: task_at(
+                task.key,
+                chosen.choice(TaskStatus.values) if chosen.random() < 0.05 else "done",
+                depends_on=list(task.depends_on),
+                wait_after=task.waits.after if task.waits else "",
+            )
+            for task in definitions
+        }
+        tasks[CUTOVER_KEYS[direction]].status = "todo"
+        facts = room_facts(direction, tasks=tasks, subjects=subjects, safe_times=safe_times)
+        blocked = [row.key for row in readiness_rows(facts) if row.is_blocking]
+
+        assert blocked or not open_tasks_of(facts)
+        seen[bool(blocked)] += 1
+    assert min(seen.values()) > 0
