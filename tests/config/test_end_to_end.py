@@ -17,7 +17,8 @@ import pytest
 
 from tests.config.product import CHECKOUT, Product
 
-pytestmark = pytest.mark.slow
+# One product for all tests with the embedded defaults.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded product")]
 
 WITHIN_SECONDS = 60
 # The required median from a published record to the verified task, and the number of measurements.
@@ -43,9 +44,9 @@ def _run(product: Product) -> Iterator[Product]:
     process.wait(15)
 
 
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Product]:
-    yield from _run(Product(tmp_path / "var"))
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    yield from _run(Product(tmp_path_factory.mktemp("embedded") / "var"))
 
 
 @pytest.fixture

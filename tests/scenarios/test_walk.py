@@ -20,7 +20,7 @@ from tests.scenarios.walk import PROFILES, Walk
 
 # The pages of this platform are compared once in so many rounds of actions. The nightly walk in
 # Chromium compares the pages of each platform in every round.
-COMPARED, ROUNDS = "hybrid", 7
+COMPARED, ROUNDS = "hybrid", 20
 # CI walks Microsoft 365 in Chromium.
 IN_CI = ("hybrid",)
 
