@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from django.urls import path
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -18,8 +19,11 @@ from checks.models import KIND_CHOICES, VERDICT_CHOICES, Check, Observation
 from checks.queries import checks_of, ended_checks, removed_checks
 from checks.requests import RUN_LIMIT, RUN_RATE, request_runs
 from checks.templatetags.findings import finding
+from checks.waiting import check_has_settled, has_settled
+from tenants import database_time
 from tenants.api import plain_text
 from tenants.permissions import Permission
+from tenants.rest import waiting
 from tenants.rest.problems import ApiError
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
@@ -158,10 +162,26 @@ class CheckRunAllView(ChecksView):
 class CheckView(ChecksView):
     permissions = {"GET": Permission.VIEW}
     serializer_class = CheckSerializer
+    query_descriptions = waiting.PARAMETERS
 
-    def get(self, request: Request, public_id: str, check_id: str) -> Response:
-        """One check with its settled verdict."""
-        return self.one(self.load_check())
+    def get(self, request: Request, public_id: str, check_id: str) -> HttpResponseBase:
+        """One check with its settled verdict.
+
+        With `wait_for=settled`, the response arrives when the verdict has settled, or after
+        `timeout` seconds. Gangway redirects such a request to the process that waits.
+        """
+        check = self.load_check()
+        seconds = waiting.seconds_to_wait(self.http_request)
+        if not seconds or has_settled(check, now=database_time.now()):
+            return self.one(check)
+        return waiting.wait(
+            self.http_request,
+            self.access,
+            self.token,
+            self.represent(check),
+            is_over=lambda: check_has_settled(check.pk, now=database_time.now()),
+            seconds=seconds,
+        )
 
 
 class CheckRunView(ChecksView):
@@ -228,11 +248,14 @@ class RawAnswersView(ChecksView):
 
 
 _OBSERVATION = "checks/<str:check_id>/observations/<str:observation_id>"
+_CHECK = path("checks/<str:check_id>/", CheckView.as_view(), name="check")
+# Below live/api/v1/tenants/<public_id>/, in the stream process.
+live_urlpatterns = [_CHECK]
 # Below tenants/<public_id>/.
 tenant_urlpatterns = [
     path("checks/", CheckListView.as_view(), name="checks"),
     path("checks/run/", CheckRunAllView.as_view(), name="checks-run"),
-    path("checks/<str:check_id>/", CheckView.as_view(), name="check"),
+    _CHECK,
     path("checks/<str:check_id>/run/", CheckRunView.as_view(), name="check-run"),
     path("checks/<str:check_id>/observations/", ObservationListView.as_view(), name="observations"),
     path(f"{_OBSERVATION}/", ObservationView.as_view(), name="observation"),

@@ -358,6 +358,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["tenants.rest.schema.without_live_addresses"],
     "POSTPROCESSING_HOOKS": ["tenants.rest.schema.complete"],
 }
 

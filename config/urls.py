@@ -17,6 +17,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("accounts/", include("tenants.account_urls")),
     path("api/v1/", include("onboarding.api_urls")),
+    path("live/api/v1/", include("onboarding.live_api_urls")),
     path("", include("tenants.urls")),
     path("", include("onboarding.urls")),
 ]

@@ -6,7 +6,7 @@ subscription until the facts change. It then calls the view again, which decides
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -80,16 +80,25 @@ class StreamResponse(HttpResponse):
 class WaitResponse(StreamResponse):
     """The answer of a request that may wait for a change, as it is now.
 
-    The stream process calls the view again after each change. It sends the first response of
-    another class, or this one after `seconds`. A web worker, which must not wait, sends it at once.
+    The stream process calls the view again after each change, and sends the first response of
+    another class. After `seconds`, it sends the response of the view at that time. With `is_over`,
+    it calls that function instead, after each change and every two seconds, and the view only after
+    the function returns true. A web worker, which must not wait, sends the response at once.
     """
 
     def __init__(
-        self, subscription: Subscription, revision: str, *, plan_revision: int, seconds: int
+        self,
+        subscription: Subscription,
+        revision: str,
+        *,
+        plan_revision: int,
+        seconds: int,
+        is_over: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__(subscription, revision, plan_revision=plan_revision)
         self.status_code = 200
         self.seconds = min(seconds, LONGEST_WAIT_SECONDS)
+        self.is_over = is_over
 
 
 def subscription_of(

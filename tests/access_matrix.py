@@ -71,7 +71,7 @@ class Route:
 
     @property
     def is_api(self) -> bool:
-        return self.name.startswith("api:")
+        return self.name.startswith(("api:", "live-api:"))
 
     @property
     def permissions(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import Error
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -30,6 +31,8 @@ Headers = list[tuple[bytes, bytes]]
 # This process serves nothing else, so that a mistake in a proxy does not make it a web server.
 PREFIX, HEALTH = "/live/", "/health/"
 _BUSY_SECONDS = 30
+# A run without a new answer changes no revision, but ends a wait for it.
+_CONDITION_SECONDS = 2
 
 
 class LiveApplication:
@@ -82,21 +85,29 @@ class LiveApplication:
         return response
 
     async def _wait(self, response: WaitResponse, scope: Scope) -> HttpResponseBase:
-        """The next response that does not wait, or this one at the end of its time."""
+        """The next response that does not wait, or the present one at the end of the time."""
         loop = asyncio.get_running_loop()
         until = loop.time() + response.seconds
         stream = self.hub.add(response, kept(scope))
         found: HttpResponseBase = response
         try:
-            while isinstance(found, WaitResponse):
-                message = await asyncio.wait_for(stream.next_message(), until - loop.time())
-                if message != BEAT:
+            while isinstance(found, WaitResponse) and loop.time() < until:
+                await _next_change(stream, response, until - loop.time())
+                if loop.time() >= until or await self._is_over(response, stream):
+                    # At the end, too: the permission may have ended during the wait.
                     found = await self._gateway.respond(scope)
-        except TimeoutError:
-            return found
         finally:
             self.hub.remove(stream)
         return found
+
+    async def _is_over(self, response: WaitResponse, stream: Stream) -> bool:
+        if response.is_over is None or stream.is_ended:
+            return True
+        try:
+            return await self._gateway.query(response.is_over)
+        except Error as error:
+            logger.warning("the condition of a waiting request cannot be read: %s", error)
+            return False
 
     async def _serve(
         self, stream: Stream, first: list[Message], receive: Receive, send: Send
@@ -145,6 +156,19 @@ async def _send_messages(stream: Stream, send: Send) -> None:
         await send(_body(message, more=not is_last))
         if is_last:
             return
+
+
+async def _next_change(stream: Stream, response: WaitResponse, seconds: float) -> None:
+    """Return after a change, or when it is time to read the condition of the request again."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (
+        seconds if response.is_over is None else min(seconds, _CONDITION_SECONDS)
+    )
+    try:
+        while await asyncio.wait_for(stream.next_message(), until - loop.time()) == BEAT:
+            pass
+    except TimeoutError:
+        return
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

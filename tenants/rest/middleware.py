@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from tenants.rest.problems import CONTENT_TYPE, problem
 
 PREFIX = "/api/v1/"
+# The requests that wait, in the stream process.
+_PREFIXES = (PREFIX, f"/live{PREFIX}")
 _DETAILS = {
     400: "The request is malformed.",
     403: "This request is not allowed.",
@@ -26,7 +28,7 @@ def problem_middleware(
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if response.status_code < 400 or not request.path.startswith(PREFIX):
+        if response.status_code < 400 or not request.path.startswith(_PREFIXES):
             return response
         if response.get("Content-Type", "").startswith(CONTENT_TYPE):
             return response

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ListSerializer
 
 from tenants.rest.problems import CONTENT_TYPE, problem
@@ -80,6 +80,9 @@ class ResourceSchema(AutoSchema):
         status = self.view.statuses.get(self.method, 200)
         if status in (202, 204):
             return {status: self.view.outputs.get(self.method)}
+        if "wait_for" in self.view.query_descriptions:
+            redirect = OpenApiResponse(description="The address that waits, with `wait_for` only.")
+            return {200: self.view.serializer_class, 307: redirect}
         return {status: self.view.outputs.get(self.method, self.view.serializer_class)}
 
     def get_override_parameters(self) -> list[Any]:
@@ -114,6 +117,11 @@ class ResourceSchema(AutoSchema):
             yield OpenApiParameter(
                 "If-Match", str, "header", description="The ETag of the resource that you read."
             )
+
+
+def without_live_addresses(endpoints: list[tuple[Any, ...]], **options: Any) -> list[Any]:
+    """The endpoints without those of the stream process, to which a request is redirected."""
+    return [each for each in endpoints if each[0].startswith(PREFIX)]
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def test_examples_run(live_server: Any, tenant: Tenant, consultant: User) -> Non
         "GANGWAY_TOKEN": client_for(consultant).token,
         "TENANT": tenant.public_id,
         "TASK": task.public_id,
+        "CHECK": tenant.checks.filter(is_active=True)[0].public_id,
     }
 
     outputs = [_run(kind, text, live_server.url, variables) for kind, text in BLOCKS]
@@ -43,8 +44,9 @@ def test_examples_run(live_server: Any, tenant: Tenant, consultant: User) -> Non
     assert '"results":[' in outputs[0]
     assert Comment.objects.get().body == "Ticket 4711 tracks this task."
     assert '{"requested":' in outputs[2]
-    assert (outputs[3], task.status) == ("started: in_progress\n", "in_progress")
-    assert outputs[4].count("\n") == task.plan.tasks.count()
+    assert f'"id":"{variables["CHECK"]}"' in outputs[3]
+    assert (outputs[4], task.status) == ("started: in_progress\n", "in_progress")
+    assert outputs[5].count("\n") == task.plan.tasks.count()
     assert {
         line.api_token for line in ActivityLine.objects.filter(actor=consultant, tenant=tenant)
     } == {"Service desk"}
