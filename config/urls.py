@@ -6,6 +6,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from onboarding import api_urls
+
 
 @login_not_required
 def health(request: HttpRequest) -> HttpResponse:
@@ -17,7 +19,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("accounts/", include("tenants.account_urls")),
     path("api/v1/", include("onboarding.api_urls")),
-    path("live/api/v1/", include("onboarding.live_api_urls")),
+    path("live/api/v1/", include((api_urls.live_urlpatterns, "live-api"))),
     path("", include("tenants.urls")),
     path("", include("onboarding.urls")),
 ]

@@ -16,6 +16,8 @@ from tenants import api as tenants
 
 app_name = "api"
 
+# The requests that wait, below live/: the stream process answers them.
+live_urlpatterns = [path("tenants/<str:public_id>/", include(checks.live_urlpatterns))]
 installation_urlpatterns = [
     *tenants.urlpatterns,
     *lifecycle.urlpatterns,
