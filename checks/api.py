@@ -69,6 +69,9 @@ class CheckSerializer(ResourceSerializer):
     is_active = serializers.BooleanField(read_only=True)
     verdict = serializers.SerializerMethodField(help_text="The settled verdict; null before.")
     settled_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    is_settled = serializers.SerializerMethodField(
+        help_text="No run is outstanding, and the newest run agrees with the verdict."
+    )
     is_proposed = serializers.BooleanField(
         read_only=True, help_text="The verdict rests on a value that no consultant has confirmed."
     )
@@ -83,6 +86,10 @@ class CheckSerializer(ResourceSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=VERDICT_CHOICES, allow_null=True))
     def get_verdict(self, check: Check) -> str | None:
         return check.settled_verdict or None
+
+    @extend_schema_field(bool)
+    def get_is_settled(self, check: Check) -> bool:
+        return has_settled(check, now=database_time.now())
 
 
 class CheckFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
