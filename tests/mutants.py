@@ -38,6 +38,7 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 SURVIVING = ("survived", "no tests")
 UNCHECKED = "not checked"
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
+_PYTEST = ("-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly")
 _TEXT = re.compile(r'"([^"]*)"')
 _FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
 
@@ -206,7 +207,7 @@ def _configure(target: Target, folder: Path) -> None:
         "only_mutate": list(target.modules),
         "also_copy": others,
         "pytest_add_cli_args_test_selection": list(target.tests),
-        "pytest_add_cli_args": ["-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly"],
+        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_caches"],
         "use_git_change_detection": False,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from django.conf import settings
 
+from tests.mutant_caches import clear_caches
 from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff, read_results
 
 DIFF = """\
@@ -88,3 +91,13 @@ def test_outcome_counts_each_kind() -> None:
     assert found.report("settling", {killed: "Equivalent."}).endswith(
         "settling: 1 surviving, 1 accepted, 0 of wording, 1 not checked"
     )
+
+
+def test_cached_result_does_not_hide_a_mutant() -> None:
+    module = ModuleType("parsed")
+    module.__dict__["parse"] = functools.cache(lambda text: object())
+    first = module.parse("a")
+
+    clear_caches(module)
+
+    assert module.parse("a") is not first
