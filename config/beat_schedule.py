@@ -20,6 +20,7 @@ _INTERVALS = {
     "onboarding.open_cutover_windows": timedelta(minutes=1),
     "onboarding.notify_drifts": timedelta(minutes=1),
     "onboarding.update_drifts": timedelta(minutes=1),
+    "onboarding.update_risks": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
     "onboarding.resume_tenant_imports": timedelta(minutes=1),
     "onboarding.reconcile": timedelta(minutes=5),

@@ -57,6 +57,8 @@ _TASKS = {
         "onboarding.sweep_folder",
         "onboarding.update_drifts",
         "onboarding.update_drifts_of",
+        "onboarding.update_risks",
+        "onboarding.update_risks_of",
         "tenants.delete_old_messages",
         "tenants.delete_old_webhook_messages",
     ),

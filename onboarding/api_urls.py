@@ -11,6 +11,7 @@ from onboarding.lifecycle import api as lifecycle
 from onboarding.monitoring import api as monitoring
 from onboarding.plan_templates import api as plan_templates
 from onboarding.plans import api as plans
+from onboarding.portfolio import api as portfolio
 from onboarding.requirements import api as requirements
 from tenants import api as tenants
 
@@ -23,6 +24,7 @@ installation_urlpatterns = [
     *lifecycle.urlpatterns,
     *plans.urlpatterns,
     *plan_templates.urlpatterns,
+    *portfolio.urlpatterns,
 ]
 tenant_urlpatterns = [
     *lifecycle.tenant_urlpatterns,

@@ -45,6 +45,7 @@ from onboarding.models.requirements import (
     SheetRow,
     TlsPartnerCheck,
 )
+from onboarding.models.risks import PlanRisk
 from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
@@ -74,6 +75,7 @@ __all__ = [
     "OnCall",
     "Phase",
     "Plan",
+    "PlanRisk",
     "PlanTemplate",
     "Reminder",
     "RequirementsSheet",

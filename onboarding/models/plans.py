@@ -94,6 +94,10 @@ class Plan(models.Model):
     # The newest start of its reconciliation (onboarding.lifecycle.tasks).
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
+    # The revision that its stored risks belong to, and the time from which they may be others.
+    risks_revision = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    risks_valid_until = models.DateTimeField(null=True, blank=True, editable=False)
+
     def __str__(self) -> str:
         return f"plan of {self.tenant}"
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.template.loader import get_template
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from onboarding.portfolio.queries import (
     unfinished_tasks,
     with_plans,
 )
+from onboarding.portfolio.risk_list import ShownRisk, risks_prefetch, shown_risks
 from onboarding.portfolio.row_cache import CachedRow, cached_rows
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
 from tenants.models import Tenant
@@ -36,6 +37,7 @@ from tenants.visible_text import visible
 CSV_COLUMNS = (
     "Tenant", "Region", "Consultant", "Tasks done", "Tasks", "Failing checks",
     "No reliable answer", "Drift", "Next cutover", "Planned for (UTC)", "Status", "Forecast",
+    "At risk",
 )  # fmt: skip
 # A run with the same answer ends a state that is too old to count, and raises no revision.
 _RECHECKED_WITHIN = timedelta(minutes=1)
@@ -53,6 +55,7 @@ class DashboardRow:
     status: TenantStatus
     domains: int
     forecast: Forecast | None
+    risks: Sequence[ShownRisk]
 
 
 def dashboard_rows(tenants: Sequence[Tenant]) -> list[CachedRow]:
@@ -71,8 +74,12 @@ def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
             cells=tuple(map(_plain, _cells(line))),
             valid_until=min(_changes(line, checked_at.get(line.tenant.pk), now=now)),
         )
-        for line in _lines(list(with_plans(Tenant.objects.filter(pk__in=ids))), now=now)
+        for line in _lines(list(_with_risks(Tenant.objects.filter(pk__in=ids))), now=now)
     }
+
+
+def _with_risks(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
+    return with_plans(tenants).prefetch_related(risks_prefetch())
 
 
 def oldest_runs(tenants: Collection[int]) -> dict[int, datetime]:
@@ -130,6 +137,7 @@ def _cells(line: DashboardRow) -> tuple[object, ...]:
         f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
         f"{line.status.text} {line.status.safe_at or ''}".strip(),
         line.forecast.finish if line.forecast else "",
+        " ".join(risk.sentence for risk in line.risks),
     )
 
 
@@ -170,6 +178,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
             ),
             domains=len(tenant.domains.all()),
             forecast=forecasts.get(tenant.pk),
+            risks=shown_risks(tenant),
         )
         for tenant in tenants
     ]

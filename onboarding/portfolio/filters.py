@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
-from onboarding.cutovers import queries
-from onboarding.models import Cutover, Drift, Phase
+from onboarding.models import Cutover, Drift, Phase, PlanRisk
 from onboarding.plans.current_state import FAILING, SubjectStatus, checks_with_status
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
@@ -51,13 +50,9 @@ def has_unknown_check(now: datetime) -> Q:
     return _check(SubjectStatus.UNKNOWN, now=now)
 
 
-def at_risk(now: datetime) -> Q:
-    """A task regressed, a check fails shortly before a cutover, or a cutover is overdue."""
-    passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
-    behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
-    has_fault = _check(SubjectStatus.DRIFTED, *FAILING, now=now)
-    is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
-    return Q(plan__tasks_regressed__gt=0) | (cut_over_soon(now) & has_fault) | is_overdue
+def at_risk() -> Q:
+    """Tenants with a stored risk (`onboarding.portfolio.risks`)."""
+    return Q(Exists(PlanRisk.objects.filter(plan__tenant=OuterRef("pk"))))
 
 
 def drifted(now: datetime) -> Q:
@@ -79,14 +74,14 @@ def in_phase(position: int) -> Q:
 SHOW_CHOICES = {
     "active": "Active implementations",
     "soon": "Cutover in the next 14 days",
-    "risk": "At risk",
+    "risk": "At risk, including closed tenants",
     "failing": "With a failing check",
     "unknown": "With a check without a reliable answer",
     "drifted": "Drifted since go-live",
     "closed": "Closed",
 }
-# Only these two choices include closed tenants.
-_WITH_CLOSED = ("drifted", "closed")
+# Only these choices include closed tenants: their monitoring goes on.
+_WITH_CLOSED = ("risk", "drifted", "closed")
 
 
 class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
@@ -117,7 +112,7 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         conditions = {
             "active": active(),
             "soon": cut_over_soon(now),
-            "risk": at_risk(now),
+            "risk": at_risk(),
             "failing": failing(now),
             "unknown": has_unknown_check(now),
             "drifted": drifted(now),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from onboarding.portfolio import dashboard_csv
+from onboarding.models import Plan
+from onboarding.portfolio import dashboard_csv, risk_updates
 from tenants import outbox
 from tenants.models import User
 
@@ -20,6 +22,20 @@ def make_dashboard_csv(user_id: int, query: str) -> None:
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is not None:
         dashboard_csv.make_export(user, query)
+
+
+@shared_task(name="onboarding.update_risks", ignore_result=True)
+def update_risks() -> None:
+    """Queue one message for each tenant whose stored risks are outdated."""
+    plans = risk_updates.with_outdated_risks(Plan.objects.all(), now=timezone.now())
+    ids = plans.order_by("risks_valid_until").values_list("tenant_id", flat=True)
+    for tenant_id in ids[: risk_updates.MOST_PER_BEAT]:
+        update_risks_of.delay(tenant_id)
+
+
+@shared_task(name="onboarding.update_risks_of", acks_late=True, ignore_result=True)
+def update_risks_of(tenant_id: int) -> None:
+    risk_updates.update([tenant_id])
 
 
 def queue_dashboard_csv(user: User, query: str, *, total: int) -> None:

@@ -70,7 +70,7 @@ def tenant_status(
         text = f"{regressed[0].title} regressed{_and_more(regressed)}"
         return TenantStatus(Shape.FAIL, text, cutover)
     if failing:
-        return TenantStatus(Shape.FAIL, _fault(failing[0]) + _and_more(failing), cutover)
+        return TenantStatus(Shape.FAIL, fault_sentence(failing[0]) + _and_more(failing), cutover)
     if state.drifts:
         # A drift of the region's values belongs to no check.
         return TenantStatus(Shape.FAIL, state.monitoring_headline, cutover)
@@ -100,7 +100,7 @@ def _and_more(rows: Sequence[object]) -> str:
     return f" and {len(rows) - 1} more" if len(rows) > 1 else ""
 
 
-def _fault(check: Check) -> str:
+def fault_sentence(check: Check) -> str:
     """The first sentence of the newest finding, with its domain or host.
 
     A check may pass and be drifted, such as the check of a TTL that was never raised.

@@ -13,7 +13,7 @@ from onboarding.requirements.tables import MAX_ROWS, FileLine, UnreadableFile, t
 _TYPE_NAME = re.compile(r"(?:System|Microsoft\.Exchange)\.[\w.`]+(?:\[.*\])?")
 _RECIPIENT = re.compile(r"\[(?:SMTP|EX):[^\]]*\]", re.IGNORECASE)
 # Get-InboundConnector prints an address space as type:domain;cost.
-_COST = re.compile(r"(?<=:)([^\s;,{}]+);[0-9]+(?![^\s;,}])")
+_COST = re.compile(r"(?<=:)([^\s:;,{}]+);[0-9]+(?![^\s;,}])")
 _EVERY_DOMAIN = "*"
 _SUBDOMAINS = "*."
 

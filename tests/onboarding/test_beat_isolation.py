@@ -20,7 +20,7 @@ from config.beat_schedule import beat_schedule
 from onboarding import progress
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.tasks import build_lost_packs, reconcile
-from onboarding.models import ClosingPack, Drift, ManualStatus, Monitoring, SheetImport
+from onboarding.models import ClosingPack, Drift, ManualStatus, Monitoring, Plan, SheetImport
 from onboarding.monitoring import drifts
 from onboarding.monitoring.tasks import update_drifts
 from onboarding.plan_templates import plan_creation
@@ -28,6 +28,8 @@ from onboarding.plans import evaluation, services
 from onboarding.plans.planned_cutovers import CLOSES_AFTER
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tasks import complete_waits, expire_accepted_risks
+from onboarding.portfolio import risk_updates
+from onboarding.portfolio.tasks import update_risks
 from onboarding.requirements import imports
 from onboarding.requirements.import_progress import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
@@ -184,6 +186,12 @@ CASES = {
         _fail_check,
         (drifts, "update_for_tenant"),
         lambda tenant: Drift.objects.filter(tenant=tenant, kind=Drift.Kind.LEFTOVER_MX).exists(),
+    ),
+    "onboarding.update_risks": Case(
+        update_risks,
+        lambda tenant, by: tenant.plan.touch(),
+        (risk_updates, "_store"),
+        lambda tenant: Plan.objects.get(tenant=tenant).risks_revision is not None,
     ),
     "checks.repeat_reactions": Case(
         repeat_reactions,

@@ -15,11 +15,12 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from onboarding.models import Cutover, Phase, Task
+from onboarding.models import Cutover, Phase
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import dashboard_csv, filters
+from onboarding.portfolio import dashboard_csv, filters, risk_updates
 from onboarding.portfolio.dashboard_rows import dashboard_rows
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
+from onboarding.portfolio.risk_list import tenants_at_risk
 from onboarding.portfolio.row_cache import cached_overview
 from onboarding.portfolio.tasks import queue_dashboard_csv
 from tenants.access import require
@@ -28,6 +29,9 @@ from tenants.permissions import Permission
 from tenants.queries import open_tenants_for, tenants_for
 
 PAGE = 50
+# The tenants in the card "At risk, and why". A link leads to all of them.
+SHOWN_AT_RISK = 8
+NEW_RISK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class DashboardCounts:
     started_this_month: int
     soon: int
     at_risk: int
-    regressed_today: int
+    newly_at_risk: int
     failing: int
     drifted: int
 
@@ -62,6 +66,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     tenants = open_tenants_for(current_user(request))
     all_tenants = tenants_for(current_user(request))
+    risk_updates.refresh(all_tenants)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(all_tenants)
     chosen = filters.TenantFilter(request.GET, queryset=all_tenants)
@@ -71,6 +76,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "figures": _figures(tenants, all_tenants, now=now),
             "days": _days(tenants, now=now),
             "waits": _waits(tenants),
+            "at_risk": tenants_at_risk(all_tenants, SHOWN_AT_RISK),
         }
 
     found = Paginator(with_plan(chosen.qs), PAGE).get_page(request.GET.get("page"))
@@ -118,19 +124,18 @@ def _figures(
     tenants: QuerySet[Tenant], with_closed: QuerySet[Tenant], *, now: datetime
 ) -> DashboardCounts:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     numbers = tenants.aggregate(
         active=Count("pk", filter=filters.active()),
         started_this_month=Count("pk", filter=filters.active() & Q(created_at__gte=month)),
         soon=Count("pk", filter=filters.cut_over_soon(now)),
-        at_risk=Count("pk", filter=filters.at_risk(now)),
         failing=Count("pk", filter=filters.failing(now)),
     )
-    broken = Task.objects.filter(
-        plan__tenant__in=tenants, status="regressed", regressed_at__gte=midnight
-    ).count()
+    risky = with_closed.filter(filters.at_risk()).annotate(first=Min("plan__risks__since"))
+    newly = risky.filter(first__gte=now - NEW_RISK)
     drifted = with_closed.filter(filters.drifted(now)).count()
-    return DashboardCounts(**numbers, regressed_today=broken, drifted=drifted)
+    return DashboardCounts(
+        **numbers, at_risk=risky.count(), newly_at_risk=newly.count(), drifted=drifted
+    )
 
 
 def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[CutoverDay]:
