@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+import zoneinfo
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import django_filters
@@ -60,6 +61,28 @@ def drifted(now: datetime) -> Q:
     is_muted = Q(muted_until__gt=now)
     open_now = Drift.objects.filter(tenant=OuterRef("pk"), closed_at__isnull=True)
     return Q(Exists(open_now.exclude(is_muted)))
+
+
+def cutovers_by_local_day(
+    tenants: QuerySet[Tenant], first: date, days: int
+) -> dict[date, list[int]]:
+    """The tenant of each cutover by its day, in the tenant's own time zone. One query.
+
+    `days` is the number of days from `first` on.
+    """
+    # No time zone differs from UTC by more than 14 hours.
+    start = datetime.combine(first, time(), UTC) - timedelta(days=1)
+    end = start + timedelta(days=days + 2)
+    planned = Cutover.objects.filter(
+        plan__tenant__in=tenants, planned_at__gte=start, planned_at__lt=end
+    )
+    found: dict[date, list[int]] = {}
+    rows = planned.values_list("planned_at", "plan__tenant_id", "plan__tenant__time_zone")
+    for planned_at, tenant_id, zone in rows:
+        day = planned_at.astimezone(zoneinfo.ZoneInfo(zone)).date()
+        if first <= day < first + timedelta(days=days):
+            found.setdefault(day, []).append(tenant_id)
+    return found
 
 
 def in_phase(position: int) -> Q:
@@ -127,7 +150,8 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         return found.filter(closed_at__isnull=True)
 
     def filter_day(self, tenants: QuerySet[Tenant], name: str, value: date) -> QuerySet[Tenant]:
-        return tenants.filter(_planned(planned_at__date=value))
+        found = cutovers_by_local_day(tenants, value, 1).get(value, [])
+        return tenants.filter(pk__in=found)
 
     def filter_waiting(self, tenants: QuerySet[Tenant], name: str, value: Any) -> QuerySet[Tenant]:
         return tenants.filter(active(), in_phase(int(value)))

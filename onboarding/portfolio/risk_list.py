@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Min, Prefetch, QuerySet
+from django.db.models import F, Min, Prefetch, QuerySet
 from django.urls import reverse
 
 from onboarding.models import PlanRisk
@@ -82,6 +82,7 @@ def tenants_at_risk(tenants: QuerySet[Tenant], most: int | None = None) -> list[
     found = tenants.filter(plan__risks__isnull=False).annotate(
         soonest=Min("plan__risks__cutover_at"), urgency=Min("plan__risks__since")
     )
-    ordered = found.order_by("closed_at", "soonest", "urgency", "pk")
+    soonest = F("soonest").asc(nulls_last=True)
+    ordered = found.order_by(F("closed_at").asc(nulls_first=True), soonest, "urgency", "pk")
     rows = with_plan(ordered).prefetch_related(risks_prefetch())[:most]
     return [TenantAtRisk(tenant, shown_risks(tenant)) for tenant in rows]

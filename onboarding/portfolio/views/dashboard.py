@@ -9,13 +9,12 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count, F, Min, Q, QuerySet
-from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from onboarding.models import Cutover, Phase
+from onboarding.models import Phase
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import dashboard_csv, filters, risk_updates
 from onboarding.portfolio.dashboard_rows import dashboard_rows
@@ -76,7 +75,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "figures": _figures(tenants, all_tenants, now=now),
             "days": _days(tenants, now=now),
             "waits": _waits(tenants),
-            "at_risk": tenants_at_risk(all_tenants, SHOWN_AT_RISK),
         }
 
     found = Paginator(with_plan(chosen.qs), PAGE).get_page(request.GET.get("page"))
@@ -84,6 +82,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "filter": chosen,
         "found": found,
         "rows": dashboard_rows(list(found)),
+        "at_risk": tenants_at_risk(all_tenants, SHOWN_AT_RISK),
         **cached_overview(current_user(request), overview),
         "query": _query_without_page(request),
         "revision": revision,
@@ -139,21 +138,11 @@ def _figures(
 
 
 def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[CutoverDay]:
-    """The planned cutovers of each of the next 14 days. Days without cutovers are included."""
-    today = now.date()
-    planned = (
-        Cutover.objects.filter(
-            plan__tenant__in=tenants,
-            planned_at__date__gte=today,
-            planned_at__date__lt=today + filters.SOON,
-        )
-        .annotate(day=TruncDate("planned_at"))
-        .values("day")
-        .annotate(cutovers=Count("pk"))
-    )
-    counts = {row["day"]: row["cutovers"] for row in planned}
-    days = (today + timedelta(days=ahead) for ahead in range(filters.SOON.days))
-    return [CutoverDay(day, counts.get(day, 0)) for day in days]
+    """The cutovers of each of the next 14 days, by the day of their tenant. Also empty days."""
+    today, number = now.date(), filters.SOON.days
+    found = filters.cutovers_by_local_day(tenants, today, number)
+    days = (today + timedelta(days=ahead) for ahead in range(number))
+    return [CutoverDay(day, len(found.get(day, []))) for day in days]
 
 
 def _waits(tenants: QuerySet[Tenant]) -> list[PhaseCount]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +18,10 @@ from onboarding.models import Cutover, Drift, Plan, PlanRisk, Task
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.portfolio import risk_updates
 from onboarding.portfolio.risk_list import shown_risks
+from onboarding.portfolio.risks import risks_of
 from tenants.models import Tenant, User
 from tests.api.clients import client_for
+from tests.clock import frozen
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn
 
@@ -168,11 +170,9 @@ def test_outdated_rows_are_computed_again(tenant: Tenant) -> None:
 def test_change_during_the_computation_stays_outdated(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = risk_updates.risks_of
-
     def compute_slowly(*facts: Any, **options: Any) -> Any:
         tenant.plan.touch()
-        return compute(*facts, **options)
+        return risks_of(*facts, **options)
 
     monkeypatch.setattr(risk_updates, "risks_of", compute_slowly)
     risk_updates.update([tenant.pk])
@@ -233,3 +233,28 @@ def test_links_lead_to_pages(tenant: Tenant, consultant: User, signed_in: SignIn
 
     assert {risk.code for risk in found} >= {"regressed", "failing", "drift", "overdue", "waiting"}
     assert {client.get(risk.url).status_code for risk in found} == {200}
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("America/New_York", 7), ("Asia/Tokyo", 8), ("Pacific/Kiritimati", 8)]
+)
+def test_calendar_has_the_day_of_the_tenant(
+    tenant: Tenant, consultant: User, signed_in: SignIn, zone: str, day: int
+) -> None:
+    """A window on 8 December at 00:00 UTC begins on Monday evening in New York."""
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone=zone)
+    with frozen(datetime(2026, 12, 1, 9, tzinfo=UTC)):
+        cutover_of(tenant, "outbound", datetime(2026, 12, 8, tzinfo=UTC))
+        client = signed_in(consultant)
+        days = client.get("/dashboard/").content.decode()
+        lists = {
+            n: tenant.name in _table(client.get(f"/dashboard/?day=2026-12-{n:02}")) for n in (7, 8)
+        }
+
+    assert re.findall(r"day=2026-12-(\d+)#list", days) == [f"{day:02}"]
+    assert lists == {7: day == 7, 8: day == 8}
+
+
+def _table(response: Any) -> str:
+    page: str = response.content.decode()
+    return page[page.index("<tbody>") :] if "<tbody>" in page else ""

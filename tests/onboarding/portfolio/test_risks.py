@@ -123,7 +123,7 @@ def test_risk(given: dict[str, Any], expected: list[str]) -> None:
 
 
 def test_closed_tenant_has_only_drift() -> None:
-    every = {
+    every: dict[str, Any] = {
         "tasks": [task_at("a", "regressed"), waiting_task(20)],
         "failing": {"x": "A"},
         "drifts": 1,
