@@ -160,8 +160,14 @@ def region_for_account_code(code: str) -> Region:
     letters = _LETTERS.match(typed.upper())
     assert letters is not None
     for region in load_regions().values():
-        if region.account_code_prefix == letters.group():
-            return region
+        if region.account_code_prefix != letters.group():
+            continue
+        if letters.group() == typed.upper():
+            raise TenantError(
+                f"“{typed}” is only the prefix of {region.name}. Enter the whole account code, such"
+                f" as {region.account_code_prefix}13A123."
+            )
+        return region
     known = ", ".join(
         r.account_code_prefix for r in load_regions().values() if r.account_code_prefix
     )

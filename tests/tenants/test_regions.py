@@ -147,6 +147,11 @@ def test_account_code_has_its_region(code: str, region: str) -> None:
             "the region.",
         ),
         (
+            "cusa",
+            "“cusa” is only the prefix of United States (A). Enter the whole account code, such as"
+            " CUSA13A123.",
+        ),
+        (
             "CUSA 13",
             "“CUSA 13” is not an account code: it starts with a letter and has only letters "
             "and digits, such as CUSA13A123.",
