@@ -157,4 +157,5 @@ VALUES: dict[str, dict[str, object]] = {
     "onboarding:dns-scan": {},
     "onboarding:test-message-submit": {"source": MESSAGE, "file": None},
     "onboarding:profile-edit": {"account_code": "CUSA12"},
+    "onboarding:zone-file": {"text": "sales MX 10 mail", "file": None},
 }

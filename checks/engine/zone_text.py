@@ -101,18 +101,24 @@ class _Reader:
         self.noted.setdefault(code, []).append((line, name))
 
 
-def read_zone_text(text: str, domain: str) -> ZoneText:
+def read_zone_text(
+    text: str,
+    domain: str,
+    *,
+    max_characters: int = MAX_CHARACTERS,
+    max_records: int = MAX_RECORDS,
+) -> ZoneText:
     """Return the MX, TXT and CNAME records of a text. Relative names are below `domain`.
 
     Raises ZoneTextError for a text that is too long, or a line that cannot be read.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise ZoneTextError(f"more than {MAX_CHARACTERS} characters")
+    if len(text) > max_characters:
+        raise ZoneTextError(f"more than {max_characters} characters")
     reader = _Reader(domain, domain)
     for line in _lines(text):
         _read_line(reader, line)
-    if len(reader.found) > MAX_RECORDS:
-        raise ZoneTextError(f"more than {MAX_RECORDS} records")
+    if len(reader.found) > max_records:
+        raise ZoneTextError(f"more than {max_records} records")
     _drop_flattened(reader)
     records: dict[tuple[str, str], tuple[Record, ...]] = {}
     for number, record in reader.found:

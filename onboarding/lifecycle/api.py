@@ -11,9 +11,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from checks.engine.zone_domains import MAX_CHARACTERS
 from onboarding.lifecycle import profile_data
 from onboarding.lifecycle.profile_data import ProfileChange
+from onboarding.lifecycle.zone_import import UnreadableZone, domains_to_add
 from onboarding.plans.serializers import PlanSerializer
+from tenants.errors import TenantError
 from tenants.models import (
     Authentication,
     DirectoryMethod,
@@ -24,6 +27,7 @@ from tenants.models import (
     User,
 )
 from tenants.permissions import Permission
+from tenants.rest.problems import invalid
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
@@ -265,6 +269,42 @@ class DomainListView(_SubjectView, ApiListView):
         return self.one(domain, status=201, version=domain)
 
 
+class ZoneFileInput(InputSerializer):
+    zone = serializers.CharField(
+        max_length=MAX_CHARACTERS, trim_whitespace=False, help_text="The text of the zone file."
+    )
+    origin = serializers.CharField(max_length=2000, help_text="The name of the zone.")
+
+
+class FoundDomainSerializer(ResourceSerializer):
+    name = serializers.CharField(read_only=True)
+    role = serializers.ChoiceField(
+        choices=Domain.Role.choices, read_only=True, help_text="The suggested role."
+    )
+
+
+class FoundDomainsSerializer(ResourceSerializer):
+    domains = FoundDomainSerializer(many=True, read_only=True)
+
+
+class ZoneFileView(ApiView):
+    tag = "Domains"
+    permissions = {"POST": Permission.EDIT_PROFILE}
+    inputs = {"POST": ZoneFileInput}
+    outputs = {"POST": FoundDomainsSerializer}
+
+    def post(self, request: Request, public_id: str) -> Response:
+        """The mail domains of a zone file that the tenant does not have. Nothing is saved."""
+        values = self.validated(ZoneFileInput)
+        try:
+            found = domains_to_add(self.tenant, values["zone"], values["origin"])
+        except UnreadableZone as error:
+            raise invalid({"zone": [str(error)]}) from None
+        except TenantError as error:
+            raise invalid({"origin": [str(error)]}) from None
+        return Response({"domains": [{"name": f.name, "role": f.role} for f in found]})
+
+
 class DomainView(_SubjectView):
     tag = "Domains"
     permissions = {
@@ -375,6 +415,7 @@ tenant_urlpatterns = [
     path("", TenantView.as_view(), name="tenant"),
     path("profile/", ProfileView.as_view(), name="profile"),
     path("domains/", DomainListView.as_view(), name="domains"),
+    path("zone-file/", ZoneFileView.as_view(), name="zone-file"),
     path("domains/<str:domain_id>/", DomainView.as_view(), name="domain"),
     path("hosts/", HostListView.as_view(), name="hosts"),
     path("hosts/<str:host_id>/", HostView.as_view(), name="host"),

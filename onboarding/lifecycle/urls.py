@@ -40,6 +40,7 @@ urlpatterns = [
 # Below t/<public_id>/, the tenant.
 tenant_urlpatterns = [
     path("profile/", profile.profile_edit, name="profile-edit"),
+    path("profile/zone-file/", profile.zone_file, name="zone-file"),
     path(
         "requirements/<str:sheet_id>/hosts/add-to-profile/",
         hosts_from_sheet.host_from_sheet,

@@ -30,6 +30,10 @@ BODIES: Mapping[str, Any] = {
     },
     "patch profile/": {"journaling": True},
     "post domains/": {"name": "second.test", "role": "secondary"},
+    "post zone-file/": {
+        "zone": '@ MX 10 mail\nsales MX 10 mail\nparked TXT "v=spf1 -all"',
+        "origin": "one.test",
+    },
     "patch domains/{domain_id}/": {"dkim_selectors": "mimecast20261101"},
     "post hosts/": {"purpose": "delivery", "name": "mail2.one.test", "port": 25, "consent": True},
     "patch hosts/{host_id}/": {"recipient": "postmaster@one.test"},

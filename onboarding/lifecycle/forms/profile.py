@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zoneinfo
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -351,6 +352,13 @@ class _Hosts(_DistinctRows):
 DomainFormSet = inlineformset_factory(
     Tenant, Domain, form=DomainForm, formset=_Domains, extra=1, can_delete=True
 )
+
+
+def domain_formset(tenant: Tenant, new_rows: Sequence[Mapping[str, str]]) -> Any:
+    """The unbound formset of the page, with these values in its new rows."""
+    formset = DomainFormSet(instance=tenant, prefix="domains", initial=list(new_rows))
+    formset.extra = len(new_rows) + 1
+    return formset
 
 
 HostFormSet = inlineformset_factory(

@@ -20,7 +20,9 @@ from onboarding.lifecycle.forms.profile import (
     HostFormSet,
     ProfileForm,
     RegionValuesForm,
+    domain_formset,
 )
+from onboarding.lifecycle.forms.zone_import import ZoneFileForm
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
 from onboarding.plans.tenant_page import current_user, load_page, show
@@ -88,6 +90,38 @@ def _is_confirmed(request: HttpRequest, removed: Sequence[RemovalEffect]) -> boo
     confirmed = request.POST.get("confirmed_removals", "")
     return domain_removal.fingerprint(removed) == confirmed and not any(
         each.in_window for each in removed
+    )
+
+
+@require(Permission.EDIT_PROFILE)
+@require_http_methods(["GET", "POST"])
+def zone_file(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Read a zone file. Its domains become new rows of the profile page, which saves them."""
+    tenant = tenant_or_404(request, public_id)
+    first = tenant.domains.order_by("pk").first()
+    initial = {"origin": str(first) if first is not None else ""}
+    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form = ZoneFileForm(data, files, tenant=tenant, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        rows = [{"name": found.name, "role": found.role} for found in form.found]
+        messages.info(request, _found_sentence(len(rows)))
+        return _show_profile(
+            request,
+            public_id,
+            profile=ProfileForm(instance=tenant),
+            domains=domain_formset(tenant, rows),
+            hosts=HostFormSet(instance=tenant, prefix="hosts"),
+        )
+    context = {"page": load_page(request, public_id), "form": form, "tab": "profile"}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "lifecycle/zone_file.html", context, status=status)
+
+
+def _found_sentence(number: int) -> str:
+    domains = "1 domain" if number == 1 else f"{number} domains"
+    return (
+        f"{domains} found in the zone file. Check the role of each new row, and save the profile."
+        " Nothing is saved yet."
     )
 
 

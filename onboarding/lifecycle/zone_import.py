@@ -1,0 +1,64 @@
+"""Domains of a zone file, as new rows of the profile. Nothing is saved here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checks.engine.zone_domains import MailDomain, mail_domains
+from checks.engine.zone_text import ZoneTextError
+from onboarding.errors import OnboardingError
+from tenants.errors import TenantError
+from tenants.models import Domain, Tenant
+from tenants.names import normalise_domain, normalise_registered_domain
+
+# As in the API. A profile with more rows is hard to review.
+MOST_DOMAINS = 200
+
+
+class UnreadableZone(OnboardingError):
+    """The zone file cannot be read. The message is a sentence for the form."""
+
+
+@dataclass(frozen=True)
+class FoundDomain:
+    """A domain to add, with the suggested role."""
+
+    name: str
+    role: str
+
+
+def domains_to_add(tenant: Tenant, text: str, origin: str) -> list[FoundDomain]:
+    """The mail domains of the zone file that the profile does not have.
+
+    Raises UnreadableZone, and TenantError for an origin that is no domain name.
+    """
+    known = set(tenant.domains.values_list("name", flat=True))
+    try:
+        found = mail_domains(text, normalise_domain(origin))
+    except ZoneTextError as error:
+        raise UnreadableZone(f"The zone file cannot be read: {error}.") from None
+    new = [
+        FoundDomain(each.name, _role_of(each))
+        for each in found
+        if each.name not in known and _is_domain(each.name)
+    ]
+    if len(known) + len(new) > MOST_DOMAINS:
+        raise UnreadableZone(
+            f"The zone file has {len(new)} further mail domains. A tenant has at most"
+            f" {MOST_DOMAINS} domains: paste only the lines of the domains that you need."
+        )
+    return new
+
+
+def _is_domain(name: str) -> bool:
+    try:
+        return normalise_registered_domain(name) == name
+    except TenantError:
+        return False
+
+
+def _role_of(found: MailDomain) -> str:
+    """A secondary domain receives mail. A parked one neither receives nor sends."""
+    if found.receives:
+        return Domain.Role.SECONDARY.value
+    return Domain.Role.SEND_ONLY.value if found.sends else Domain.Role.PARKED.value
