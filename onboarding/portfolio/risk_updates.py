@@ -69,8 +69,12 @@ def update(tenant_ids: Collection[int]) -> None:
 
 
 def _store(plan: Plan, found: Sequence[Risk], valid_until: datetime, *, now: datetime) -> None:
-    """Replace the rows if they differ. A changed list is a visible change of the plan."""
-    locked = Plan.objects.select_for_update(no_key=True).filter(pk=plan.pk)
+    """Replace the rows if they differ. A changed list is a visible change of the plan.
+
+    While another transaction changes the plan, nothing is stored: a page must not wait for it, and
+    the result would be outdated.
+    """
+    locked = Plan.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=plan.pk)
     current = locked.values_list("revision", flat=True).first()
     if current is None:
         return
