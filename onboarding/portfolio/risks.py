@@ -17,7 +17,7 @@ from onboarding.plans.business_time import Calendar
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, window_bounds
 
-# So long before the start of a window, the reason is still in time to act on.
+# The time before a window from which each reason applies.
 BLOCKED_WITHIN = timedelta(days=2)
 ON_CALL_WITHIN = timedelta(days=3)
 APPROVER_WITHIN = timedelta(days=14)
