@@ -97,14 +97,14 @@ def in_phase(position: int) -> Q:
 SHOW_CHOICES = {
     "active": "Active implementations",
     "soon": "Cutover in the next 14 days",
-    "risk": "At risk, including closed tenants",
+    "risk": "At risk",
     "failing": "With a failing check",
     "unknown": "With a check without a reliable answer",
     "drifted": "Drifted since go-live",
     "closed": "Closed",
 }
-# Only these choices include closed tenants: their monitoring goes on.
-_WITH_CLOSED = ("risk", "drifted", "closed")
+# Only these two choices include closed tenants.
+_WITH_CLOSED = ("drifted", "closed")
 
 
 class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped

@@ -83,6 +83,6 @@ def tenants_at_risk(tenants: QuerySet[Tenant], most: int | None = None) -> list[
         soonest=Min("plan__risks__cutover_at"), urgency=Min("plan__risks__since")
     )
     soonest = F("soonest").asc(nulls_last=True)
-    ordered = found.order_by(F("closed_at").asc(nulls_first=True), soonest, "urgency", "pk")
+    ordered = found.order_by(soonest, "urgency", "pk")
     rows = with_plan(ordered).prefetch_related(risks_prefetch())[:most]
     return [TenantAtRisk(tenant, shown_risks(tenant)) for tenant in rows]

@@ -68,9 +68,9 @@ class RiskFacts:
 
 
 def risks_of(facts: RiskFacts, *, is_closed: bool) -> list[Risk]:
-    """The reasons, most urgent first. A closed tenant has only the drift of its monitoring."""
+    """The reasons, most urgent first. A closed tenant has no date to miss."""
     if is_closed:
-        return list(_drift(facts))
+        return []
     found = [
         *_regressed(facts),
         *_failing(facts),

@@ -129,7 +129,7 @@ def _figures(
         soon=Count("pk", filter=filters.cut_over_soon(now)),
         failing=Count("pk", filter=filters.failing(now)),
     )
-    risky = with_closed.filter(filters.at_risk()).annotate(first=Min("plan__risks__since"))
+    risky = tenants.filter(filters.at_risk()).annotate(first=Min("plan__risks__since"))
     newly = risky.filter(first__gte=now - NEW_RISK)
     drifted = with_closed.filter(filters.drifted(now)).count()
     return DashboardCounts(
