@@ -26,6 +26,7 @@ from onboarding.models import (
     TaskRole,
 )
 from onboarding.plans.dates import calendar_of
+from onboarding.plans.domain_progress import confirmed_at
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.mx_ttls import lowest_ttl, original_ttl
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
@@ -100,11 +101,32 @@ def load_facts(
         since,
         _uploaded_messages(cutover, by_key.values(), now) if is_inbound else (),
     )
+    facts = replace(facts, done_here=_done_here(facts, plan_context))
     ttls = facts.subjects_of(CheckKind.MX_TTL)
     safe_times = [
         (subject.name, current_safe_time(subject, facts, history, region)) for subject in ttls
     ]
     return replace(facts, safe_times=safe_times)
+
+
+def _done_here(facts: ReadinessFacts, plan_context: PlanContext) -> frozenset[str]:
+    """The keys of the open tasks that are done for each domain of the cutover."""
+    return frozenset(
+        task.key
+        for task in facts.tasks.values()
+        if task.is_per_domain and task.is_open_leaf and _is_done_for_each(task, plan_context)
+    )
+
+
+def _is_done_for_each(task: Task, plan_context: PlanContext) -> bool:
+    """Whether a check has verified each domain in scope, or the responsible sides confirmed it."""
+    verified = plan_context.evidence(task).verified_domain_ids
+    progress = plan_context.progress.get(task.pk, {})
+    domains = [d for d in plan_context.domains_of(task) if d.role in task.domain_roles]
+    return all(
+        domain.pk in verified or confirmed_at(task, progress.get(domain.pk)) is not None
+        for domain in domains
+    )
 
 
 def _uploaded_messages(

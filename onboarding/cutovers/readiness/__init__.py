@@ -52,7 +52,7 @@ __all__ = [
 def readiness_rows(facts: ReadinessFacts) -> list[ReadinessRow]:
     """The rows of the cutover's direction, in the order of the work.
 
-    At least one row blocks while the cutover's task waits for another task.
+    At least one row blocks while the cutover waits for a task of its own domains.
     """
     rows = [ownership_row(facts), directory_row(facts), routes_row(facts), sign_offs_row(facts)]
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,6 +62,8 @@ class ReadinessFacts:
     outbound_since: datetime | None = None
     # The messages that people uploaded since the window opened, in order of their upload.
     uploaded_messages: Sequence[EvidenceFile] = ()
+    # The keys of the tasks that are done for each domain of this cutover, but not for all domains.
+    done_here: Collection[str] = ()
 
     def task(self, role: TaskRole) -> Task | None:
         return task_with_role(self.tasks.values(), role)

@@ -111,20 +111,24 @@ def open_tasks_of(facts: ReadinessFacts) -> list[Task]:
 
 
 def other_tasks_row(facts: ReadinessFacts, rows: Sequence[ReadinessRow]) -> ReadinessRow:
-    """The open tasks that the cutover depends on and that no blocking row is about.
+    """The open tasks that the cutover depends on and that no other row is about.
 
-    A row can pass while its task is open, for example because of a domain of another cutover.
+    The other rows know the domains of this cutover: an SPF record that is missing at a domain of
+    another one leaves the task open, and does not block this one.
     """
     title = "Other tasks completed"
-    blocked = [row.key for row in rows if row.is_blocking]
-    roles = {role for key in blocked for role in _ROLES_OF_ROW.get(key, ())}
+    # Without any selector the DKIM row only warns, but its task is open.
+    keys = [r.key for r in rows if r.key != "dkim" or r.verdict is not Verdict.WARN]
+    roles = {role for key in keys for role in _ROLES_OF_ROW.get(key, ())}
     # The agreed outbound days are a task of their own.
-    after = facts.task(TaskRole.SWITCHES_OUTBOUND) if "outbound" in blocked else None
+    after = facts.task(TaskRole.SWITCHES_OUTBOUND) if "outbound" in keys else None
     tasks = [
         task
         for each in open_tasks_of(facts)
         for task in _open_leaves(each, facts)
-        if task.role not in roles and (after is None or task.wait_after != after.key)
+        if task.role not in roles
+        and task.key not in facts.done_here
+        and (after is None or task.wait_after != after.key)
     ]
     if not tasks:
         detail = "The cutover waits for no other task."
