@@ -42,6 +42,7 @@ pytest_plugins = [
     "tests.live",
     "tests.proposals",
     "tests.readable_findings",
+    "tests.scheduling",
     "tests.scenarios.fixtures",
 ]
 

@@ -41,7 +41,7 @@ STATUSES = {
 }
 MANUAL_STATUSES = {"set_aside": "not_needed", "accepted": "accepted_risk"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("upgraded database")]
+pytestmark = pytest.mark.slow
 Rows = Callable[[str], list[tuple[object, ...]]]
 
 

@@ -17,8 +17,7 @@ import pytest
 
 from tests.config.product import CHECKOUT, Product
 
-# One product for all tests with the embedded defaults.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded product")]
+pytestmark = pytest.mark.slow
 
 WITHIN_SECONDS = 60
 # The required median from a published record to the verified task, and the number of measurements.

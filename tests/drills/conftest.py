@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.drills.drill import Drill
 from tests.drills.start import started
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two processes, one of them runs all drills, so that one product starts."""
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("drills"))
 
 
 @pytest.fixture(scope="package")

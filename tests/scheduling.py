@@ -1,0 +1,36 @@
+"""The distribution of the tests over two processes, for `--dist loadgroup`.
+
+A module whose fixture starts the product, or upgrades a database, runs in one process: in two, the
+fixture would run twice. All other tests are distributed one at a time. pytest-xdist has the mark
+`xdist_group` for this, which pytest 9 ignores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = (
+    "tests/config/test_end_to_end.py",
+    "tests/config/test_web_worker.py",
+    "tests/drills/",
+    "tests/test_glossary_migrations.py",
+)
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is untyped
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """The tests of one scope run in one process, one after the other."""
+    module = nodeid.partition("::")[0]
+    return next((each for each in TOGETHER if module.startswith(each)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling | None:
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
