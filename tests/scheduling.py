@@ -1,8 +1,8 @@
 """The distribution of the tests over two processes, for `--dist loadgroup`.
 
 A module whose fixture starts the product, or upgrades a database, runs in one process: in two, the
-fixture would run twice. All other tests are distributed one at a time. pytest-xdist has the mark
-`xdist_group` for this, which pytest 9 ignores.
+fixture would run twice. All other tests are distributed one at a time. The groups of pytest-xdist
+3.8 have no effect with pytest 9.
 """
 
 from __future__ import annotations
