@@ -64,6 +64,7 @@ NOT_OFFERED = {
     "health": "changes nothing",
     "onboarding:lab-change": "changes the files of the lab, and no row",
     "onboarding:preflight": "changes nothing",
+    "onboarding:zone-file": "changes nothing",
     "onboarding:lab-test-message": "changes the files of the lab, and no row",
     "onboarding:template-draft-create": "there is one draft already",
     "onboarding:template-phase-remove": "needs a phase without tasks",
