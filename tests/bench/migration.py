@@ -7,6 +7,7 @@ worker records runs at the same time. A migration that locks a table for long de
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import threading
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import F
 from django.urls import reverse
@@ -51,7 +52,10 @@ class Repeated(threading.Thread):
                 if self.ended.is_set():
                     break
                 began = time.perf_counter()
-                self.operation(number)
+                # While a migration is undone, a table can lack a column of this newer code. A
+                # deployment has the old code until then. The wait for a lock still counts.
+                with contextlib.suppress(ProgrammingError):
+                    self.operation(number)
                 self.seconds.append(time.perf_counter() - began)
         except Exception as error:  # noqa: BLE001 - raised again by `stop`
             self.failure = error
