@@ -44,6 +44,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.dnssec-no-matching-key": ("servers",),
         "dns.dnssec-signature-missing": ("servers",),
         "dns.dnssec-signature-invalid": ("servers",),
+        "dns.dnssec-denial-unproven": ("servers",),
         "dns.dnssec-rejected": ("servers",),
         "dns.server-without-address": ("servers",),
         "dns.parent-silent": ("zone",),

@@ -88,6 +88,7 @@ _REASON_LABELS = {
     "dnssec-no-matching-key": "no DNSSEC key matches the DS record",
     "dnssec-signature-missing": "the DNSSEC signature is missing",
     "dnssec-signature-invalid": "the DNSSEC signature is invalid",
+    "dnssec-denial-unproven": "the DNSSEC proof that the record does not exist is incomplete",
     "not-asked": "not queried",
     # SPF records that receivers cannot evaluate (RFC 7208 4.6 and 5)
     "loop": "the record includes itself",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import dns.rdataclass
+import dns.rdatatype
+import dns.zone
 import pytest
 
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
-from tests.interop.name_servers import ADDRESSES, Zones, bind_and_unbound
+from tests.interop.name_servers import ADDRESSES, COMPLETE, Zones, bind_and_unbound
 from tests.interop.zone_signing import sign_zone
 
 pytestmark = pytest.mark.interop
@@ -77,6 +80,61 @@ def test_rejected_zone_never_passes(
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.UNKNOWN}
     for outcome in outcomes.values():
         assert expected in [finding.code for finding in outcome.findings]
+
+
+# The names between the apex and _dmarc in the order of NSEC and of NSEC3 records: without their
+# records, those of the apex do not deny _dmarc.
+BETWEEN = "".join(f"_{letter} 300 IN TXT text\n" for letter in "abcdefghijkl")
+MAIL_RECORDS = [line for line in RECORDS.splitlines(keepends=True) if "_dmarc" not in line]
+WITHOUT_DMARC = BETWEEN + "".join(MAIL_RECORDS)
+WITH_WILDCARD = WITHOUT_DMARC + '*.example.test. 300 IN TXT "v=DMARC1; p=reject"\n'
+
+
+@pytest.mark.parametrize("validating", [True, False])
+@pytest.mark.parametrize("hashed_denial", [True, False])
+@pytest.mark.parametrize(
+    ("records", "proven", "unproven"),
+    [
+        (WITHOUT_DMARC, Verdict.WARN, Verdict.UNKNOWN),
+        # The record of a wildcard exists only where no closer name is.
+        (WITH_WILDCARD, Verdict.PASS, Verdict.UNKNOWN),
+    ],
+)
+def test_absence_needs_proof(
+    tmp_path: Path,
+    records: str,
+    proven: Verdict,
+    unproven: Verdict,
+    hashed_denial: bool,
+    validating: bool,
+) -> None:
+    signed = sign_zone(tmp_path / "keys", DOMAIN, records, hashed_denial=hashed_denial)
+    without = without_denial(signed.text)
+    verdicts = []
+    for number, text in enumerate((signed.text, without)):
+        folder = tmp_path / f"servers{number}"
+        folder.mkdir()
+        outcome = run_checks(folder, text, signed.ds, validating=validating)[CheckKind.DMARC]
+        verdicts.append(outcome.verdict)
+
+    assert without != signed.text
+    assert verdicts == [proven, unproven]
+    assert "dns.dnssec-denial-unproven" in [finding.code for finding in outcome.findings]
+
+
+def without_denial(zone: str) -> str:
+    """The signed zone without the NSEC and NSEC3 records of all names except the apex.
+
+    BIND adds no signatures to the answers of a zone that has none of these records.
+    """
+    parsed = dns.zone.from_text(zone, origin=DOMAIN, relativize=False)
+    for node in parsed.nodes.values():
+        for rdtype in (dns.rdatatype.NSEC, dns.rdatatype.NSEC3):
+            records = node.get_rdataset(dns.rdataclass.IN, rdtype)
+            if records and "SOA" not in records[0].to_text():
+                node.delete_rdataset(dns.rdataclass.IN, rdtype)
+                node.delete_rdataset(dns.rdataclass.IN, dns.rdatatype.RRSIG, rdtype)
+    return COMPLETE + parsed.to_text()
 
 
 def test_signatures_without_ds_pass(tmp_path: Path) -> None:

@@ -20,9 +20,17 @@ class SignedZone:
 
 
 def sign_zone(
-    folder: Path, name: str, records: str, *, days: tuple[int, int] = (-1, 30)
+    folder: Path,
+    name: str,
+    records: str,
+    *,
+    days: tuple[int, int] = (-1, 30),
+    hashed_denial: bool = False,
 ) -> SignedZone:
-    """Sign the zone with a new key. `days` are the limits of the signatures from today."""
+    """Sign the zone with a new key. `days` are the limits of the signatures from today.
+
+    Absent records are denied by NSEC3 records if `hashed_denial`, else by NSEC records.
+    """
     keygen = program("dnssec-keygen", "bind9-dnsutils")
     signer = program("dnssec-signzone", "bind9-utils")
     folder.mkdir()
@@ -36,6 +44,7 @@ def sign_zone(
     start, end = (f"{datetime.now(UTC) + timedelta(days=day):%Y%m%d%H%M%S}" for day in days)
     # -P: expired signatures are intended. -z: the key signs the whole zone.
     sign = [signer, "-P", "-z", "-K", str(folder), "-d", str(folder), "-o", name]
+    sign += ["-3", "abcd", "-H", "0"] if hashed_denial else []
     sign += ["-s", start, "-e", end, "-f", str(folder / "signed"), str(zone)]
     subprocess.run(sign, check=True, capture_output=True, cwd=folder)
     (ds,) = (folder / f"dsset-{name}.").read_text().splitlines()

@@ -286,6 +286,7 @@ _CONDITIONS = {
     dnssec.NO_MATCHING_KEY: Finding("dns.dnssec-no-matching-key", _SERVERS),
     dnssec.SIGNATURE_MISSING: Finding("dns.dnssec-signature-missing", _SERVERS),
     dnssec.SIGNATURE_INVALID: Finding("dns.dnssec-signature-invalid", _SERVERS),
+    dnssec.DENIAL_UNPROVEN: Finding("dns.dnssec-denial-unproven", _SERVERS),
     dnssec.REJECTED: Finding("dns.dnssec-rejected", _SERVERS),
 }
 

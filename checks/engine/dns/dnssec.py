@@ -28,6 +28,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from dns.rdtypes.ANY.DS import DS
 from dns.rdtypes.ANY.RRSIG import RRSIG
 
+from checks.engine.dns import denial
 from checks.engine.dns.network import Endpoint
 from checks.engine.dns.wire import EDNS_PAYLOAD
 
@@ -37,9 +38,13 @@ NOT_YET_VALID = "dnssec-not-yet-valid"
 NO_MATCHING_KEY = "dnssec-no-matching-key"
 SIGNATURE_MISSING = "dnssec-signature-missing"
 SIGNATURE_INVALID = "dnssec-signature-invalid"
+# The NSEC or NSEC3 records do not prove that the record does not exist (RFC 4035 section 5.4).
+DENIAL_UNPROVEN = "dnssec-denial-unproven"
 # A validating resolver rejects the zone, for a reason that Gangway cannot determine.
 REJECTED = "dnssec-rejected"
 
+# The records of a negative answer that must have valid signatures.
+_NEGATIVE = (dns.rdatatype.SOA, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 # RFC 8624 section 3.3. A resolver ignores a DS record with another digest.
 _DIGESTS = (1, 2, 4)
 
@@ -94,23 +99,56 @@ def read_keys(zone: str, ds_values: Iterable[str], reply: dns.message.Message) -
     return ZoneKeys(apex, keys, _fault_of(keys, reply.answer, apex, entry))
 
 
-def fault_in(reply: dns.message.Message, keys: ZoneKeys) -> str:
+def fault_in(reply: dns.message.Message, name: str, rtype: str, keys: ZoneKeys) -> str:
     """Return the fault of an answer from the zone, or "".
 
-    A negative answer is judged by the signature of its SOA record. Records of other zones are
-    skipped.
+    A negative answer is judged by the signatures and the content of its SOA, NSEC and NSEC3
+    records. Records of other zones are skipped.
     """
     if keys.fault or keys.keys is None:
         return keys.fault
-    negative = [each for each in reply.authority if each.rdtype == dns.rdatatype.SOA]
-    for rrset in reply.answer or negative:
-        if rrset.rdtype == dns.rdatatype.RRSIG or not rrset.name.is_subdomain(keys.zone):
-            continue
-        section = reply.answer or reply.authority
-        fault = _fault_of(rrset, section, keys.zone, keys.keys)
-        if fault:
-            return fault
-    return ""
+    for section, types in ((reply.answer, None), (reply.authority, _NEGATIVE)):
+        for rrset in section:
+            is_relevant = rrset.rdtype in types if types else rrset.rdtype != dns.rdatatype.RRSIG
+            if is_relevant and rrset.name.is_subdomain(keys.zone):
+                fault = _fault_of(rrset, section, keys.zone, keys.keys)
+                if fault:
+                    return fault
+    proven = _is_denial_proven(reply, dns.name.from_text(name), rtype, keys.zone)
+    return "" if proven and _are_wildcards_proven(reply, keys.zone) else DENIAL_UNPROVEN
+
+
+def _is_denial_proven(
+    reply: dns.message.Message, name: dns.name.Name, rtype: str, zone: dns.name.Name
+) -> bool:
+    """Return whether a negative answer of the zone has its proof. Other replies need none."""
+    rdtype = dns.rdatatype.from_text(rtype)
+    aliases = {each.name: each for each in reply.answer if each.rdtype == dns.rdatatype.CNAME}
+    while name in aliases and rdtype != dns.rdatatype.CNAME:
+        name = aliases.pop(name)[0].target
+    if any(each.name == name and each.rdtype == rdtype for each in reply.answer):
+        return True
+    # Without the SOA record of the zone, the reply is a referral or the answer of another zone.
+    if not any(each.rdtype == dns.rdatatype.SOA and each.name == zone for each in reply.authority):
+        return True
+    is_nxdomain = reply.rcode() == dns.rcode.NXDOMAIN
+    return not name.is_subdomain(zone) or denial.is_proven(
+        name, rdtype, zone, reply.authority, is_nxdomain=is_nxdomain
+    )
+
+
+def _are_wildcards_proven(reply: dns.message.Message, zone: dns.name.Name) -> bool:
+    """Return whether each answer from a wildcard shows that no closer name exists."""
+    return all(
+        denial.is_wildcard_proven(each.name, signature.labels, zone, reply.authority)
+        for each in reply.answer
+        if each.rdtype == dns.rdatatype.RRSIG and each.name.is_subdomain(zone)
+        for signature in each
+        # The root is a label of the name, but not of the signature, and "*" is not counted.
+        if isinstance(signature, RRSIG)
+        and signature.signer == zone
+        and signature.labels < len(each.name) - 1 - each.name.is_wild()
+    )
 
 
 def is_in_zone(start: dns.message.Message, keys: ZoneKeys) -> bool:

@@ -95,7 +95,7 @@ class Validations:
         reply = await self._fetch(endpoint, name, rtype)
         if reply is None:
             return _NO_REPLY
-        fault = dnssec.fault_in(reply, keys)
+        fault = dnssec.fault_in(reply, name, rtype, keys)
         if fault == dnssec.SIGNATURE_MISSING:
             # The name may be in an unsigned zone below, of which the answer does not show the apex.
             start = await self._fetch(endpoint, name, "SOA")

@@ -71,6 +71,7 @@ def test_combine_servers(
         ("dnssec-no-matching-key", "dns.dnssec-no-matching-key"),
         ("dnssec-signature-missing", "dns.dnssec-signature-missing"),
         ("dnssec-signature-invalid", "dns.dnssec-signature-invalid"),
+        ("dnssec-denial-unproven", "dns.dnssec-denial-unproven"),
         ("dnssec-rejected", "dns.dnssec-rejected"),
     ],
 )

@@ -110,6 +110,25 @@ BELOW = dns.rrset.from_text("sub.example.test.", 60, "IN", "TXT", '"text"')
 OUTSIDE = dns.rrset.from_text("www.other.test.", 60, "IN", "A", "192.0.2.1")
 
 
+def signed_nsec(text: str, *, at: tuple[int, int] = VALID) -> list[dns.rrset.RRset]:
+    owner, _, fields = text.partition(" ")
+    rrset = dns.rrset.from_text(owner, 60, "IN", "NSEC", fields)
+    return [rrset, signature(rrset, at=at)]
+
+
+NO_MX = signed_nsec("example.test. a.example.test. NS SOA RRSIG NSEC")
+HAS_MX = signed_nsec("example.test. a.example.test. NS SOA MX RRSIG NSEC")
+OLD_NSEC = signed_nsec("example.test. a.example.test. NS SOA RRSIG NSEC", at=PAST)
+BETWEEN = signed_nsec("a.example.test. z.example.test. A RRSIG NSEC")
+NSEC = NO_MX[0]
+WILDCARD = dns.rrset.from_text("*.example.test.", 60, "IN", "MX", "10 mx.example.test.")
+EXPANDED = dns.rrset.from_text("mail.example.test.", 60, "IN", "MX", "10 mx.example.test.")
+FROM_WILDCARD = [
+    EXPANDED,
+    dns.rrset.from_rdata_list(EXPANDED.name, 60, list(signature(WILDCARD, at=VALID))),
+]
+
+
 def reply_with(
     answer: list[dns.rrset.RRset], authority: list[dns.rrset.RRset] | None = None
 ) -> dns.message.Message:
@@ -134,20 +153,27 @@ SUB = dns.name.from_text("sub.example.test")
         (reply_with([MX, signature(MX, at=PAST), signature(MX, at=VALID)]), ""),
         (reply_with([BELOW, signature(BELOW, owner="b", signer=SUB, at=PAST)]), ""),
         (reply_with([OUTSIDE]), ""),
-        (reply_with([], [SOA, signature(SOA, at=VALID)]), ""),
+        (reply_with([], [SOA, signature(SOA, at=VALID), *NO_MX]), ""),
+        (reply_with([], [SOA, signature(SOA, at=VALID)]), dnssec.DENIAL_UNPROVEN),
+        (reply_with([], [SOA, signature(SOA, at=VALID), *HAS_MX]), dnssec.DENIAL_UNPROVEN),
+        (reply_with([], [SOA, signature(SOA, at=VALID), NSEC]), dnssec.SIGNATURE_MISSING),
+        (reply_with([], [SOA, signature(SOA, at=VALID), *OLD_NSEC]), dnssec.EXPIRED),
+        (reply_with(FROM_WILDCARD, [*BETWEEN]), ""),
+        (reply_with(FROM_WILDCARD), dnssec.DENIAL_UNPROVEN),
         (reply_with([], [SOA, signature(SOA, at=PAST)]), dnssec.EXPIRED),
         (reply_with([], [SOA]), dnssec.SIGNATURE_MISSING),
     ],
 )
 def test_fault_in_answer(reply: dns.message.Message, fault: str) -> None:
-    assert dnssec.fault_in(reply, KEYS) == fault
+    assert dnssec.fault_in(reply, "example.test", "MX", KEYS) == fault
 
 
 @given(start=st.integers(-9, 9), length=st.integers(1, 9))
 def test_signature_is_valid_in_its_interval(start: int, length: int) -> None:
     at = (start * DAY + 60, (start + length) * DAY + 60)
 
-    fault = dnssec.fault_in(reply_with([MX, signature(MX, at=at)]), KEYS)
+    reply = reply_with([MX, signature(MX, at=at)])
+    fault = dnssec.fault_in(reply, "example.test", "MX", KEYS)
 
     assert (fault == "") is (at[0] <= 0 <= at[1])
 
