@@ -55,6 +55,7 @@ def test_valid_signatures_pass(tmp_path: Path, validating: bool) -> None:
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.PASS}
 
 
+# Field case 23.
 @pytest.mark.parametrize("validating", [True, False])
 @pytest.mark.parametrize(
     ("fault", "expected"),

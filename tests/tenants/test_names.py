@@ -176,6 +176,7 @@ def test_bad_name_is_refused(typed: str, sentence: str, suggestion: str) -> None
 
 
 # Registered names with emoji (idna issues 18, 25 and 61), one with a joiner, one of IDNA 2003.
+# Field case 25.
 @pytest.mark.parametrize(
     ("typed", "label"),
     [

@@ -49,6 +49,7 @@ _ENVELOPE = re.compile(rb">?From (?![ \t]*:)")
 _NEXT_IN_MBOX = re.compile(
     rb"\n\nFrom \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}"
 )
+_EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
 _ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
 _IP_LIKE = re.compile(r"(?:ipv6:)?([0-9a-f:.]{3,45})", re.IGNORECASE)
 
@@ -133,7 +134,8 @@ class UnreadableMessage:
 def parse(content: bytes) -> MailMessage | UnreadableMessage:
     """Parse headers or a whole message, as saved, exported or pasted.
 
-    Line ends are LF, CRLF, or CR alone. UTF-16 and mbox quoting are undone.
+    Line ends are LF, CRLF, CR CR LF, or CR alone. UTF-16 and mbox quoting are undone. The property
+    list at the end of an .emlx file is not part of the message.
     """
     if len(content) > MAX_BYTES:
         return UnreadableMessage("too-large")
@@ -142,6 +144,7 @@ def parse(content: bytes) -> MailMessage | UnreadableMessage:
         return UnreadableMessage("utf-16")
     # A byte order mark and leading blank lines come from editors and copying.
     content = decoded.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
+    content = _without_length(content)
     problem = _problem_at_start(content)
     if problem:
         return UnreadableMessage(problem)
@@ -184,6 +187,14 @@ def _as_ascii_superset(content: bytes) -> bytes | None:
         return None
 
 
+def _without_length(content: bytes) -> bytes:
+    """Return the message in an .emlx file of Apple Mail: its length in bytes is the first line."""
+    length = _EMLX_LENGTH.match(content)
+    if length is None:
+        return content
+    return content[length.end() : length.end() + int(length[1])]
+
+
 def _problem_at_start(content: bytes) -> str:
     """Return the problem that the first bytes show; empty without one."""
     if not content:
@@ -199,8 +210,12 @@ def _without_mbox(content: bytes) -> bytes:
 
 
 def _with_line_feeds(content: bytes) -> bytes:
-    if b"\n" not in content:
+    ends = content.count(b"\n")
+    if not ends:
         return content.replace(b"\r", b"\n")
+    # A program that wrote CRLF to a file in text mode doubled each CR.
+    if content.count(b"\r\r\n") == ends:
+        content = content.replace(b"\r\r\n", b"\r\n")
     return content.replace(b"\r\n", b"\n")
 
 

@@ -19,6 +19,7 @@ CASES: dict[str, Case] = {
     "key-in-one-string": (
         f'mc._domainkey 3600 IN TXT "{LONG_KEY}"',
         {(f"mc._domainkey.{DOMAIN}", "TXT"): [LONG_KEY]},
+        # Field case 13.
         {"split": (1,)},
     ),
     "key-in-two-strings": (
@@ -26,6 +27,7 @@ CASES: dict[str, Case] = {
         {(f"mc._domainkey.{DOMAIN}", "TXT"): [LONG_KEY]},
         {},
     ),
+    # Field case 14.
     "flattened-apex": (
         f"@ 1 IN CNAME site.example.net.\n@ 300 IN MX 10 {MX}.",
         {(DOMAIN, "MX"): [f"10 {MX}"]},
@@ -38,6 +40,7 @@ CASES: dict[str, Case] = {
     ),
     "byte-order-mark": (f"\ufeff@ 300 IN MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
     "no-break-spaces": (f"@\u00a0MX\u00a010 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
+    # Field case 15.
     "doubled-name": (
         f"{DOMAIN} 300 IN MX 10 {MX}.",
         {(f"{DOMAIN}.{DOMAIN}", "MX"): [f"10 {MX}"]},

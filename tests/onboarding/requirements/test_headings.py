@@ -45,6 +45,7 @@ def refusal(kind: str, content: str | bytes) -> str:
 
 HEADINGS = ["Domain", "Direction", "TLS"]
 PARTNER = ["partner.net", "both", "enforced"]
+# Field case 22.
 TITLES = {
     "none": [],
     "one title": [["TLS partners of Client Ltd, as of 12/11/2026"]],
@@ -310,6 +311,7 @@ BOTH = [
 ]
 
 
+# Field case 21.
 @pytest.mark.parametrize(
     "text",
     [

@@ -72,6 +72,7 @@ async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 # Each row: the check, whether the listener itself speaks TLS, the server, the finding.
 ROWS: dict[str, tuple[CheckKind, bool, Callable[[ssl.SSLContext], Peer], str]] = {
+    # Field case 10.
     "smtp greeting one byte at a time": (SMTP, False, lambda _: dribbles(GREETING * 9), SLOW),
     "smtp greeting without end": (SMTP, False, lambda _: floods(b"220-wait\r\n"), ENDLESS),
     "smtp greeting in one line": (SMTP, False, lambda _: floods(b"220-wait"), ENDLESS),

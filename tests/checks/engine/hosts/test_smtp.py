@@ -127,6 +127,7 @@ def test_smtp_silence_is_unknown_from_allowed_vantage(tmp_path: Path) -> None:
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-reply-in-time"])
 
 
+# Field case 11.
 @pytest.mark.parametrize(
     ("refusal", "helo", "verdict", "expected"),
     [

@@ -133,6 +133,7 @@ def test_missing_policy_counts_as_none(value: str) -> None:
     assert "dmarc.policy-missing" in codes(outcome)
 
 
+# Field case 06.
 ABOVE = {
     "psd=n below": (
         "a.b.m13.test",
@@ -368,6 +369,12 @@ def test_organisational_domain(name: str, organisation: str) -> None:
         ('example.test TXT "v=DMARC1; p=reject"\n', "example.test"),
         (
             '_dmarc.example.test.example.test TXT "v=DMARC1; p=none"\n',
+            "_dmarc.example.test.example.test",
+        ),
+        # With the quotation marks of a word processor.
+        ('example.test TXT "\u201cv=DMARC1; p=reject\u201d"\n', "example.test"),
+        (
+            '_dmarc.example.test.example.test TXT "v=DMARC1, p=none"\n',
             "_dmarc.example.test.example.test",
         ),
     ],

@@ -26,6 +26,10 @@ MESSAGE = signed()
 QUOTED_BODY = "Hello there\r\n\r\nFrom here on,\r\n>From there too\r\n"
 MBOX_LINE = b"From ann@example.test Sat Nov 28 10:00:00 2026\n"
 
+LINE_FEEDS = MESSAGE.replace(b"\r\n", b"\n")
+# Apple Mail adds a property list after the message.
+PROPERTIES = b'<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0"><dict/></plist>\n'
+
 
 def _mbox(message: bytes) -> bytes:
     lines = message.replace(b"\r\n", b"\n").split(b"\n")
@@ -34,10 +38,14 @@ def _mbox(message: bytes) -> bytes:
     )
 
 
+# Field case 19.
 READ = {
     "as-sent": MESSAGE,
-    "line-feeds": MESSAGE.replace(b"\r\n", b"\n"),
+    "line-feeds": LINE_FEEDS,
     "carriage-returns": MESSAGE.replace(b"\r\n", b"\r"),
+    "doubled-carriage-returns": MESSAGE.replace(b"\r\n", b"\r\r\n"),
+    "emlx": b"%-10d\n" % len(MESSAGE) + MESSAGE + PROPERTIES,
+    "emlx-of-line-feeds": b"%d\n" % len(LINE_FEEDS) + LINE_FEEDS + PROPERTIES,
     "utf-8-mark": b"\xef\xbb\xbf" + MESSAGE,
     "utf-16-mark": MESSAGE.decode().encode("utf-16"),
     "utf-16-le": MESSAGE.decode().encode("utf-16-le"),
@@ -69,6 +77,7 @@ def _zip() -> bytes:
     return file.getvalue()
 
 
+# Field case 20.
 NAMED = {
     "outlook-file": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500,
     "zip": _zip(),

@@ -187,6 +187,7 @@ def test_policy_within_grammar_is_read(body: bytes) -> None:
     assert parse(body) == MtaStsPolicy("enforce", 604800, (ONE, TWO))
 
 
+# Field case 08.
 @pytest.mark.parametrize(
     ("media_type", "shown"),
     [
