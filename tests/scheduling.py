@@ -1,7 +1,9 @@
 """The distribution of the tests over two processes, for `--dist loadgroup`.
 
 A module whose fixture starts the product, or upgrades a database, runs in one process: in two, the
-fixture would run twice. All other tests are distributed one at a time. The groups of pytest-xdist
+fixture would run twice. The tests with real servers share addresses, so that all of them run in one
+process. They are the largest scope, so that they come first: a browser test leaves an event loop
+running in its process. All other tests are distributed one at a time. The groups of pytest-xdist
 3.8 have no effect with pytest 9.
 """
 
@@ -18,6 +20,8 @@ TOGETHER = (
     "tests/drills/",
     "tests/test_glossary_migrations.py",
 )
+# The modules of the tests with real servers, which form one scope.
+WITH_SERVERS = ("tests/interop/", "tests/scenarios/test_concurrency.py")
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is untyped
@@ -28,6 +32,8 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdis
 def scope_of(nodeid: str) -> str:
     """The tests of one scope run in one process, one after the other."""
     module = nodeid.partition("::")[0]
+    if module.startswith(WITH_SERVERS):
+        return "servers"
     return next((each for each in TOGETHER if module.startswith(each)), nodeid)
 
 

@@ -101,7 +101,14 @@ def tenant_ids(make_tenant: MakeTenant, tmp_path: Path, settings: Any) -> dict[s
     }
 
 
-@pytest.mark.parametrize("role", ROLES)
+# The others differ from these in few permissions.
+_UNIT = ("consultant", "member", "outsider", "visitor")
+
+
+@pytest.mark.parametrize(
+    "role",
+    [pytest.param(r, marks=[] if r in _UNIT else [pytest.mark.slow]) for r in ROLES],
+)
 def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[str, str]]) -> None:
     """The outsider uses GET and POST at every place, other users one method at one place.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.scheduling import TOGETHER, scope_of
+from tests.scheduling import TOGETHER, WITH_SERVERS, scope_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +17,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
     [
         ("tests/drills/test_a.py::test_b", "tests/drills/"),
         ("tests/config/test_web_worker.py::test_b[1]", "tests/config/test_web_worker.py"),
+        ("tests/interop/test_a.py::test_b", "servers"),
+        ("tests/scenarios/test_concurrency.py::test_b", "servers"),
+        ("tests/browser/test_pages.py::test_b[1]", "tests/browser/test_pages.py::test_b[1]"),
         ("tests/config/test_run.py::test_b", "tests/config/test_run.py::test_b"),
     ],
 )
@@ -23,6 +27,18 @@ def test_scope(nodeid: str, scope: str) -> None:
     assert scope_of(nodeid) == scope
 
 
-@pytest.mark.parametrize("path", TOGETHER)
+@pytest.mark.parametrize("path", [*TOGETHER, *WITH_SERVERS])
 def test_path_exists(path: str) -> None:
     assert (CHECKOUT / path).exists()
+
+
+def test_tests_with_servers_are_in_their_modules() -> None:
+    """`make test-all` collects these modules only, which is faster than the whole tree."""
+    marked = [
+        path.relative_to(CHECKOUT).as_posix()
+        for path in (CHECKOUT / "tests").rglob("test_*.py")
+        if re.search(r"mark\.(interop|browser)\b", path.read_text())
+    ]
+
+    assert marked
+    assert [path for path in marked if not path.startswith((*WITH_SERVERS, "tests/browser/"))] == []

@@ -56,6 +56,7 @@ def test_stored_schema_is_that_of_the_code() -> None:
     assert generated == STORED
 
 
+@pytest.mark.slow
 def test_schema_has_no_warning() -> None:
     GENERATOR_STATS.reset()
     with GENERATOR_STATS.silence():
@@ -84,6 +85,7 @@ def _has_example(method: str, path: str) -> bool:
     return all("example" in each for each in media)
 
 
+@pytest.mark.slow
 def test_examples_succeed_and_match_the_schema(ids: dict[str, str], consultant: User) -> None:
     client = client_for(consultant, "administer")
     if "GANGWAY_RECORD_EXAMPLES" in os.environ:

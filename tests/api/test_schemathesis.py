@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache as cache_result
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,14 @@ def ids(make_tenant: MakeTenant, consultant: User, tmp_path: Path, settings: Any
     return create_one_of_each(own, consultant) | {"foreign_id": foreign.public_id}
 
 
-def operations() -> Iterator[Any]:
+@cache_result
+def operations() -> tuple[Any, ...]:
     schema = schemathesis.openapi.from_dict(json.loads(SCHEMA.read_text(encoding="utf-8")))
     schema.app = application
-    found: Any
-    for found in schema.get_all_operations():
-        operation = found.ok()
-        # The client of Schemathesis does not close the file of a download.
-        if not operation.path.endswith("/content/"):
-            yield operation
+    results: Any = schema.get_all_operations()
+    all_operations = [found.ok() for found in results]
+    # The client of Schemathesis does not close the file of a download.
+    return tuple(each for each in all_operations if not each.path.endswith("/content/"))
 
 
 def token_for(role: str, scope: str, ids: dict[str, str]) -> str:

@@ -414,6 +414,7 @@ def test_requested_run_is_logged(api: ApiClient, base: str, tenant: Tenant) -> N
     assert (line.name, line.params["subject"]) == ("check-requested", "MX, northwind.test")
 
 
+@pytest.mark.slow
 def test_runs_share_the_limit_of_the_pages(api: ApiClient, base: str) -> None:
     # On a busy machine, the requests could take more than the minute of the limit.
     with frozen(timezone.now()):

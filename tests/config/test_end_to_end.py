@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
@@ -48,8 +47,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     yield from _run(Product(tmp_path_factory.mktemp("embedded") / "var"))
 
 
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Product]:
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """On the PostgreSQL and Redis of the environment, in separate databases.
 
     Other tests that run at the same time queue tasks in the Redis database of the environment.
@@ -64,7 +63,8 @@ def deployed(tmp_path: Path) -> Iterator[Product]:
         cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
         cursor.execute("CREATE DATABASE gangway_end_to_end")
     broker = urlsplit(broker)._replace(path="/11").geturl()
-    yield from _run(Product(tmp_path / "var", DATABASE_URL=own, CELERY_BROKER_URL=broker))
+    folder = tmp_path_factory.mktemp("deployed") / "var"
+    yield from _run(Product(folder, DATABASE_URL=own, CELERY_BROKER_URL=broker))
     with server.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
     server.close()
@@ -127,6 +127,7 @@ def _publish_and_withdraw(product: Product) -> None:
     print(f"published to verified {verified:.1f} s, withdrawn to regressed {regressed:.1f} s")  # noqa: T201
 
 
+@pytest.mark.nightly
 def test_task_follows_dns_on_sqlite(embedded: Product) -> None:
     _publish_and_withdraw(embedded)
 
@@ -152,13 +153,13 @@ def test_published_record_verifies_soon(embedded: Product) -> None:
     assert max(waited) <= WITHIN_SECONDS
 
 
-def test_silent_name_server_reopens_nothing(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
+def test_silent_name_server_reopens_nothing(deployed: Product) -> None:
+    _becomes(deployed, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
 
-    _lab(embedded, "silence", "2")
+    _lab(deployed, "silence", "2")
     time.sleep(25)
 
-    assert _status_of(embedded, "domain-ownership") == "verified"
+    assert _status_of(deployed, "domain-ownership") == "verified"
 
 
 @pytest.mark.nightly

@@ -66,6 +66,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.slow
 def test_settings_have_the_documented_values(production: dict[str, Any]) -> None:
     documented = {row["setting"]: json.loads(row["value"]) for row in _rows("Settings")}
 

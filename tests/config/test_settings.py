@@ -94,6 +94,7 @@ def test_bad_values_are_refused_by_name(
     assert message in refused.stderr
 
 
+@pytest.mark.slow
 def test_start_imports_no_administration_site() -> None:
     """Every process would pay for it: `config.generics` replaces the patch that needs it."""
     script = (

@@ -68,6 +68,7 @@ def test_load_has_consistent_copies(generated: None, client: Client) -> None:
         assert client.get(address).status_code == 200
 
 
+@pytest.mark.slow
 def test_counters_of_copies_equal_their_tasks(generated: None) -> None:
     names = ("tasks_total", "tasks_complete", "tasks_regressed")
     stored = list(Plan.objects.order_by("pk").values_list(*names))

@@ -77,6 +77,7 @@ def test_invitations_of_a_consultant_in_all_tenants(
     assert len(mail.outbox) == MAX_EMAILS_A_DAY
 
 
+@pytest.mark.slow
 def test_other_tenants_do_not_count(
     make_tenant: Callable[..., Tenant], db: None, signed_in: SignIn, post: Post
 ) -> None:

@@ -27,6 +27,8 @@ from tests.markup import texts
 
 ENDINGS = ("completed", "closed before completion")
 ROLES = ("consultant", "manager", "owner", "member", "viewer")
+# They see a part of the pages of the consultant or the member, with the same statements.
+NIGHTLY = ("manager", "owner")
 PAGES = [
     route
     for route in routes()
@@ -153,7 +155,9 @@ def closed(
     return tenant, ids
 
 
-@pytest.fixture(params=ROLES)
+@pytest.fixture(
+    params=[pytest.param(r, marks=[pytest.mark.nightly] if r in NIGHTLY else []) for r in ROLES]
+)
 def world(
     request: pytest.FixtureRequest, closed: tuple[Tenant, dict[str, str]], consultant: User
 ) -> World:

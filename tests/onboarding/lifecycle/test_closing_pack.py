@@ -145,6 +145,7 @@ def test_pack_verifies_zipped_and_unpacked(pack: ClosingPack, tmp_path: Path) ->
     assert _verify(script, _archive(pack), "--seal", "0" * 64)[0] == 1
 
 
+@pytest.mark.slow
 def test_digests_work_with_sha256sum(pack: ClosingPack, tmp_path: Path) -> None:
     with zipfile.ZipFile(_archive(pack)) as archive:
         archive.extractall(tmp_path / "out")
@@ -275,6 +276,7 @@ def test_pack_lists_the_decision_on_every_task(pack: ClosingPack, consultant: Us
     assert table.count('<th scope="row">') == len(decisions)
 
 
+@pytest.mark.slow
 def test_pack_lists_every_accepted_risk(pack: ClosingPack) -> None:
     files = read_archive(_archive(pack))
     listed = json.loads(files["implementation.json"])["residual_risks"]
@@ -329,6 +331,7 @@ def test_building_pack_is_idempotent(pack: ClosingPack) -> None:
     assert len([p for p in Path(_archive(pack)).parents[1].rglob("*") if p.is_file()]) == 2
 
 
+@pytest.mark.slow
 def test_lost_pack_is_built(completed: Tenant) -> None:
     build_lost_packs()
     assert ClosingPack.objects.get().ready_at is None
@@ -376,6 +379,7 @@ def test_erasure_deletes_pack(
     assert not place.exists()
 
 
+@pytest.mark.slow
 def test_failed_build_leaves_no_file(completed: Tenant, files_dir: Path) -> None:
     pack = ClosingPack.objects.get(tenant=completed)
     for kept in EvidenceFile.objects.all():

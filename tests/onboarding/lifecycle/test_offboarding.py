@@ -180,6 +180,7 @@ def test_closing_without_completion_needs_a_reason(
     assert ActivityLine.objects.get(action="tenant-closed").params == {"reason": "They left."}
 
 
+@pytest.mark.slow
 def test_tenant_with_switched_mail_needs_decisions(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:

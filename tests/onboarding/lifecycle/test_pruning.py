@@ -162,6 +162,7 @@ def _assert_same_after_pruning(tenant: Tenant, seed: int) -> None:
     assert pruning.prune_history(tenant, now=generated.now) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_pruning_changes_no_result(consultant: User, seed: int) -> None:
     _assert_same_after_pruning(_completed(consultant), seed)
@@ -180,6 +181,7 @@ def completed(consultant: User) -> Tenant:
     return tenant
 
 
+@pytest.mark.slow
 def test_pruning_is_limited_to_old_monitoring(completed: Tenant) -> None:
     now = timezone.now()
     oldest = now - timedelta(days=settings.MONITORING_HISTORY_DAYS)
@@ -204,6 +206,7 @@ def _close_uncompleted(tenant: Tenant) -> None:
     tenant.completed_at = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_reopen, _close_uncompleted])
 def test_history_without_sign_off_remains(
     completed: Tenant, change: Callable[[Tenant], None]
@@ -213,6 +216,7 @@ def test_history_without_sign_off_remains(
     assert pruning.prune_history(completed, now=timezone.now()) == 0
 
 
+@pytest.mark.slow
 def test_pruning_works_in_batches(completed: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "BATCH_SIZE", 7)
     monkeypatch.setattr(pruning, "MOST_BATCHES", 2)
@@ -223,6 +227,7 @@ def test_pruning_works_in_batches(completed: Tenant, monkeypatch: pytest.MonkeyP
     assert pruning.prunable(completed, now=now).count() == count - 28
 
 
+@pytest.mark.slow
 def test_daily_reconciliation_prunes(completed: Tenant) -> None:
     assert pruning.prunable(completed, now=timezone.now()).exists()
 
@@ -231,6 +236,7 @@ def test_daily_reconciliation_prunes(completed: Tenant) -> None:
     assert not pruning.prunable(completed, now=timezone.now()).exists()
 
 
+@pytest.mark.slow
 def test_pruning_leaves_other_tenants(completed: Tenant, consultant: User) -> None:
     other = create_source(NUMBER + len(SOURCES), domains=1, months=2, by=consultant)
     count = Observation.objects.filter(check_asked__tenant=other).count()

@@ -67,9 +67,9 @@ def _sent(field: BoundField) -> Iterator[str]:
 # --- Tasks
 
 
-# Every eighth task is a unit test; the form of every task takes ten seconds.
+# CI tests the form of every eighth task, and the nightly tests that of every task.
 _SAMPLED = [
-    pytest.param(entry, marks=() if number % 8 == 0 else pytest.mark.slow, id=entry["key"])
+    pytest.param(entry, marks=() if number % 8 == 0 else pytest.mark.nightly, id=entry["key"])
     for number, entry in enumerate(ENTRIES)
 ]
 

@@ -144,6 +144,7 @@ def test_refused_message_stops_its_tenant_only(
     assert names == ["Northwind", "Other"]
 
 
+@pytest.mark.slow
 def test_retries_end_after_a_day(
     tenant: Tenant, owner: User, frozen_time: Clock, immediate_outbox: None
 ) -> None:
