@@ -18,7 +18,15 @@ from onboarding.cutovers.go_no_go import name_approvers
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates
 from onboarding.cutovers.planning import plan_cutover
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant, host_key
-from onboarding.models import Cutover, Plan, RequirementsSheet, Responsibility, Task
+from onboarding.models import (
+    COMPLETE_STATUSES,
+    Cutover,
+    Plan,
+    RequirementsSheet,
+    Responsibility,
+    Task,
+    TaskRole,
+)
 from onboarding.plans.assignment import assign_task
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.evaluation import complete_waits
@@ -200,10 +208,16 @@ def _working_evening(time_zone: str, days: int) -> datetime:
 
 
 def _assign_people(plan: Plan, consultant: User, client: User) -> None:
-    """Assign the next tasks, and name the people on call in the window of the first cutover."""
-    for key, person in (("spf-update", client), ("notification-sets", consultant)):
-        task = Task.objects.select_related("plan__tenant", "assignee").get(plan=plan, key=key)
-        assign_task(task, person.public_id, by=consultant)
+    """Assign a task to each, and name the people on call in the window of the first cutover."""
+    tasks = plan.tasks.select_related("plan__tenant", "assignee")
+    assign_task(tasks.get(role=TaskRole.VERIFIES_SPF), client.public_id, by=consultant)
+    of_consultant = (
+        tasks.filter(applies=True, is_group=False, wait_after="")
+        .exclude(responsibility=Responsibility.CLIENT)
+        .exclude(status__in=COMPLETE_STATUSES)
+        .order_by("phase__position", "position")
+    )
+    assign_task(of_consultant[0], consultant.public_id, by=consultant)
     cutover = plan.cutovers.order_by("planned_at")[0]
     numbers = {consultant.name: "+1 212 555 0143", client.name: "+1 212 555 0178"}
     for candidate in on_call_candidates(plan.tenant):

@@ -83,7 +83,7 @@ def test_pip_output_becomes_count_and_errors() -> None:
     assert errors == ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_environment_without_python_is_rebuilt(checkout: Path) -> None:
     first = bootstrap(checkout)
     second = bootstrap(checkout)

@@ -52,6 +52,7 @@ def test_killed_supervisor_leaves_no_process(product: Product) -> None:
     assert product.processes_after(STOP_SECONDS) == []
 
 
+@pytest.mark.nightly
 def test_killed_worker_restarts(product: Product) -> None:
     process = product.start()
     product.wait_until_up(process)

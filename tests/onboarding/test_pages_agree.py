@@ -438,7 +438,7 @@ def _check_headlines(world: World, number: int, role: str, *, is_closed: bool) -
 # Each check in each state, with the roles in turn. The nightly test has all states in all roles,
 # open and closed.
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_pages_agree_about_every_check(world: World, first: int) -> None:
     found = {
         number: _check_all(world, number, ROLES[number % 3], is_closed=number % 8 >= 4)

@@ -254,10 +254,11 @@ def test_unclosed_html_is_refused(unit: str) -> None:
 
 @pytest.mark.slow
 def test_unclosed_html_takes_linear_time() -> None:
-    began = time.monotonic()
+    # The time of this process, which other processes do not extend.
+    began = time.process_time()
 
     assert "contains no table" in refusal("<table>" + "<a " * 400_000)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 XML_SPREADSHEET = """<?xml version="1.0"?>
