@@ -42,6 +42,7 @@ from config.supervisor.supervisor import Stop, Supervisor, print_line
 CHECKOUT = Path(__file__).resolve().parent.parent
 # These management commands run before the first request, in this order and in this process.
 STARTUP_COMMANDS = (
+    ("collectstatic", {"interactive": False, "verbosity": 0}),
     ("migrate", {"interactive": False, "verbosity": 0}),
     ("load_templates", {"verbosity": 0}),
     ("load_sample", {"verbosity": 0}),

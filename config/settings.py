@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.request_context.request_origin_middleware",
     "tenants.middleware.headers_middleware",
+    "config.compression.PageCompressionMiddleware",
     "tenants.rest.middleware.problem_middleware",
     "tenants.middleware.visible_text_middleware",
     "django.middleware.security.SecurityMiddleware",
@@ -281,11 +282,7 @@ if IS_LOCAL:
 WHITENOISE_USE_FINDERS = IS_LOCAL
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if IS_LOCAL
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "config.stylesheet.StylesheetStorage"},
 }
 # --- Open pages (config/live). Behind a proxy, streams have the origin of the pages. `make run` has
 # no proxy, and serves them from another port.
