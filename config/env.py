@@ -101,6 +101,19 @@ def web_address(name: str, *, plain_allowed: bool) -> str:
     return value
 
 
+def roles_of_groups(name: str, roles: Sequence[str]) -> dict[str, str]:
+    """Groups with their roles, in the order of the list: `group=role, group=role`."""
+    found: dict[str, str] = {}
+    for item in comma_separated(name):
+        group, sign, role = (part.strip() for part in item.rpartition("="))
+        if not (sign and group and role in roles):
+            raise ImproperlyConfigured(
+                f"{name} contains '{item}'; write group=role, with one of {', '.join(roles)}."
+            )
+        found.setdefault(group, role)
+    return found
+
+
 def origin_of(address: str) -> str:
     """The scheme, host and port of a URL."""
     url = urlsplit(address)

@@ -220,6 +220,12 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 
 # --- Single sign-on, for people with an account
 OIDC_SERVER_URL = env.web_address("OIDC_SERVER_URL", plain_allowed=IS_LOCAL)
+# The roles of the staff come from the provider's groups, if these have roles.
+OIDC_GROUP_ROLES = env.roles_of_groups(
+    "OIDC_GROUP_ROLES", ("administrator", "consultant", "manager")
+)
+OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM") or "groups"
+OIDC_SCOPES = (env.text("OIDC_SCOPES") or "openid email").split()
 # `tenants` imports no other app, so it finds the function for public addresses by its name.
 PUBLIC_ADDRESS_TEST = "checks.engine.addresses.is_public_text"
 # Hosts inside the operator's own network that may receive webhooks, also without HTTPS.

@@ -12,13 +12,17 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from tenants.client_address import client_address
 from tenants.email import Email
+from tenants.models import User
+from tenants.staff_groups import must_use_provider
 from tenants.tasks import queue_email
 from tenants.throttle import is_within, too_many_requests
 
@@ -34,6 +38,7 @@ _VALID_SECONDS = {
 logger = logging.getLogger(__name__)
 # E-mails for one address, from all clients. Every visitor can request them for any address.
 ACCOUNT_RATE, STRANGER_RATE = "20/d", "3/d"
+USE_PROVIDER = "Your role comes from your groups at the provider. Use single sign-on."
 TO_STRANGERS = ("account/email/unknown_account", "account/email/account_already_exists")
 
 
@@ -74,6 +79,18 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         except ValidationError as error:
             response = too_many_requests(request, FAILURES_WAIT_SECONDS)
             raise ImmediateHttpResponse(response) from error
+
+    def pre_login(
+        self, request: HttpRequest, user: User, *, signal_kwargs: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Send a person whose role comes from groups to the provider, which knows the groups."""
+        if "sociallogin" not in (signal_kwargs or {}) and must_use_provider(user):
+            messages.warning(request, USE_PROVIDER)
+            return redirect("account_login")
+        answer: HttpResponse | None = super().pre_login(
+            request, user, signal_kwargs=signal_kwargs, **kwargs
+        )
+        return answer
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Queue the e-mail: waiting for the mail server would reveal that an account exists.

@@ -103,6 +103,29 @@ def change_staff(
         )
 
 
+def set_staff_role(person: User, role: str) -> None:
+    """Set the role that the groups of the person give. The sessions end with a lost role.
+
+    Raises PeopleError for the last administrator.
+    """
+    with transaction.atomic():
+        current = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+        if current.staff_role == role:
+            return
+        if current.staff_role == User.StaffRole.ADMINISTRATOR:
+            _require_another_administrator(current)
+        User.objects.filter(pk=person.pk).update(staff_role=role)
+        if not role:
+            end_sessions(current)
+        write_activity(
+            None,
+            ActivityName.STAFF_CHANGED,
+            person=current.email,
+            before={"role": current.staff_role},
+            after={"role": role},
+        )
+
+
 def add_staff(name: str, email: str, role: str, *, by: User) -> User:
     """Create a member of staff, who must set a password by e-mail before the first sign-in."""
     with transaction.atomic():

@@ -20,10 +20,12 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from tenants import staff_groups
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.provider_session import provider_session
@@ -40,10 +42,18 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         self, request: HttpRequest, app: SocialApp, token: Any, **kwargs: Any
     ) -> SocialLogin:
         claims = self.verified_claims(app, str(kwargs["response"].get("id_token") or ""))
-        if "email" not in claims:
-            claims |= self._userinfo_of(str(claims["sub"]), token.token)
+        if "email" not in claims or self._needs_groups(claims):
+            claims = self._userinfo_of(str(claims["sub"]), token.token) | claims
         stored = {name: claims[name] for name in STORED_CLAIMS if name in claims}
-        return self.get_provider().sociallogin_from_response(request, {"id_token": stored})
+        login = self.get_provider().sociallogin_from_response(request, {"id_token": stored})
+        # Read at this sign-in only, and never stored.
+        login.claims = claims
+        return login
+
+    def _needs_groups(self, claims: dict[str, Any]) -> bool:
+        """Whether the groups are in userinfo, if anywhere."""
+        is_sent = settings.OIDC_GROUPS_CLAIM in claims or "_claim_names" in claims
+        return staff_groups.are_used() and not is_sent
 
     def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7, all but the nonce, which is with the state."""
@@ -84,7 +94,8 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         answer: dict[str, Any] = self._fetch_user_info(access_token)
         if answer.get("sub") != subject:
             raise OAuth2Error("The provider's userinfo has another subject.")
-        return {name: answer[name] for name in ("email", "email_verified") if name in answer}
+        used = ("email", "email_verified", settings.OIDC_GROUPS_CLAIM)
+        return {name: answer[name] for name in used if name in answer}
 
     def _session(self) -> requests.Session:
         session: requests.Session = SingleSignOnAdapter().get_requests_session()
@@ -109,7 +120,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth is untyp
             AuthProcess.LOGIN,
             next_url,
             data,
-            scope=["openid", "email"],
+            scope=settings.OIDC_SCOPES,
             auth_params={"nonce": nonce},
             nonce=nonce,
         )
@@ -157,6 +168,18 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
             refuse(request, "other-address")
         if not sociallogin.is_existing:
             link_account(request, sociallogin, user)
+        if staff_groups.are_used():
+            apply_groups(request, user, sociallogin.claims)
+
+
+def apply_groups(request: HttpRequest, user: User, claims: dict[str, Any]) -> None:
+    """Give the person the role of the groups, or refuse the sign-in without one."""
+    try:
+        has_role = staff_groups.apply_to(user, staff_groups.groups_in(claims))
+    except staff_groups.UnknownGroupsError:
+        refuse(request, "unknown-groups")
+    if not has_role:
+        refuse(request, "no-role")
 
 
 def link_account(request: HttpRequest, sociallogin: SocialLogin, user: User) -> None:

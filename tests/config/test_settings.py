@@ -80,6 +80,8 @@ def test_form_action_allows_the_provider(tmp_path: Path) -> None:
         ({"OIDC_SERVER_URL": "https://id.example"}, "OIDC_SERVER_URL is set: set OIDC_CLIENT_ID"),
         ({"TRUSTED_PROXIES": "all"}, "TRUSTED_PROXIES is 'all'"),
         ({"TRUSTED_PROXIES": "-1"}, "write a whole number from 0 to 10"),
+        ({"OIDC_GROUP_ROLES": "admins"}, "OIDC_GROUP_ROLES contains 'admins'; write group=role"),
+        ({"OIDC_GROUP_ROLES": "a=owner"}, "with one of administrator, consultant, manager"),
         ({"SESSION_HOURS": "0"}, "SESSION_HOURS is '0'"),
         ({"DEBUG": "on"}, "ALLOWED_HOSTS names more than this machine: set DEBUG=off."),
         ({"STAFF_SECOND_FACTOR": "maybe"}, "STAFF_SECOND_FACTOR is 'maybe'; write on or off."),

@@ -36,6 +36,10 @@ PEOPLE = (
     "forged",
     "address-in-userinfo",
     "userinfo-of-another",
+    "grouped",
+    "groups-in-userinfo",
+    "without-groups",
+    "too-many-groups",
 )
 SIGN_IN_PAGE = """<form method="post">{% csrf_token %}{{ form }}
 <input type="hidden" name="next" value="{{ next }}"></form>"""

@@ -17,9 +17,21 @@ WRONG: dict[str, dict[str, Any]] = {
     "without-nonce": {"nonce": None},
     "expired": {"exp": 1_600_000_000},
 }
+# The groups of a user, and for one a reference to another address (Core 1.0, section 5.6.2).
+GROUPS: dict[str, dict[str, Any]] = {
+    "grouped": {"groups": ["everyone", "gangway-consultants", "gangway-administrators"]},
+    "groups-in-userinfo": {"groups": ["gangway-consultants"]},
+    "without-groups": {"groups": ["everyone"]},
+    "too-many-groups": {"_claim_names": {"groups": "src1"}},
+}
 
 
 class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
+    oidc_claim_scope = OAuth2Validator.oidc_claim_scope | {
+        "groups": "openid",
+        "_claim_names": "openid",
+    }
+
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         claims = {
             "email": request.user.email,
@@ -27,12 +39,13 @@ class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
         }
         if request.user.username == "silent-on-verified":
             del claims["email_verified"]
-        return claims
+        return claims | GROUPS.get(request.user.username, {})
 
     def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
         claims, expires = super().get_id_token_dictionary(token, token_handler, request)
         if "userinfo" in request.user.username:
-            claims = {name: claims[name] for name in claims if not name.startswith("email")}
+            omitted = ("email", "email_verified", "groups")
+            claims = {name: claims[name] for name in claims if name not in omitted}
         return claims | WRONG.get(request.user.username, {}), expires
 
     def finalize_id_token(

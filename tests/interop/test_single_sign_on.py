@@ -6,14 +6,19 @@ import html
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
 
-from tenants.models import ActivityLine, User
+from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.interop.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -236,3 +241,110 @@ def test_other_sign_ins_work_without_provider(gangway: str, settings: Any) -> No
 
     assert "Sign in with" not in page.text
     assert browser.get(f"{gangway}{LOGIN}").status_code == 404
+
+
+# --- Roles from groups
+
+ROLES = {"gangway-administrators": "administrator", "gangway-consultants": "consultant"}
+
+
+@pytest.fixture
+def groups(gangway: str, settings: Any) -> str:
+    """Gangway's address, with roles for groups, and an administrator with a password only."""
+    settings.OIDC_GROUP_ROLES = ROLES
+    User.objects.create_user("root@gangway.test", PASSWORD, staff_role="administrator")
+    return gangway
+
+
+def role_after_sign_in(gangway: str, name: str, before: str) -> tuple[bool, str]:
+    User.objects.filter(email=address_of(name)).update(staff_role=before)
+    browser = Browser()
+    browser.through_provider(gangway, name)
+    return browser.is_in(gangway), User.objects.get(email=address_of(name)).staff_role
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("grouped", "", "administrator"),
+        ("grouped", "manager", "administrator"),
+        ("grouped", "administrator", "administrator"),
+        ("groups-in-userinfo", "administrator", "consultant"),
+    ],
+)
+def test_groups_give_the_role(groups: str, name: str, before: str, after: str) -> None:
+    assert role_after_sign_in(groups, name, before) == (True, after)
+
+    changes = ActivityLine.objects.filter(action="staff-changed")
+    assert [(line.actor, line.params["before"], line.params["after"]) for line in changes] == (
+        [(None, {"role": before}, {"role": after})] if before != after else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("without-groups", "consultant", ""),
+        ("in-order", "consultant", ""),
+        # Without the groups, nothing is known about the role.
+        ("too-many-groups", "consultant", "consultant"),
+    ],
+)
+def test_sign_in_without_role_is_refused(groups: str, name: str, before: str, after: str) -> None:
+    assert role_after_sign_in(groups, name, before) == (False, after)
+
+
+def test_last_administrator_keeps_the_role(groups: str) -> None:
+    User.objects.filter(email="root@gangway.test").delete()
+
+    assert role_after_sign_in(groups, "without-groups", "administrator") == (True, "administrator")
+
+
+def test_member_of_a_tenant_needs_no_group(groups: str, tenant: Tenant) -> None:
+    person = User.objects.get(email=address_of("grouped"))
+    Membership.objects.create(tenant=tenant, user=person, role="member")
+
+    assert role_after_sign_in(groups, "grouped", "") == (True, "")
+
+
+def test_lost_role_ends_other_sessions(groups: str) -> None:
+    name = "without-groups"
+    User.objects.filter(email=address_of(name)).update(staff_role="consultant")
+    person = User.objects.get(email=address_of(name))
+    elsewhere = Client()
+    elsewhere.force_login(person, backend=settings.AUTHENTICATION_BACKENDS[0])
+    assert elsewhere.get("/accounts/sessions/").status_code == 200
+
+    Browser().through_provider(groups, name)
+
+    assert elsewhere.get("/accounts/sessions/").status_code == 302
+
+
+def test_session_of_groups_ends_within_an_hour(groups: str) -> None:
+    browser = Browser()
+    browser.through_provider(groups, "grouped")
+
+    (session,) = Session.objects.all()
+    assert timedelta(minutes=59) < session.expire_date - timezone.now() <= timedelta(hours=1)
+    browser.get(f"{groups}/accounts/sessions/")
+    assert Session.objects.get().expire_date == session.expire_date
+
+
+def test_password_does_not_avoid_the_groups(groups: str) -> None:
+    person = User.objects.get(email=address_of("grouped"))
+    person.set_password(PASSWORD)
+    person.save()
+
+    def sign_in(address: str) -> tuple[bool, str]:
+        browser = Browser()
+        page = browser.get(f"{groups}/accounts/login/")
+        form = {"csrfmiddlewaretoken": browser.token(page), "login": address, "password": PASSWORD}
+        answer = browser.post(f"{groups}/accounts/login/", form)
+        return browser.is_in(groups), answer.text
+
+    Browser().through_provider(groups, "grouped")
+    is_in, page = sign_in(person.email)
+
+    assert not is_in
+    assert "Use single sign-on" in page
+    assert sign_in("root@gangway.test")[0]

@@ -1,0 +1,86 @@
+"""Staff roles from the groups of the OpenID provider.
+
+`OIDC_GROUP_ROLES` gives each group a role. At every single sign-on, Gangway sets the role of the
+person to that of the groups. Without the setting, administrators manage the roles.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants import people
+from tenants.models import Membership, User
+
+logger = logging.getLogger(__name__)
+# A session ends after this time, so that a lost group has an effect within an hour. The provider's
+# own session makes the next sign-in one click.
+SESSION_TIME = timedelta(hours=1)
+
+
+class UnknownGroupsError(Exception):
+    """The provider has more groups for the person than it sends."""
+
+
+def are_used() -> bool:
+    """Return whether groups decide about the roles of the staff."""
+    return bool(settings.OIDC_GROUP_ROLES)
+
+
+def groups_in(claims: dict[str, Any]) -> list[str]:
+    """Return the groups of an ID token or of userinfo. A missing claim is no group.
+
+    Raises UnknownGroupsError for a reference instead of groups (OpenID Connect Core 1.0, section
+    5.6.2), which Microsoft Entra ID sends for people with many groups.
+    """
+    name = settings.OIDC_GROUPS_CLAIM
+    if name in (claims.get("_claim_names") or {}):
+        raise UnknownGroupsError
+    value = claims.get(name, [])
+    values = [value] if isinstance(value, str) else value
+    return [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+
+
+def role_of(groups: Sequence[str]) -> str:
+    """Return the role of the first group in `OIDC_GROUP_ROLES` that the person has, or ""."""
+    roles: dict[str, str] = settings.OIDC_GROUP_ROLES
+    return next((role for group, role in roles.items() if group in groups), "")
+
+
+def apply_to(person: User, groups: Sequence[str]) -> bool:
+    """Set the staff role of the person to that of the groups. Return whether a role remains.
+
+    A member of a tenant is no staff, and keeps the membership. The last administrator keeps the
+    role: otherwise an error at the provider would lock everyone out.
+    """
+    if Membership.objects.filter(user=person).exists():
+        return True
+    role = role_of(groups)
+    try:
+        people.set_staff_role(person, role)
+    except people.PeopleError:
+        logger.warning("the last administrator has no group at the provider, and keeps the role")
+        return True
+    person.staff_role = role
+    return bool(role)
+
+
+def must_use_provider(person: User) -> bool:
+    """Return whether the person may sign in at the provider only, where the groups are read.
+
+    A member of staff who never used single sign-on still can sign in without it: an account for
+    the time when the provider fails.
+    """
+    return are_used() and person.is_mimecast and SocialAccount.objects.filter(user=person).exists()
+
+
+def limit_session(request: HttpRequest) -> None:
+    """End the session at a fixed time, however much it is used."""
+    request.session.set_expiry(timezone.now() + SESSION_TIME)
