@@ -26,7 +26,14 @@ def draft(tenant: Tenant, consultant: User) -> None:
 
 
 @pytest.mark.usefixtures("draft")
-@pytest.mark.parametrize(("scheme", "width"), [("light", 820), ("dark", 820), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 820),
+        ("dark", 390),
+        pytest.param("dark", 820, marks=pytest.mark.nightly),
+    ],
+)
 @pytest.mark.parametrize(("name", "args"), PLACES)
 def test_template_editor_is_accessible(
     open_page: OpenPage,

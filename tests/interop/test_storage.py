@@ -23,8 +23,10 @@ from checks.storage import measure
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.factories import START, MakeTenant
 
+# The small form of the bench part `storage` is in test_bench_parts.py.
 pytestmark = [
     pytest.mark.interop,
+    pytest.mark.nightly,
     pytest.mark.django_db,
     pytest.mark.skipif(
         connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
