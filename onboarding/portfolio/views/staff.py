@@ -88,7 +88,7 @@ def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
     )
     form = StaffForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose a staff role from the list. Nothing was changed.")
+        messages.error(request, people.CHOOSE_STAFF_ROLE)
         return redirect("onboarding:staff")
     role = form.cleaned_data["role"]
     followed_consultants = (
