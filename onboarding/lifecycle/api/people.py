@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404
 from django.urls import path
 from rest_framework import serializers
@@ -65,15 +65,16 @@ class _MembersView(ApiView):
     serializer_class = MemberSerializer
 
     def rows(self) -> QuerySet[Membership]:
-        return members_of(self.tenant)
+        # A cursor needs the order as an attribute of the row.
+        return members_of(self.tenant).annotate(name=F("user__name"))
 
 
 class MemberListView(_MembersView, ApiListView):
     permissions = {"GET": Permission.VIEW_PEOPLE}
     model = Membership
-    ordering = ("user__name",)
-    ordering_fields = ("user__name",)
-    tie_break = "user__public_id"
+    ordering = ("name",)
+    ordering_fields = ("name",)
+    tie_break = "pk"
 
     def get(self, request: Request, public_id: str) -> Response:
         """The client's people who have an account, with their roles."""
