@@ -132,6 +132,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "task_id": task.public_id,
         "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
         "person_id": by.public_id,
+        "staff_id": consultant.public_id,
         "invitation_id": invitation.public_id,
         "share_link_id": link.public_id,
         "file_id": stored.public_id,

@@ -55,7 +55,10 @@ class TaskFileView(ApiView):
     refused: tuple[Task, OnboardingError] | None = None
 
     def post(self, request: Request, public_id: str, task_id: str) -> Response:
-        """Add an evidence file to a task. The body is a form with the file."""
+        """Add an evidence file to a task.
+
+        The body is a form with the file. The activity log also names a refused file.
+        """
         rows = Task.objects.filter(plan=self.tenant.plan).select_related("plan__tenant", "phase")
         task = found_or_404(rows, task_id, "task")
         upload = self.validated(FileInput).get("file")

@@ -67,9 +67,10 @@ class TenantImportListView(_ImportsView, ApiListView):
         return self.listed(self.rows().filter(created_by=self.user))
 
     def post(self, request: Request) -> Response:
-        """Upload a file with tenants, or paste rows. The body is a form.
+        """Upload a file with tenants, or paste rows.
 
-        A worker reads it and stores a preview. No tenant exists before the confirmation.
+        The body is a form. A worker reads it and stores a preview. No tenant exists before the
+        confirmation.
         """
         form = ImportForm.of_request(
             self.validated(ImportInput), was_too_large=was_too_large(self.http_request)

@@ -92,7 +92,7 @@ class _StaffView(ApiView):
         return all_people()
 
     def load(self) -> User:
-        return found_or_404(self.rows(), self.kwargs["person_id"], "person")
+        return found_or_404(self.rows(), self.kwargs["staff_id"], "person")
 
     def answer(self) -> Response:
         person = self.load()
@@ -137,14 +137,14 @@ class StaffPersonView(_StaffView):
     inputs = {"PATCH": StaffRoleInput}
     versioned = frozenset({"PATCH"})
 
-    def get(self, request: Request, person_id: str) -> Response:
+    def get(self, request: Request, staff_id: str) -> Response:
         """One person of the installation, with the ETag of the role."""
         return self.answer()
 
-    def patch(self, request: Request, person_id: str) -> Response:
+    def patch(self, request: Request, staff_id: str) -> Response:
         """Change the role of a member of staff, and the consultants that a manager follows."""
         staff = self.rows().exclude(staff_role=User.StaffRole.NONE)
-        person = found_or_404(staff, person_id, "member of staff")
+        person = found_or_404(staff, staff_id, "member of staff")
         check_precondition(self.request, _etag(person), lambda: self.represent(person))
         form = StaffForm(self.validated(StaffRoleInput))
         if not form.is_valid():
@@ -157,7 +157,7 @@ class StaffDeactivateView(_StaffView):
     permissions = {"POST": Permission.MANAGE_STAFF}
     inputs = {"POST": AccessInput}
 
-    def post(self, request: Request, person_id: str) -> Response:
+    def post(self, request: Request, staff_id: str) -> Response:
         """Deactivate a person. The sessions end, and the share links are revoked."""
         self.validated(AccessInput)
         offboarding.deactivate_user(self.load(), by=self.user)
@@ -168,14 +168,14 @@ class StaffActivateView(_StaffView):
     permissions = {"POST": Permission.MANAGE_STAFF}
     inputs = {"POST": AccessInput}
 
-    def post(self, request: Request, person_id: str) -> Response:
+    def post(self, request: Request, staff_id: str) -> Response:
         """Let a deactivated person sign in again."""
         self.validated(AccessInput)
         people.activate(self.load(), by=self.user)
         return self.one(self.load())
 
 
-_PERSON = "staff/<str:person_id>"
+_PERSON = "staff/<str:staff_id>"
 urlpatterns = [
     path("staff/", StaffListView.as_view(), name="staff"),
     path(f"{_PERSON}/", StaffPersonView.as_view(), name="staff-person"),

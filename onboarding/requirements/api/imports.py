@@ -102,10 +102,10 @@ class SheetImportListView(_ImportsView, ApiListView):
         return self.listed(self.rows(self.load_sheet()))
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
-        """Upload a file, or paste rows. The body is a form.
+        """Upload a file, or paste rows.
 
-        The sheet does not change before the confirmation. A worker reads a file: its status is
-        `reading` until the preview is `ready`.
+        The body is a form. The sheet does not change before the confirmation. A worker reads a
+        file: its status is `reading` until the preview is `ready`.
         """
         sheet = self.load_sheet()
         form = ImportForm.of_request(
