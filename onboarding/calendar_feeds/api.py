@@ -89,9 +89,7 @@ class CalendarFeedListView(_FeedsView, ApiListView):
             by=self.user,
         )
         address = site + reverse("onboarding:calendar-feed", args=[token])
-        response = Response({**self.represent(made), "address": address}, status=201)
-        response["Cache-Control"] = "no-store"
-        return response
+        return Response({**self.represent(made), "address": address}, status=201)
 
 
 class CalendarFeedView(_FeedsView):

@@ -125,9 +125,7 @@ class _WebhooksView(ApiView):
 
     def with_secret(self, webhook: Webhook, secret: str, *, status: int) -> Response:
         shown = self.represent(self.rows().get(pk=webhook.pk))
-        response = Response({**shown, "secret": secret}, status=status)
-        response["Cache-Control"] = "no-store"
-        return response
+        return Response({**shown, "secret": secret}, status=status)
 
 
 class WebhookListView(_WebhooksView, ApiListView):

@@ -110,9 +110,7 @@ class _CreateView(_ShareLinksView):
         )
         address = site_url(self.http_request) + reverse("onboarding:share-link", args=[token])
         shown: dict[str, Any] = self.represent(made)
-        response = Response({**shown, "address": address}, status=201)
-        response["Cache-Control"] = "no-store"
-        return response
+        return Response({**shown, "address": address}, status=201)
 
 
 class TaskShareLinkView(_CreateView):
