@@ -132,7 +132,6 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "task_id": task.public_id,
         "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
         "person_id": by.public_id,
-        "staff_id": consultant.public_id,
         "invitation_id": invitation.public_id,
         "share_link_id": link.public_id,
         "file_id": stored.public_id,
@@ -185,6 +184,7 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
     return {
         "observation_id": observation.public_id,
         "token_id": token.public_id,
+        "staff_id": User.objects.get(led_tenants=tenant).public_id,
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),
     }

@@ -39,7 +39,7 @@ class TenantImportSerializer(ResourceSerializer):
     )
 
 
-class _ImportsView(ApiView):
+class _TenantImportsView(ApiView):
     tag = "Imports of tenants"
     serializer_class = TenantImportSerializer
 
@@ -50,7 +50,7 @@ class _ImportsView(ApiView):
         return found_or_404(self.rows(), self.kwargs["tenant_import_id"], "import")
 
 
-class TenantImportListView(_ImportsView, ApiListView):
+class TenantImportListView(_TenantImportsView, ApiListView):
     permissions = {"GET": Permission.CREATE_TENANT, "POST": Permission.CREATE_TENANT}
     model = TenantImport
     parser_classes = [MultiPartParser]
@@ -84,7 +84,7 @@ class TenantImportListView(_ImportsView, ApiListView):
         return self.one(job, status=202)
 
 
-class TenantImportView(_ImportsView):
+class TenantImportView(_TenantImportsView):
     permissions = {"GET": Permission.CREATE_TENANT, "DELETE": Permission.CREATE_TENANT}
     statuses = {"DELETE": 204}
 
@@ -99,7 +99,7 @@ class TenantImportView(_ImportsView):
         return Response(status=204)
 
 
-class TenantImportConfirmView(_ImportsView):
+class TenantImportConfirmView(_TenantImportsView):
     permissions = {"POST": Permission.CREATE_TENANT}
     inputs = {"POST": ConfirmationInput}
     outputs = {"POST": TenantImportSerializer}

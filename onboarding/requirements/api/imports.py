@@ -75,7 +75,7 @@ class SheetImportSerializer(ResourceSerializer):
     )
 
 
-class _ImportsView(SheetsView):
+class _SheetImportsView(SheetsView):
     serializer_class = SheetImportSerializer
 
     def rows(self, sheet: RequirementsSheet) -> QuerySet[SheetImport]:
@@ -86,7 +86,7 @@ class _ImportsView(SheetsView):
         return found_or_404(self.rows(self.load_sheet()), self.kwargs["import_id"], "import")
 
 
-class SheetImportListView(_ImportsView, ApiListView):
+class SheetImportListView(_SheetImportsView, ApiListView):
     permissions = {"GET": Permission.EDIT_REQUIREMENTS, "POST": Permission.EDIT_REQUIREMENTS}
     model = SheetImport
     parser_classes = [MultiPartParser]
@@ -124,7 +124,7 @@ class SheetImportListView(_ImportsView, ApiListView):
         return self.one(self.rows(sheet).get(pk=job.pk), status=201)
 
 
-class SheetImportView(_ImportsView):
+class SheetImportView(_SheetImportsView):
     permissions = {"GET": Permission.EDIT_REQUIREMENTS, "DELETE": Permission.EDIT_REQUIREMENTS}
     statuses = {"DELETE": 204}
 
@@ -139,7 +139,7 @@ class SheetImportView(_ImportsView):
         return Response(status=204)
 
 
-class SheetImportConfirmView(_ImportsView):
+class SheetImportConfirmView(_SheetImportsView):
     permissions = {"POST": Permission.EDIT_REQUIREMENTS}
     inputs = {"POST": SheetConfirmationInput}
     statuses = {"POST": 202}
