@@ -267,3 +267,15 @@ REFUSED = [
         "Enter an address that starts with https.",
     ),
 ]
+# They need other objects: test_closed_tenant_is_reopened, test_secrets.py, test_people.py,
+# test_sheet_suggestions.py.
+OF_OWN_TESTS = {
+    "tenant-reopen",
+    "calendar-feed-revoke",
+    "person-activate",
+    "requirements-partners-test",
+}
+# The actions with an endpoint that these tests cover.
+COMPARED = {
+    f"onboarding:{name}" for name in (*OF_OWN_TESTS, *(pair.page for pair in (*PAIRS, *REFUSED)))
+}
