@@ -177,8 +177,9 @@ class WebhookPauseView(_WebhooksView):
 
     def post(self, request: Request, **ids: str) -> Response:
         """Pause a webhook. Its messages wait until a person resumes it."""
+        webhook = self.load()
         self.validated(WebhookActionInput)
-        services.pause(self.load(), by=self.user)
+        services.pause(webhook, by=self.user)
         return self.one(self.load())
 
 
@@ -188,8 +189,9 @@ class WebhookResumeView(_WebhooksView):
 
     def post(self, request: Request, **ids: str) -> Response:
         """Resume a webhook. Gangway sends its waiting messages in their order."""
+        webhook = self.load()
         self.validated(WebhookActionInput)
-        services.resume(self.load(), by=self.user)
+        services.resume(webhook, by=self.user)
         return self.one(self.load())
 
 
@@ -204,8 +206,8 @@ class WebhookRotateView(_WebhooksView):
 
         The new secret is in this response only.
         """
-        self.validated(WebhookActionInput)
         webhook = self.load()
+        self.validated(WebhookActionInput)
         secret = services.rotate_secret(webhook, by=self.user)
         return self.with_secret(webhook, secret, status=200)
 
@@ -220,8 +222,9 @@ class WebhookTestView(_WebhooksView):
 
     def post(self, request: Request, **ids: str) -> Response:
         """Send a test message. The list of messages has its result."""
+        webhook = self.load()
         self.validated(WebhookActionInput)
-        return self.one(services.send_test(self.load()), status=202)
+        return self.one(services.send_test(webhook), status=202)
 
 
 class WebhookMessageListView(_WebhooksView, ApiListView):
@@ -246,9 +249,9 @@ class WebhookRedeliverView(_WebhooksView):
 
     def post(self, request: Request, **ids: str) -> Response:
         """Send an ended message again, with the same id."""
-        self.validated(WebhookActionInput)
         rows = queries.messages_of(self.load())
         message = found_or_404(rows, self.id_of("message_id"), "message")
+        self.validated(WebhookActionInput)
         services.redeliver(message)
         return self.one(rows.get(pk=message.pk), status=202)
 

@@ -179,8 +179,8 @@ class InvitationResendView(_InvitationsView):
 
     def post(self, request: Request, public_id: str, invitation_id: str) -> Response:
         """Send an invitation again, with a new link. The old link no longer works."""
-        self.validated(ResendInput)
         invitation = self.load()
+        self.validated(ResendInput)
         invitations.renew(invitation, by=self.user)
         self.send(invitation)
         return self.one(self.load())

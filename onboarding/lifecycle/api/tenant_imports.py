@@ -107,8 +107,8 @@ class TenantImportConfirmView(_TenantImportsView):
 
     def post(self, request: Request, tenant_import_id: str) -> Response:
         """Confirm the preview. A worker creates the tenants without errors."""
-        self.validated(ConfirmationInput)
         job = self.load()
+        self.validated(ConfirmationInput)
         services.confirm_import(job)
         queue_tenant_import(job)
         return self.one(self.load(), status=202)

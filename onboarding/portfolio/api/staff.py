@@ -159,8 +159,9 @@ class StaffDeactivateView(_StaffView):
 
     def post(self, request: Request, staff_id: str) -> Response:
         """Deactivate a person. The sessions end, and the share links are revoked."""
+        person = self.load()
         self.validated(AccessInput)
-        offboarding.deactivate_user(self.load(), by=self.user)
+        offboarding.deactivate_user(person, by=self.user)
         return self.one(self.load())
 
 
@@ -170,8 +171,9 @@ class StaffActivateView(_StaffView):
 
     def post(self, request: Request, staff_id: str) -> Response:
         """Let a deactivated person sign in again."""
+        person = self.load()
         self.validated(AccessInput)
-        people.activate(self.load(), by=self.user)
+        people.activate(person, by=self.user)
         return self.one(self.load())
 
 

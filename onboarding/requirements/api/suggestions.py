@@ -116,8 +116,9 @@ class SenderUseView(_AddView):
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Add a suggested sender as a row, or all that can be added."""
+        sheet = self.load_sheet()
         wanted = self.validated(SenderInput).get("suggestion", "")
-        added = suggestions.use_suggestions(self.load_sheet(), wanted, by=self.user)
+        added = suggestions.use_suggestions(sheet, wanted, by=self.user)
         return self.one({"added": added})
 
 
@@ -126,8 +127,9 @@ class AnswerUseView(_AddView):
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Store one answer that Gangway knows, or those of all unanswered questions."""
+        sheet = self.load_sheet()
         key = self.validated(AnswerInput).get("question", "")
-        return self.one({"added": prefill.use_known_answers(self.load_sheet(), key, by=self.user)})
+        return self.one({"added": prefill.use_known_answers(sheet, key, by=self.user)})
 
 
 class HostUseView(_AddView):
@@ -135,10 +137,9 @@ class HostUseView(_AddView):
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Add a delivery host of the profile to the sheet of delivery routes."""
+        sheet = self.load_sheet()
         host_id = self.validated(ProfileHostInput)["host"]
-        return self.one(
-            {"added": delivery_hosts.add_routes_to(self.load_sheet(), host_id, by=self.user)}
-        )
+        return self.one({"added": delivery_hosts.add_routes_to(sheet, host_id, by=self.user)})
 
 
 class PartnerTestsView(SheetsView):
@@ -151,8 +152,9 @@ class PartnerTestsView(SheetsView):
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Request tests of the TLS partners. Gangway tests each partner once in 24 hours."""
+        sheet = self.load_sheet()
         self.validated(PartnerTestsInput)
-        return self.one({"requested": queue_partner_tests(self.load_sheet())}, status=202)
+        return self.one({"requested": queue_partner_tests(sheet)}, status=202)
 
 
 _SHEET = "requirements/<str:sheet_id>"
