@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from checks import api as checks
+from onboarding.calendar_feeds import api as calendar_feeds
 from onboarding.collaboration import api as collaboration
 from onboarding.cutovers import api as cutovers
 from onboarding.lifecycle import api as lifecycle
@@ -13,6 +14,7 @@ from onboarding.plan_templates import api as plan_templates
 from onboarding.plans import api as plans
 from onboarding.portfolio import api as portfolio
 from onboarding.requirements import api as requirements
+from onboarding.webhooks import api as webhooks
 from tenants import api as tenants
 
 app_name = "api"
@@ -25,6 +27,8 @@ installation_urlpatterns = [
     *plans.urlpatterns,
     *plan_templates.urlpatterns,
     *portfolio.urlpatterns,
+    *calendar_feeds.urlpatterns,
+    *webhooks.urlpatterns,
 ]
 tenant_urlpatterns = [
     *lifecycle.tenant_urlpatterns,
@@ -35,6 +39,7 @@ tenant_urlpatterns = [
     *cutovers.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
     *monitoring.tenant_urlpatterns,
+    *webhooks.tenant_urlpatterns,
 ]
 urlpatterns = [
     *installation_urlpatterns,

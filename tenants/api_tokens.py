@@ -28,7 +28,8 @@ MOST_TOKENS = 50
 # The time of the last use is stored once in this time.
 USE_RESOLUTION = timedelta(minutes=1)
 
-# They change the installation, its people or the end of a tenant.
+# They change the installation, its people or the end of a tenant. A webhook sends data to another
+# system, also after the end of the token that created it.
 ADMINISTRATIVE = frozenset(
     {
         Permission.EDIT_GLOBAL_FREEZES,
@@ -40,7 +41,13 @@ ADMINISTRATIVE = frozenset(
         Permission.EXPORT_TENANT,
         Permission.CLOSE_TENANT,
         Permission.ERASE_TENANT,
+        Permission.MANAGE_WEBHOOKS,
+        Permission.MANAGE_ALL_WEBHOOKS,
     }
+)
+# Their rows name people and clients of all tenants.
+_OF_ALL_TENANTS = frozenset(
+    {Permission.CREATE_TENANT, Permission.MANAGE_STAFF, Permission.MANAGE_ALL_WEBHOOKS}
 )
 
 
@@ -130,10 +137,18 @@ def all_tokens() -> QuerySet[ApiToken]:
     return ApiToken.objects.select_related("owner", "tenant", "revoked_by")
 
 
-def covers(token: ApiToken, permission: Permission, *, is_write: bool) -> bool:
-    """Whether the scope of the token includes the permission, for any role of its owner."""
-    if not is_write:
-        return True
-    if permission in ADMINISTRATIVE:
+def covers(
+    token: ApiToken, permission: Permission, *, is_write: bool, is_administrative: bool = False
+) -> bool:
+    """Whether the scope of the token includes the permission, for any role of its owner.
+
+    `is_administrative`: the request needs the widest scope, also if it only reads.
+    """
+    if is_administrative or (is_write and permission in ADMINISTRATIVE):
         return token.scope == ApiToken.Scope.ADMINISTER
-    return token.scope != ApiToken.Scope.READ
+    return not is_write or token.scope != ApiToken.Scope.READ
+
+
+def exceeds_tenant(permission: Permission, *, is_write: bool) -> bool:
+    """Whether a token of one tenant does not reach the rows of this permission."""
+    return permission.is_of_installation and (is_write or permission in _OF_ALL_TENANTS)

@@ -65,6 +65,12 @@ class StaffForm(forms.Form):
         required=False,
     )
 
+    def role_and_followed(self) -> tuple[str, list[User]]:
+        """The role, and the followed consultants; none unless the role is manager."""
+        role = str(self.cleaned_data["role"])
+        is_manager = role == User.StaffRole.MANAGER
+        return role, list(self.cleaned_data["followed_consultants"]) if is_manager else []
+
 
 class NewStaffForm(forms.Form):
     """A new member of staff, who sets a password with the link in the e-mail."""

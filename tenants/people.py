@@ -13,6 +13,9 @@ from tenants.errors import TenantError
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.services import end_sessions, write_activity
 
+CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
+CHOOSE_STAFF_ROLE = "Choose a staff role from the list. Nothing was changed."
+
 
 class PeopleError(TenantError):
     """A person's role or access cannot change."""

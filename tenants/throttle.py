@@ -49,6 +49,12 @@ def throttled(
     return decorate
 
 
+def limit_of(view: Callable[..., Any]) -> tuple[str, str]:
+    """The name and the rate of a throttled view, for an endpoint that shares its count."""
+    name, rate, _ = view.__dict__["rate_limit"]
+    return name, rate
+
+
 def too_many_requests(request: HttpRequest, seconds: int = SIGN_IN_WAIT_SECONDS) -> HttpResponse:
     """The 429 page, which shows the waiting time."""
     minutes = math.ceil(seconds / 60)

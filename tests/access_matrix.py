@@ -147,11 +147,16 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "transition": "start",
         **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
-        "calendar-feed": create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)[1],
+        **_create_feed(tenant, by),
         "share-link": token,
         "invitation": invited,
         **_create_for_api(tenant, by),
     }
+
+
+def _create_feed(tenant: Tenant, by: User) -> dict[str, str]:
+    feed, token = create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)
+    return {"calendar_feed_id": feed.public_id, "calendar-feed": token}
 
 
 def _create_tenant_import(by: User) -> TenantImport:
@@ -179,13 +184,20 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
     return {
         "observation_id": observation.public_id,
         "token_id": token.public_id,
+        "staff_id": User.objects.get(led_tenants=tenant).public_id,
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),
     }
 
 
 # Parameters of addresses without a tenant that name other rows than people.
-OF_INSTALLATION = ("token_id", "region_id", "template_version")
+OF_INSTALLATION = (
+    "token_id",
+    "region_id",
+    "template_version",
+    "tenant_import_id",
+    "calendar_feed_id",
+)
 
 
 def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:

@@ -63,6 +63,24 @@ def store_file(
     return stored
 
 
+def add_file(
+    task: Task, upload: UploadedFile[Any] | None, *, was_too_large: bool, by: User
+) -> EvidenceFile:
+    """Store an uploaded file. Raises OnboardingError without a file, and as `store_file` does."""
+    if was_too_large:
+        raise OnboardingError("A file may have 10 MB at most. Nothing was added.")
+    if upload is None:
+        raise OnboardingError("Choose a file first. Nothing was added.")
+    return store_file(task, upload, by=by)
+
+
+def log_refusal(task: Task, reason: str, *, by: User) -> None:
+    """A line of the activity log. Call it outside the transaction of the refused upload."""
+    write_activity(
+        task.plan.tenant, ActivityName.FILE_REFUSED, by=by, task=task.title, reason=reason
+    )
+
+
 def files_of(tenant: Tenant) -> QuerySet[EvidenceFile]:
     return EvidenceFile.objects.filter(task__plan__tenant=tenant).select_related(
         "task", "uploaded_by"

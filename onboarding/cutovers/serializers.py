@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checks.models import VERDICT_CHOICES
-from onboarding.collaboration.api import CommentSerializer
+from onboarding.collaboration.api.comments import CommentSerializer
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.cutovers.timeline import TimelineEntry
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES

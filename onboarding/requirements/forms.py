@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
@@ -107,6 +108,13 @@ class ImportForm(forms.Form):
     def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.was_too_large = was_too_large
+
+    @classmethod
+    def of_request(cls, values: Mapping[str, Any], *, was_too_large: bool) -> ImportForm:
+        """The form with the values of an API request."""
+        file = values.get("file")
+        files = {"file": file} if file is not None else None
+        return cls({"pasted": values.get("pasted", "")}, files, was_too_large=was_too_large)
 
     @classmethod
     def for_correction(cls, job: SheetImport) -> ImportForm:

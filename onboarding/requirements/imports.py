@@ -56,6 +56,8 @@ _TOO_MANY_ATTEMPTS = (
     "The import was started three times and stopped each time. Nothing was imported. Split the"
     " file into smaller ones, or contact your consultant."
 )
+CHOOSE_DUPLICATES = "Choose what to do with entries that differ."
+NOT_DISCARDED = "The import is running or finished. It was not discarded."
 _TENANT_CLOSED = "The tenant has been closed. Nothing was imported."
 _BATCH = 1000
 
@@ -222,8 +224,11 @@ def _rows_of(sheet: RequirementsSheet) -> dict[str, StoredRow]:
 def confirm_import(job: SheetImport, *, duplicates: str, by: User) -> None:
     """Confirm the preview. The import then belongs to this person, not to the uploader.
 
-    A second confirmation changes nothing.
+    A second confirmation changes nothing. Raises OnboardingError for an unknown choice, and for a
+    preview that cannot be imported.
     """
+    if duplicates not in SheetImport.Duplicates.values:
+        raise OnboardingError(CHOOSE_DUPLICATES)
     if job.report.get("problem_rows"):
         raise OnboardingError(
             "Some rows contain invalid values. Correct them in your file and import it again. "

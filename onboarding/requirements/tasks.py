@@ -12,6 +12,7 @@ from django.utils import timezone
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.requirements import imports, partner_checks
 from tenants import broker, outbox
+from tenants.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,14 @@ def resume_imports() -> None:
 @shared_task(name="onboarding.delete_abandoned_imports", ignore_result=True)
 def delete_abandoned_imports() -> None:
     imports.delete_abandoned()
+
+
+def begin_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: User) -> SheetImport:
+    """Store the content, and read a short text at once. Returns the import with its new status."""
+    job = imports.create_import(sheet, name=name, content=content, by=by)
+    start_import(job)
+    job.refresh_from_db(fields=["status", "error"])
+    return job
 
 
 def start_import(job: SheetImport) -> None:

@@ -1,4 +1,5 @@
-"""The pages of webhooks, for one tenant and for all tenants.
+"""The pages and endpoints of webhooks, for one tenant and for all tenants.
 
-Entry point: `urls`. `tenants.webhooks` stores and delivers the messages, and has the services.
+Entry points: `urls` and `api`. `tenants.webhooks` stores and delivers the messages, and has the
+services.
 """

@@ -18,12 +18,12 @@ View = Callable[..., HttpResponse]
 _post_or_get = require_http_methods(["GET", "POST"])
 # The path below webhooks/, the name, and the view.
 _ADDRESSES: list[tuple[str, str, View]] = [
-    ("", "webhooks", _post_or_get(throttled("webhook", "60/h")(views.webhooks))),
+    ("", "webhooks", _post_or_get(throttled(*views.CREATE_LIMIT)(views.webhooks))),
     ("<str:webhook_id>/", "webhook-show", require_GET(views.webhook_show)),
     (
         "<str:webhook_id>/test/",
         "webhook-test",
-        require_POST(throttled("webhook-test", "60/h")(views.webhook_test)),
+        require_POST(throttled(*views.TEST_LIMIT)(views.webhook_test)),
     ),
     ("<str:webhook_id>/rotate/", "webhook-rotate", require_POST(views.webhook_rotate)),
     ("<str:webhook_id>/pause/", "webhook-pause", require_POST(views.webhook_pause)),
@@ -31,7 +31,7 @@ _ADDRESSES: list[tuple[str, str, View]] = [
     (
         "<str:webhook_id>/messages/<str:message_id>/redeliver/",
         "webhook-redeliver",
-        require_POST(throttled("webhook-redeliver", "600/h")(views.webhook_redeliver)),
+        require_POST(throttled(*views.REDELIVER_LIMIT)(views.webhook_redeliver)),
     ),
 ]
 

@@ -25,6 +25,11 @@ from tenants.webhooks.delivery import owner_may_manage
 from tenants.webhooks.models import Webhook, WebhookMessage
 from tenants.webhooks.tasks import path_of
 
+# The API shares the counts.
+CREATE_LIMIT = ("webhook", "60/h")
+TEST_LIMIT = ("webhook-test", "60/h")
+REDELIVER_LIMIT = ("webhook-redeliver", "600/h")
+
 
 def webhooks(request: HttpRequest, public_id: str = "") -> HttpResponse:
     """The list, and the form of a new webhook. The response to the form shows its secret once."""

@@ -5,11 +5,13 @@
 2. The transaction stores the response. After a crash, the change and its response exist, or
    neither.
 3. A refusal (4xx) changes nothing, so that it is stored after its transaction has rolled back.
+4. A secret that a response shows once is not stored: a replayed response has null in its place.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -40,8 +42,25 @@ def fingerprint_of(request: Request) -> str:
     """Identifies the request, so that a key cannot be used for another one."""
     content = [str(request.method), request.get_full_path(), request.META.get("HTTP_IF_MATCH", "")]
     digest = hashlib.sha256("\0".join(content).encode())
-    digest.update(b"\0" + request.body)
+    for part in _parts_of_body(request):
+        digest.update(b"\0" + part)
     return digest.hexdigest()
+
+
+def _parts_of_body(request: Request) -> Iterator[bytes]:
+    """The body, or the fields and files of an uploaded form."""
+    received = request._request
+    if received.content_type != "multipart/form-data":
+        yield request.body
+        return
+    for name, values in received.POST.lists():
+        yield from (str(each).encode(errors="replace") for each in (name, *values))
+    for name, files in received.FILES.lists():
+        for file in files:
+            yield f"{name}\0{file.name}".encode(errors="replace")
+            file.seek(0)
+            yield from file.chunks()
+            file.seek(0)
 
 
 def first_response(key: str, user: User, fingerprint: str) -> Response | None:
@@ -81,9 +100,18 @@ def reserve(key: str, user: User, fingerprint: str) -> IdempotentRequest | None:
         return None
 
 
-def store(row: IdempotentRequest, response: Response, tenant: Tenant | None) -> None:
+def store(
+    row: IdempotentRequest,
+    response: Response,
+    tenant: Tenant | None,
+    *,
+    secrets: Collection[str] = (),
+) -> None:
+    """Store the response, with null in place of each field in `secrets`."""
     row.tenant = tenant
     row.status, row.body = response.status_code, response.data
+    if secrets and response.status_code < 400:
+        row.body = {**response.data, **dict.fromkeys(secrets)}
     row.headers = {name: response[name] for name in _STORED_HEADERS if name in response}
     row.save(update_fields=["tenant", "status", "body", "headers"])
 

@@ -31,6 +31,11 @@ def etag_of(*rows: Model) -> str:
         ]
         for row in rows
     ]
+    return etag_of_values(*values)
+
+
+def etag_of_values(*values: Any) -> str:
+    """A strong ETag of JSON values, for a resource that is not one row."""
     return '"' + hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32] + '"'
 
 

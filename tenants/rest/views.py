@@ -35,7 +35,7 @@ from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer, Selection
 from tenants.rest.versions import check_precondition, etag_of
 from tenants.second_factor import must_set_up
-from tenants.throttle import RateUsage, count_request
+from tenants.throttle import RateUsage, client_of, count_request
 
 Row = TypeVar("Row", bound=Model)
 Handler = Callable[..., Response]
@@ -58,6 +58,14 @@ class ApiView(generics.GenericAPIView[Any]):
     statuses: ClassVar[Mapping[str, int]] = {}
     # The methods that need If-Match.
     versioned: ClassVar[frozenset[str]] = frozenset()
+    # The methods that need the scope *administer*, whatever their permission is.
+    administrative: ClassVar[frozenset[str]] = frozenset()
+    # The limit of the page's action for each method: its name and its rate. Both share one count.
+    limits: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # The fields of a response that appear once: a replayed response has null in their place.
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    # Whether the body is a form with a file, not JSON.
+    is_upload: ClassVar[bool] = False
     # Query parameters beyond those of the filters, the pages and the selection.
     query_descriptions: ClassVar[Mapping[str, str]] = {}
     pagination_class: Any = None
@@ -68,8 +76,9 @@ class ApiView(generics.GenericAPIView[Any]):
     # --- Before the handler
 
     def perform_authentication(self, request: Request) -> None:
-        # Read now, so that a conflict of transactions can repeat the request.
-        _ = request._request.body
+        if not self.is_upload:
+            # Read now, so that a conflict of transactions can repeat the request.
+            _ = request._request.body
         super().perform_authentication(request)
         if not isinstance(request.user, User):
             raise NotAuthenticated("Send a token in the header Authorization: Bearer.")
@@ -112,13 +121,16 @@ class ApiView(generics.GenericAPIView[Any]):
         if token is None:
             return
         is_write = request.method not in SAFE_METHODS
-        if not api_tokens.covers(token, permission, is_write=is_write):
+        is_administrative = request.method in self.administrative
+        if not api_tokens.covers(
+            token, permission, is_write=is_write, is_administrative=is_administrative
+        ):
             raise ApiError(
                 403,
                 f"The scope of the token is “{token.get_scope_display()}”.",
                 code="scope-too-narrow",
             )
-        if token.tenant is not None and is_write and permission.is_of_installation:
+        if token.tenant is not None and api_tokens.exceeds_tenant(permission, is_write=is_write):
             raise ApiError(403, f"The token reaches only {token.tenant}.", code="scope-too-narrow")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -126,9 +138,26 @@ class ApiView(generics.GenericAPIView[Any]):
         if request.method in SAFE_METHODS:
             self._reject_unknown_parameters(request)
             return
+        self._count_action()
+        if self.is_upload:
+            # Parsed after the permission: a stranger cannot fill the disk.
+            _ = self.http_request.POST
         # DRF calls the attribute with the name of the method.
         name = str(request.method).lower()
         setattr(self, name, functools.partial(self._write, getattr(self, name)))
+
+    def _count_action(self) -> None:
+        """Count the request in the limit of the page's action. A repeated attempt counts once."""
+        limit = self.limits.get(str(self.request.method))
+        if limit is None or "is_repeated" in self.http_request.__dict__:
+            return
+        usage = count_request(*limit, client_of(self.http_request))
+        if usage.is_exceeded:
+            raise ApiError(
+                429,
+                f"Gangway accepts {usage.limit} such requests in {_period(usage)}.",
+                headers={"Retry-After": str(usage.reset_seconds)},
+            )
 
     def _reject_unknown_parameters(self, request: Request) -> None:
         known = {*self.query_descriptions}
@@ -159,7 +188,7 @@ class ApiView(generics.GenericAPIView[Any]):
             if row is not None:
                 self._lock_tenant()
                 response = handler(request, *args, **kwargs)
-                idempotency.store(row, response, self.written_tenant())
+                idempotency.store(row, response, self.written_tenant(), secrets=self.secrets)
                 return response
         found = idempotency.first_response(key, self.user, fingerprint)
         assert found is not None, "the other request has stored its response"
@@ -269,6 +298,10 @@ class ApiView(generics.GenericAPIView[Any]):
         """The rows of one page as the serializer needs them."""
         return rows
 
+    def answer_of(self, serializer: type[ResourceSerializer], row: Any) -> Any:
+        """The row by another serializer than that of the resource."""
+        return serializer(row, context=self.get_serializer_context()).data
+
     def one(self, row: Any, *, status: int = 200, version: Model | None = None) -> Response:
         """The response with one resource, and with its ETag if it is editable."""
         response = Response(self.represent(row), status=status)
@@ -286,6 +319,10 @@ class ApiView(generics.GenericAPIView[Any]):
 
 
 _REUSED = "idempotency-key-reused"
+
+
+def _period(usage: RateUsage) -> str:
+    return "an hour" if usage.window_seconds == 3600 else "a minute"
 
 
 class ApiListView(ApiView):

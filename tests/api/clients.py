@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -41,6 +43,19 @@ class ApiClient:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("POST", path, {} if body is None else body, **headers)
+
+    def upload(self, path: str, fields: Mapping[str, Any], **headers: str) -> Any:
+        """Send a form. The field `file` becomes a file, by default a text."""
+        name = headers.pop("name", "note.txt")
+        content = fields.get("file")
+        data: dict[str, Any] = dict(fields)
+        if content is not None:
+            data["file"] = SimpleUploadedFile(
+                name, content.encode() if isinstance(content, str) else content
+            )
+        names: dict[str, Any] = {f"HTTP_{each.upper()}": value for each, value in headers.items()}
+        address = path if path.startswith("/") else PREFIX + path
+        return self.client.post(address, data, HTTP_AUTHORIZATION=f"Bearer {self.token}", **names)
 
     def patch(self, path: str, body: Any, **headers: str) -> Any:
         return self.send("PATCH", path, body, **headers)

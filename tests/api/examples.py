@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
 
+from tests.api import people_examples
 from tests.api.clients import ApiClient
 
 PREFIX = "/api/v1"
@@ -95,7 +96,14 @@ def operations(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
 def body_of(method: str, path: str) -> Any:
     """The example body of a write; None where it has none."""
     short = path.removeprefix(PREFIX).removeprefix("/tenants/{public_id}/")
-    return BODIES.get(f"{method} {short}")
+    name = f"{method} {short}"
+    return BODIES.get(name, people_examples.BODIES.get(name, uploads_of(method, path)))
+
+
+def uploads_of(method: str, path: str) -> Any:
+    """The example form of an upload; None for every other operation."""
+    short = path.removeprefix(PREFIX).removeprefix("/tenants/{public_id}/")
+    return people_examples.UPLOADS.get(f"{method} {short}")
 
 
 def filled(value: Any, ids: Mapping[str, str]) -> Any:
@@ -111,20 +119,26 @@ def send(client: ApiClient, method: str, path: str, ids: Mapping[str, str]) -> A
     body = filled(body_of(method, path), ids) if method in ("post", "patch") else None
     headers = {} if method == "get" else {"If_Match": "*"}
     with transaction.atomic():
-        response = client.send(method.upper(), url, body, **headers)
+        form = uploads_of(method, path)
+        if form is not None:
+            response = client.upload(url, form)
+        else:
+            response = client.send(method.upper(), url, body, **headers)
         if response.streaming:
             b"".join(response)
         transaction.set_rollback(True)
     return response
 
 
-def record(client: ApiClient, schema: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
-    """The request and the response of every operation that succeeds."""
+def record(
+    clients: Callable[[str], ApiClient], schema: Mapping[str, Any], ids: Mapping[str, str]
+) -> dict[str, Any]:
+    """The request and the response of every operation that succeeds, by the client for its path."""
     found: dict[str, Any] = {}
     for method, path in operations(schema):
         if path.endswith("/openapi.json"):
             continue
-        response = send(client, method, path, ids)
+        response = send(clients(path), method, path, ids)
         example: dict[str, Any] = {}
         body = body_of(method, path)
         if method in ("post", "patch"):
@@ -132,15 +146,18 @@ def record(client: ApiClient, schema: Mapping[str, Any], ids: Mapping[str, str])
         if response.status_code < 300 and "json" in response.get("Content-Type", ""):
             example["response"] = shortened(response.json())
         found[f"{method} {path}"] = example
+    for name, response in people_examples.RESPONSES.items():
+        found[name].setdefault("response", response)
     for name, similar in SAME_RESPONSE.items():
         found[name].setdefault("response", found[similar]["response"])
     return found
 
 
 def shortened(value: Any) -> Any:
-    """The value with at most two items in each list."""
+    """The value with at most two items in each list, and without secrets."""
     if isinstance(value, dict):
-        return {key: shortened(each) for key, each in value.items()}
+        shown = {key: shortened(each) for key, each in value.items()}
+        return shown | {k: v for k, v in people_examples.PLACEHOLDERS.items() if shown.get(k)}
     if isinstance(value, list):
         return [shortened(each) for each in value[:MOST_ITEMS]]
     return value

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.models import Comment
+from onboarding.models import Comment, EvidenceFile
 from tenants.models import ActivityLine, Tenant, User
 from tests.access_matrix import routes
 from tests.access_tables import methods_by_address, table_under
@@ -29,7 +29,10 @@ ROWS = {
 
 
 @pytest.mark.django_db(transaction=True)
-def test_examples_run(live_server: Any, tenant: Tenant, consultant: User) -> None:
+def test_examples_run(
+    live_server: Any, tenant: Tenant, consultant: User, tmp_path: Path, settings: Any
+) -> None:
+    settings.FILES_DIR = tmp_path
     task = task_of(tenant, "initial-conversation")
     variables = {
         "GANGWAY_TOKEN": client_for(consultant).token,
@@ -47,6 +50,7 @@ def test_examples_run(live_server: Any, tenant: Tenant, consultant: User) -> Non
     assert f'"id":"{variables["CHECK"]}"' in outputs[3]
     assert (outputs[4], task.status) == ("started: in_progress\n", "in_progress")
     assert outputs[5].count("\n") == task.plan.tasks.count()
+    assert EvidenceFile.objects.get().name == "connector.txt"
     assert {
         line.api_token for line in ActivityLine.objects.filter(actor=consultant, tenant=tenant)
     } == {"Service desk"}

@@ -12,14 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 from onboarding.collaboration import evidence_files, file_store
 from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import errors_as_message
-from onboarding.errors import OnboardingError
 from onboarding.models import Task
 from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan
 from tenants.access import require, tenant_or_404
-from tenants.activity_names import ActivityName
 from tenants.permissions import Permission
-from tenants.services import write_activity
 from tenants.throttle import throttled
 from tenants.visible_text import visible
 
@@ -51,20 +48,15 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
     task = _task(request, public_id, task_id)
     upload = request.FILES.get("file")
     with errors_as_message(request) as attempt:
-        if was_too_large(request):
-            raise OnboardingError("A file may have 10 MB at most. Nothing was added.")
-        if not isinstance(upload, UploadedFile):
-            raise OnboardingError("Choose a file first. Nothing was added.")
-        stored = evidence_files.store_file(task, upload, by=current_user(request))
+        stored = evidence_files.add_file(
+            task,
+            upload if isinstance(upload, UploadedFile) else None,
+            was_too_large=was_too_large(request),
+            by=current_user(request),
+        )
         messages.success(request, f"{stored.name} was added to “{task.title}”.")
     if not attempt.succeeded:
-        write_activity(
-            task.plan.tenant,
-            ActivityName.FILE_REFUSED,
-            by=current_user(request),
-            task=task.title,
-            reason=str(attempt.error),
-        )
+        evidence_files.log_refusal(task, str(attempt.error), by=current_user(request))
     return back_to_plan(request, task.plan.tenant, task)
 
 

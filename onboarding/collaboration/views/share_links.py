@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from onboarding.collaboration import share_links
-from onboarding.collaboration.forms import ShareLinkForm
+from onboarding.collaboration.forms import CHOOSE_RECIPIENT_AND_DAYS, ShareLinkForm
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Task
 from onboarding.plans.tenant_page import current_user, load_page
@@ -47,7 +47,7 @@ def _create(request: HttpRequest, public_id: str, subject: Task | Domain) -> Htt
     page = load_page(request, public_id)
     form = ShareLinkForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Enter the recipient and the number of days. No link was created.")
+        messages.error(request, CHOOSE_RECIPIENT_AND_DAYS)
         return redirect("onboarding:people", public_id=public_id)
     with errors_as_message(request):
         made, token = share_links.create_share_link(

@@ -42,6 +42,7 @@ DELETE_AFTER = timedelta(days=1)
 STALLED_AFTER = timedelta(minutes=3)
 _MAX_ATTEMPTS = 3
 _MAX_PROBLEMS = 200
+NOT_DISCARDED = "The import creates its tenants now. It was not discarded."
 _TOO_MANY_ATTEMPTS = (
     "The import was started three times and stopped each time. The page lists the tenants that were"
     " created. Import the others in smaller files."

@@ -127,7 +127,7 @@ def person_role(request: HttpRequest, public_id: str, person_id: str) -> HttpRes
     form = RoleForm(request.POST)
     with errors_as_message(request):
         if not form.is_valid():
-            raise people.PeopleError("Choose owner, member or viewer. Nothing was changed.")
+            raise people.PeopleError(people.CHOOSE_ROLE)
         people.change_role(membership, form.cleaned_data["role"], by=current_user(request))
     return _back(tenant_or_404(request, public_id))
 

@@ -82,7 +82,7 @@ def tenant_import_discard(request: HttpRequest, tenant_import_id: str) -> HttpRe
     if services.discard_import(get_object_or_404(TenantImport, public_id=tenant_import_id)):
         messages.info(request, "The import was discarded.")
         return redirect("onboarding:tenant-list")
-    messages.error(request, "The import creates its tenants now. It was not discarded.")
+    messages.error(request, services.NOT_DISCARDED)
     return redirect("onboarding:tenant-import-show", tenant_import_id=tenant_import_id)
 
 

@@ -88,14 +88,10 @@ def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
     )
     form = StaffForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose a staff role from the list. Nothing was changed.")
+        messages.error(request, people.CHOOSE_STAFF_ROLE)
         return redirect("onboarding:staff")
-    role = form.cleaned_data["role"]
-    followed_consultants = (
-        list(form.cleaned_data["followed_consultants"]) if role == User.StaffRole.MANAGER else []
-    )
     with errors_as_message(request):
-        people.change_staff(person, role, followed_consultants, by=current_user(request))
+        people.change_staff(person, *form.role_and_followed(), by=current_user(request))
         messages.success(request, f"{person}’s role is saved. It applies from their next request.")
     return redirect("onboarding:staff")
 

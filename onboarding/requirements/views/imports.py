@@ -11,13 +11,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import errors_as_message, errors_on_form
-from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import imports
 from onboarding.requirements.forms import ImportForm
 from onboarding.requirements.import_progress import is_stalled, progress_of
-from onboarding.requirements.tasks import start_import
+from onboarding.requirements.tasks import begin_import, start_import
 from onboarding.requirements.views.sheets import load_sheet, redirect_to_sheet, sheet_context
 from tenants.access import require
 from tenants.permissions import Permission
@@ -61,14 +60,12 @@ def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
         form = ImportForm.for_correction(earlier)
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form):
-            job = imports.create_import(
+            job = begin_import(
                 sheet,
                 name=form.cleaned_data["name"],
                 content=form.cleaned_data["content"],
                 by=current_user(request),
             )
-            start_import(job)
-            job.refresh_from_db(fields=["status", "error"])
             if job.status != SheetImport.Status.FAILED:
                 return _to_import(public_id, job)
             form.add_error(form.filled_field, job.error)
@@ -112,8 +109,6 @@ def sheet_import_confirm(
     _, job = _load(request, public_id, sheet_id, import_id)
     chosen = request.POST.get("duplicates", "")
     with errors_as_message(request):
-        if chosen not in SheetImport.Duplicates.values:
-            raise OnboardingError("Choose what to do with entries that differ.")
         imports.confirm_import(job, duplicates=chosen, by=current_user(request))
         start_import(job)
     return _to_import(public_id, job)
@@ -128,5 +123,5 @@ def sheet_import_drop(
     if imports.discard_import(job, now=timezone.now()):
         messages.info(request, "The import was discarded. The sheet is unchanged.")
     else:
-        messages.error(request, "The import is running or finished. It was not discarded.")
+        messages.error(request, imports.NOT_DISCARDED)
     return redirect_to_sheet(sheet)

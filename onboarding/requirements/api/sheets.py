@@ -100,7 +100,9 @@ class SheetRowFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-
         fields: list[str] = []
 
 
-class _SheetsView(ApiView):
+class SheetsView(ApiView):
+    """The common part of the endpoints of a requirements sheet."""
+
     tag = "Requirements"
     serializer_class: type[ResourceSerializer] = SheetSerializer
 
@@ -115,7 +117,7 @@ class _SheetsView(ApiView):
         return side_of_role(self.access.role, is_closed=self.tenant.is_closed)
 
 
-class SheetListView(_SheetsView, ApiListView):
+class SheetListView(SheetsView, ApiListView):
     permissions = {"GET": Permission.VIEW}
     model = RequirementsSheet
     ordering = ("kind",)
@@ -126,7 +128,7 @@ class SheetListView(_SheetsView, ApiListView):
         return self.listed(self.sheets())
 
 
-class SheetView(_SheetsView):
+class SheetView(SheetsView):
     permissions = {"GET": Permission.VIEW}
 
     def get(self, request: Request, public_id: str, sheet_id: str) -> Response:
@@ -135,7 +137,7 @@ class SheetView(_SheetsView):
         return self.one(sheet, version=sheet)
 
 
-class SheetSignOffView(_SheetsView):
+class SheetSignOffView(SheetsView):
     permissions = {"POST": Permission.EDIT_REQUIREMENTS, "DELETE": Permission.EDIT_REQUIREMENTS}
     inputs = {"POST": SheetSignOffInput}
     versioned = frozenset({"POST"})
@@ -168,7 +170,7 @@ class SheetSignOffView(_SheetsView):
         return self.one(sheet, version=sheet)
 
 
-class _RowsView(_SheetsView):
+class _RowsView(SheetsView):
     serializer_class = SheetRowSerializer
 
     def rows(self, sheet: RequirementsSheet) -> QuerySet[SheetRow]:

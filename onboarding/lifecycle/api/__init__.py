@@ -1,0 +1,28 @@
+"""Endpoints of the tenants: profile, domains, hosts, people, imports, closing, exports, erasure.
+
+Entry points: `urlpatterns` and `tenant_urlpatterns`, which `onboarding.api_urls` includes.
+"""
+
+from __future__ import annotations
+
+from onboarding.lifecycle.api import (
+    offboarding,
+    people,
+    proposals,
+    suggestions,
+    tenant_imports,
+    tenants,
+)
+
+urlpatterns = [
+    *tenants.urlpatterns,
+    *tenant_imports.urlpatterns,
+]
+# Below tenants/<public_id>/.
+tenant_urlpatterns = [
+    *tenants.tenant_urlpatterns,
+    *people.tenant_urlpatterns,
+    *proposals.tenant_urlpatterns,
+    *suggestions.tenant_urlpatterns,
+    *offboarding.tenant_urlpatterns,
+]
