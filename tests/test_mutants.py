@@ -10,7 +10,15 @@ import pytest
 from django.conf import settings
 
 from tests.mutant_caches import clear_caches
-from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff, read_results
+from tests.mutants import (
+    ACCEPTED,
+    TARGETS,
+    Mutant,
+    Outcome,
+    read_accepted,
+    read_diff,
+    read_results,
+)
 
 DIFF = """\
 --- checks/settling.py
@@ -34,9 +42,9 @@ def test_target_exists(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("checks.settling.x_settle__mutmut_12", "settle"),
-        ("checks.settling.x__contradict__mutmut_1", "_contradict"),
-        ("checks.settling.xǁRunResultǁof__mutmut_3", "RunResult.of"),
+        ("checks.settling.x_settle__mutmut_12", "checks.settling.settle"),
+        ("checks.settling.x__contradict__mutmut_1", "checks.settling._contradict"),
+        ("checks.settling.xǁRunResultǁof__mutmut_3", "checks.settling.RunResult.of"),
     ],
 )
 def test_mutant_is_its_change(name: str, function: str) -> None:
@@ -75,22 +83,44 @@ def test_accepted_mutants_have_reasons() -> None:
     assert read_accepted(ACCEPTED.read_text())
 
 
-def test_outcome_counts_each_kind() -> None:
-    printed = (
-        "    checks.settling.x_settle__mutmut_1: survived\n"
-        "    checks.settling.x_settle__mutmut_2: no tests\n"
-        "    checks.settling.x_settle__mutmut_3: not checked\n"
-        "    checks.settling.x_settle__mutmut_4: timeout\n"
-    )
+PRINTED = """\
+    checks.settling.x_settle__mutmut_1: survived
+    checks.settling.x_settle__mutmut_2: no tests
+    checks.settling.x_settle__mutmut_3: timeout
+    checks.settling.x_settle__mutmut_4: killed
+"""
+SURVIVOR = Mutant("checks.settling.settle", "return a and (", "return a or (")
+KILLED = Mutant("checks.settling.settle", "return a", "return b")
+ELSEWHERE = Mutant("checks.safe_times._hosts", "return a", "return b")
+
+
+def _outcome(more: str = "") -> Outcome:
     diffs = {"1": DIFF, "2": DIFF.replace("a or (", 'a and ("a b")')}
+    return read_results(PRINTED + more, lambda name: diffs[name[-1]])
 
-    found = read_results(printed, lambda name: diffs[name[-1]])
 
-    killed = Mutant("settle", "return a and (", "return a or (")
-    assert found.unaccepted({}) != found.unaccepted({killed: "Equivalent."})
-    assert found.report("settling", {killed: "Equivalent."}).endswith(
-        "settling: 1 surviving, 1 accepted, 0 of wording, 1 not checked"
-    )
+@pytest.mark.parametrize(
+    ("accepted", "counts"),
+    [
+        ([], "2 killed, 2 surviving, 0 accepted, 0 of wording, 0 not checked"),
+        ([SURVIVOR], "2 killed, 1 surviving, 1 accepted, 0 of wording, 0 not checked"),
+    ],
+)
+def test_outcome_counts_each_kind(accepted: list[Mutant], counts: str) -> None:
+    reasons = dict.fromkeys(accepted, "Equivalent.")
+
+    assert _outcome().report("settling", reasons).endswith(f"settling: {counts}")
+
+
+@pytest.mark.parametrize("status", ["not checked", "suspicious", "segfault", "skipped"])
+def test_other_status_is_unchecked(status: str) -> None:
+    assert _outcome(f"    checks.settling.x_settle__mutmut_5: {status}\n").unchecked == 1
+
+
+def test_killed_mutant_must_not_be_accepted() -> None:
+    accepted = dict.fromkeys([SURVIVOR, KILLED, ELSEWHERE], "Equivalent.")
+
+    assert _outcome().outdated(accepted) == [KILLED]
 
 
 def test_cached_result_does_not_hide_a_mutant() -> None:
