@@ -9,8 +9,8 @@ survivors that change only the wording of a sentence.
 `--minutes N` ends each target after N minutes. The program then prints the survivors found so far
 and the number of unchecked mutants, and ends with status 1. `--children N` limits the processes.
 
-mutmut changes the bodies of functions. It changes neither constants nor decorated functions, such
-as properties. It works in a temporary copy of the project, so the checkout never changes.
+mutmut changes the bodies of functions, not constants. It works in a temporary copy of the project,
+so the checkout never changes. In the copy, decorators are applied below their functions.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.mutant_sources import without_decorators
 from tests.project_files import project_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +65,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/closing_obligations.py",),
             ("tests/onboarding/plans/test_closing_obligations.py",),
         ),
-        "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
+        "proof": Target(
+            ("onboarding/plans/proof.py",),
+            ("tests/onboarding/plans/test_proof.py", "tests/onboarding/plans/test_evaluation.py"),
+        ),
         "evaluation": Target(
             ("onboarding/plans/evaluation.py",),
             ("tests/onboarding/plans", "tests/onboarding/test_completion_seam.py"),
@@ -188,6 +192,8 @@ def outcome(
 ) -> Outcome:
     """Run mutmut on the copy of the project in `folder`, for at most `minutes`."""
     _configure(target, folder)
+    for path in (path for pattern in target.modules for path in folder.glob(pattern)):
+        path.write_text(without_decorators(path.read_text()))
     limit = [f"--max-children={children}"] if children else []
     command = [sys.executable, "-m", "mutmut", "run", *limit]
     # The progress display is only for a terminal: in a file, each update would be a line.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from django.conf import settings
 
 from tests.mutant_caches import clear_caches
+from tests.mutant_sources import without_decorators
 from tests.mutants import (
     ACCEPTED,
     TARGETS,
@@ -131,3 +133,44 @@ def test_cached_result_does_not_hide_a_mutant() -> None:
     clear_caches(module)
 
     assert module.parse("a") is not first
+
+
+DECORATED = '''\
+import functools
+
+
+class Verdicts:
+    def __init__(self, names):
+        self.names = names
+
+    @property
+    def first(self):
+        """The first name."""
+        return self.names[0]
+
+    @functools.cached_property
+    def count(self): return len(self.names)
+
+    @classmethod
+    def none(cls):
+        return cls([])
+
+
+@functools.lru_cache(
+    maxsize=8
+)
+@abs_of
+def parse(text):
+    return -int(text)
+'''
+
+
+def test_decorators_apply_below_the_function() -> None:
+    changed = without_decorators(DECORATED)
+
+    scope: dict[str, Any] = {"abs_of": lambda function: lambda text: abs(function(text))}
+    exec(changed, scope)
+    verdicts = scope["Verdicts"](["a", "b"])
+    assert (verdicts.first, verdicts.count, verdicts.none().count) == ("a", 2, 0)
+    assert (scope["parse"]("3"), scope["parse"].cache_info().maxsize) == (3, 8)
+    assert [line for line in changed.splitlines() if "@" in line] == ["    @classmethod"]
