@@ -67,11 +67,18 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         ),
         "proof": Target(
             ("onboarding/plans/proof.py",),
-            ("tests/onboarding/plans/test_proof.py", "tests/onboarding/plans/test_evaluation.py"),
+            (
+                "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_proof_subjects.py",
+            ),
         ),
         "evaluation": Target(
             ("onboarding/plans/evaluation.py",),
-            ("tests/onboarding/plans", "tests/onboarding/test_completion_seam.py"),
+            (
+                "tests/onboarding/plans/test_evaluation.py",
+                "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_timed_tasks.py",
+            ),
         ),
         "transitions": Target(
             ("onboarding/plans/transitions.py",),
@@ -247,7 +254,7 @@ def _configure(target: Target, folder: Path) -> None:
         "only_mutate": list(target.modules),
         "also_copy": others,
         "pytest_add_cli_args_test_selection": list(target.tests),
-        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_caches"],
+        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_plugin"],
         "use_git_change_detection": False,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]

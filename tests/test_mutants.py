@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.mutant_caches import clear_caches
+from tests.mutant_plugin import clear_caches
 from tests.mutant_sources import without_decorators
 from tests.mutants import (
     ACCEPTED,

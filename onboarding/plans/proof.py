@@ -136,16 +136,17 @@ class ProofSubject:
         Mail reaches the old hosts until caches of their MX records expire. Until then a direct
         delivery is no fault.
         """
-        latest = self.check.latest if self.check is not None else None
-        if not self.is_unverified_text or latest is None or latest.verdict != Verdict.FAIL.value:
+        check = self.check
+        if check is None or check.latest is None or not self.is_unverified_text:
             return False
-        if any(found["code"] in _NEVER_RIGHT for found in latest.findings):
+        if check.latest.verdict != Verdict.FAIL.value:
+            return False
+        if any(found["code"] in _NEVER_RIGHT for found in check.latest.findings):
             return True
-        received_at = latest.evidence.get("message", {}).get("received_at", "")
+        received_at = check.latest.evidence.get("message", {}).get("received_at")
         if not self.follows_switch or self.switched_at is None or not received_at:
             return False
-        domain = self.check.domain if self.check is not None else None
-        original_ttl = domain.original_mx_ttl_seconds if domain is not None else None
+        original_ttl = check.domain.original_mx_ttl_seconds if check.domain is not None else None
         old_ttl = timedelta(seconds=original_ttl or ASSUMED_TTL_SECONDS)
         return datetime.fromisoformat(received_at) >= self.switched_at + old_ttl
 

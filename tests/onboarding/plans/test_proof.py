@@ -13,6 +13,7 @@ from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
+    can_change,
     checks_of_kinds,
     evidence_for,
     needed_kinds,
@@ -155,6 +156,26 @@ def test_checks_of_task(make_tenant: MakeTenant) -> None:
 
     assert sorted(str(check) for check in found) == ["mx of one.test", "smtp of mail.test:25"]
     assert {check.tenant_id for check in found} == {tenant.pk}
+
+
+def test_open_record_keeps_task_open(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    task = task_of(tenant, "mx-record-cutover")
+    task.check_kinds = ["mx", "spf"]
+    checks = Check.objects.filter(tenant=tenant)
+    changed = checks.filter(kind="mx")
+
+    def can(**settled: str) -> bool:
+        """The verdicts of the first domain; the second domain has passed."""
+        checks.update(settled_verdict="pass")
+        for kind, verdict in settled.items():
+            checks.filter(kind=kind, domain__name="one.test").update(settled_verdict=verdict)
+        return can_change(task, tenant, changed)
+
+    assert (can(), can(mx="warn"), can(mx="not_applicable")) == (True, True, True)
+    assert (can(mx=""), can(mx="fail"), can(spf="")) == (False, False, False)
+    # The task does not need this kind.
+    assert can(dkim="")
 
 
 @pytest.mark.parametrize(
