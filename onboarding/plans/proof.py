@@ -268,12 +268,13 @@ def evidence_for(
     `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
     `by_subject` is `checks_by_subject(checks)`, for callers that evaluate many tasks.
     """
-    if not (task.check_kinds if kinds is None else kinds):
+    wanted = task.check_kinds if kinds is None else kinds
+    if not wanted:
         return _NO_EVIDENCE
     by_subject = checks_by_subject(checks) if by_subject is None else by_subject
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
-    for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
+    for kind in needed_kinds(wanted, tenant):
         of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
             of_kind = [_of_both_halves(subject) for subject in of_kind]
