@@ -84,6 +84,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/transitions.py",),
             (
                 "tests/onboarding/plans/test_refusals.py",
+                "tests/onboarding/plans/test_transition_facts.py",
                 "tests/onboarding/plans/test_transitions.py",
             ),
         ),
