@@ -104,7 +104,7 @@ def test_event_is_over(day: str, text: str) -> None:
         (None, ONE, True),
         (ONE, ONE, True),
         (TWO, ONE, False),
-        (ONE, None, False),
+        (ONE, None, True),
     ],
 )
 def test_event_of_another_domain(
