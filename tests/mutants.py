@@ -8,6 +8,7 @@ survivors that change only the wording of a sentence.
 
 `--minutes N` ends each target after N minutes. The program then prints the survivors found so far
 and the number of unchecked mutants, and ends with status 1. `--children N` limits the processes.
+`--modules terms.py` changes only one module of a target.
 
 mutmut changes the bodies of functions, not constants. It works in a temporary copy of the project,
 so the checkout never changes. In the copy, decorators are applied below their functions.
@@ -51,6 +52,11 @@ class Target:
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+
+    def limited_to(self, pattern: str) -> Target:
+        """Return the target with only those of its modules that match the glob pattern."""
+        paths = (path.relative_to(ROOT) for glob in self.modules for path in ROOT.glob(glob))
+        return Target(tuple(str(path) for path in paths if path.match(pattern)), self.tests)
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -282,6 +288,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Mutation tests of the safety modules.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TARGETS))
     parser.add_argument("--minutes", type=float, help="limit for each target")
+    parser.add_argument("--modules", metavar="GLOB", help="only these modules of the target")
     parser.add_argument("--children", type=int, help="processes at one time (default: one a core)")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(TARGETS))
@@ -292,8 +299,9 @@ def main(arguments: Sequence[str]) -> int:
     for name in options.names or TARGETS:
         with tempfile.TemporaryDirectory(prefix="gangway-mutants-") as folder:
             _copy_project(Path(folder))
+            target = TARGETS[name].limited_to(options.modules or "*")
             found = outcome(
-                TARGETS[name], Path(folder), minutes=options.minutes, children=options.children
+                target, Path(folder), minutes=options.minutes, children=options.children
             )
         sys.stdout.write(found.report(name, accepted) + "\n\n")
         sys.stdout.flush()

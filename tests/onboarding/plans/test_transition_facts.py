@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from onboarding.models import Responsibility, Task, TaskRole, TaskStatus
+from onboarding.models import ResidualRiskKind, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.task_fields import FieldDefinition, FieldRow, FieldType
 from onboarding.plans.transitions import (
@@ -169,12 +170,24 @@ def test_wait_for_tasks_or_time(
     assert (given.must_wait, given.must_wait_for_time) == (must_wait, must_wait_for_time)
 
 
-@pytest.mark.parametrize("role", ["", TaskRole.LOCKDOWN])
-def test_only_closing_task_reads_obligations(role: str) -> None:
-    given = TransitionContext([Task(title="Open")])
+RISK = ResidualRisk(ResidualRiskKind.MX_TTL, "one.test", "low", "The TTL is low.")
 
-    assert why_not(task(role=role), CONFIRM, CLIENT, given) == ""
-    assert why_not(task(role=TaskRole.CLOSURE), CONFIRM, CLIENT, given).startswith("Still open:")
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"open_dependencies": [Task(title="Open")]}, "Still open: “Open”."),
+        ({"residual_risks": [RISK]}, f"Residual risks: {RISK.name}."),
+        ({}, ""),
+    ],
+)
+def test_only_closing_task_reads_obligations(facts: dict[str, Any], text: str) -> None:
+    given = TransitionContext(**facts)
+
+    refused = why_not(task(role=TaskRole.CLOSURE), CONFIRM, CLIENT, given)
+
+    assert (refused.startswith(text), bool(refused)) == (True, bool(text))
+    assert why_not(task(role=TaskRole.LOCKDOWN), CONFIRM, CLIENT, given) == ""
 
 
 CONSULTANT = Actor("mimecast", may_manage_plan=True)
