@@ -42,6 +42,15 @@ KILLED = ("killed", "timeout")
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
 _PYTEST = ("-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly")
+# In one process, because mutmut needs seconds to start.
+_SHOW_EACH = """
+import sys
+from mutmut.__main__ import cli
+for name in sys.argv[1:]:
+    cli.main(["show", name], standalone_mode=False)
+"""
+# `mutmut show` prints it above each diff.
+_HEADING = re.compile(r"^# (\S+__mutmut_[0-9]+): .*$", re.MULTILINE)
 _TEXT = re.compile(r'"([^"]*)"')
 _NAME = re.compile(r"(?P<module>\S+)\.x(?:_(?=\w))?(?P<function>\S+?)__mutmut_[0-9]+")
 
@@ -231,17 +240,19 @@ def outcome(
             if run.returncode:
                 reason = f"mutmut ended with status {run.returncode}"
                 sys.exit(f"{printed or ''}{errors or ''}{reason}")
-    results = _mutmut(folder, "results", "--all", "true")
-    return read_results(results, lambda name: _mutmut(folder, "show", name))
+    results = _python(folder, "-m", "mutmut", "results", "--all", "true")
+    return read_results(results, lambda names: _python(folder, "-c", _SHOW_EACH, *names))
 
 
-def read_results(printed: str, diff_of: Callable[[str], str]) -> Outcome:
+def read_results(printed: str, show: Callable[[Sequence[str]], str]) -> Outcome:
     """Read the lines of `mutmut results`. A status other than killed or surviving is unchecked."""
     statuses = [line.strip().rpartition(": ")[::2] for line in printed.splitlines()]
     surviving = [name for name, status in statuses if status in SURVIVING]
     killed = sum(status in KILLED for _, status in statuses)
+    # The text before the first heading is empty.
+    _, *shown = _HEADING.split(show(surviving)) if surviving else [""]
     return Outcome(
-        survivors=tuple(read_diff(name, diff_of(name)) for name in surviving),
+        survivors=tuple(map(read_diff, shown[::2], shown[1::2])),
         killed=killed,
         unchecked=len(statuses) - len(surviving) - killed,
         functions=frozenset(_function(name) for name, _ in statuses),
@@ -277,10 +288,14 @@ def _environment() -> dict[str, str]:
     return os.environ | {"COLUMNS": "200"}
 
 
-def _mutmut(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "mutmut", *arguments]
+def _python(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
