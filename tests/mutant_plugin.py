@@ -11,12 +11,22 @@ import sys
 from types import ModuleType
 
 import pytest
+from hypothesis import Phase
+from hypothesis import settings as hypothesis_settings
+from mutmut.state import state
 
 PACKAGES = ("checks", "config", "onboarding", "tenants")
 
 
+# Without the search for the simplest failing example, which no person reads.
+hypothesis_settings.register_profile(
+    "mutants", deadline=None, database=None, phases=[Phase.explicit, Phase.generate]
+)
+
+
 def pytest_sessionstart() -> None:
     """Clear the caches of the functions of every loaded module of the product."""
+    hypothesis_settings.load_profile("mutants")
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in PACKAGES:
             clear_caches(module)
@@ -24,8 +34,13 @@ def pytest_sessionstart() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests without a database first."""
-    items.sort(key=lambda item: "db" in getattr(item, "fixturenames", ()))
+    """Run the tests without a database first, and of these the fast ones first."""
+    seconds = state().duration_by_test
+
+    def cost(item: pytest.Item) -> tuple[bool, float]:
+        return "db" in getattr(item, "fixturenames", ()), seconds.get(item.nodeid, 0.0)
+
+    items.sort(key=cost)
 
 
 def clear_caches(module: ModuleType) -> None:
