@@ -91,6 +91,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/evaluation.py",),
             (
                 "tests/onboarding/plans/test_evaluation.py",
+                "tests/onboarding/plans/test_plan_context.py",
                 "tests/onboarding/plans/test_proof.py",
                 "tests/onboarding/plans/test_timed_tasks.py",
             ),
