@@ -13,6 +13,7 @@ from onboarding.cutovers.readiness import (
     is_stale,
 )
 from onboarding.plans.proof import ProofSubject
+from tenants.models import Domain
 from tests.onboarding.cutovers.readiness_facts import (
     room_facts,
     row_of,
@@ -131,6 +132,27 @@ def test_unchecked_domain_is_not_stale() -> None:
     row = row_of(room_facts("outbound", subjects=subjects), "ownership")
 
     assert (row.verdict, row.remedy) == (Verdict.UNKNOWN, WAIT)
+
+
+def test_proposed_value_needs_a_decision() -> None:
+    proposed = subject_of(CheckKind.OWNERSHIP, "pass")
+    assert proposed.check is not None
+    proposed.check.domain = Domain(name="one.test")
+    unsettled = subject_of(CheckKind.OWNERSHIP, "", name="two.test")
+    missing = ProofSubject(CheckKind.OWNERSHIP, "three.test", None)
+
+    def row(*subjects: ProofSubject) -> ReadinessRow:
+        return row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+
+    assert row(unsettled, proposed) == ReadinessRow(
+        "ownership",
+        "Ownership verified",
+        Verdict.UNKNOWN,
+        "one.test: the client proposed the value, and no consultant has confirmed it.",
+        "A consultant confirms or rejects the proposed value of one.test.",
+        check=proposed.check,
+    )
+    assert row(proposed, missing).detail == "three.test: the profile has no ownership code."
 
 
 # --- DMARC: `+` enforces a policy, `-` has none, `!` is an invalid record, `?` is not settled
