@@ -164,7 +164,7 @@ def outbound_first_row(facts: ReadinessFacts) -> ReadinessRow:
     """Mimecast learns trusted senders from outbound mail, so outbound switches first."""
     title = "Outbound has run long enough"
     agreed = outbound_days(facts)
-    if not agreed.is_required or agreed.task is None:
+    if agreed.task is None:
         return _tasks_row("outbound", title, [])
     if agreed.since is None or agreed.ends_at is None:
         remedy = f"Do the outbound cutover first, and let it run for {agreed.days} days."
