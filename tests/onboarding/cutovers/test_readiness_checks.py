@@ -126,6 +126,21 @@ def test_verdict_without_run_is_unknown(missing: str, settled: str) -> None:
     assert current_verdict(subject, room_facts("outbound")) is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_verdict_without_check_is_unknown(is_open: bool) -> None:
+    subject = ProofSubject(CheckKind.SPF, "one.test", None)
+
+    assert current_verdict(subject, room_facts("outbound", is_open=is_open)) is Verdict.UNKNOWN
+
+
+def test_row_names_three_domains() -> None:
+    subjects = [subject_of(CheckKind.OWNERSHIP, "fail", name=f"{name}.test") for name in "abc"]
+
+    row = row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+
+    assert row.detail == "a.test, b.test and c.test: ownership is not verified."
+
+
 def test_unchecked_domain_is_not_stale() -> None:
     subjects = {CheckKind.OWNERSHIP: [unchecked(CheckKind.OWNERSHIP)]}
 
