@@ -148,7 +148,7 @@ def test_received_message_follows_switch(
 
 DIRECT = "delivery-message.direct"
 REGION = "delivery-message.other-region"
-AFTER = {"follows_switch": True, "switched_at": NOW}
+AFTER: dict[str, Any] = {"follows_switch": True, "switched_at": NOW}
 
 
 @pytest.mark.parametrize(

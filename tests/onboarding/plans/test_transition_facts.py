@@ -112,7 +112,7 @@ def test_event_of_another_domain(
     of: Domain | None, domain: Domain | None, is_refused: bool
 ) -> None:
     rows = [row("Day", FieldType.DATE, value="2026-12-02", domain=of)]
-    given = TransitionContext(progress=TaskProgress([ONE, TWO]), field_rows=rows, domain=domain)
+    given = TransitionContext(progress=TaskProgress((ONE, TWO)), field_rows=rows, domain=domain)
 
     text = why_not(task(is_per_domain=True), CONFIRM, CLIENT, given)
 

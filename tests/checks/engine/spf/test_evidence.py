@@ -199,7 +199,7 @@ def test_silent_servers_have_no_record() -> None:
 
 
 def test_one_silent_server_is_not_unanimous() -> None:
-    servers = {
+    servers: dict[str, str | LookupFailure] = {
         "ns1.test": LookupFailure("timeout"),
         "ns2.test": f'example.test TXT "v=spf1 {INCLUDE} -all"',
     }
