@@ -1,16 +1,18 @@
 """A pytest plugin for mutation tests: each run starts with empty caches and the fastest tests.
 
 mutmut runs all tests once, and forks a process for each mutant. A cached result of the unchanged
-code would hide the change. The first test that fails ends the run, so that most runs create no
-database.
+code would hide the change. The first test that fails ends the run. The test database is in memory,
+so that each process has a copy of the first one.
 """
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
+from django.test import utils as test_utils
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 from mutmut.state import state
@@ -22,6 +24,22 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 hypothesis_settings.register_profile(
     "mutants", deadline=None, database=None, phases=[Phase.explicit, Phase.generate]
 )
+
+
+_create_databases = test_utils.setup_databases
+_created: list[Any] = []
+
+
+def _databases_once(*arguments: Any, **options: Any) -> Any:
+    if not _created:
+        _created.append(_create_databases(*arguments, **options))
+    return _created[0]
+
+
+def pytest_configure() -> None:
+    """Create the test database in the first run only."""
+    test_utils.setup_databases = _databases_once
+    test_utils.teardown_databases = lambda *arguments, **options: None
 
 
 def pytest_sessionstart() -> None:
