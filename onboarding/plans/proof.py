@@ -252,30 +252,28 @@ def evidence_for(
     task: Task,
     tenant: Tenant,
     *,
-    checks: Sequence[Check],
+    checks: Mapping[SubjectKey, Check],
     domains: Sequence[Domain],
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
     drifted_since: Mapping[int, datetime] = MappingProxyType({}),
     now: datetime | None = None,
-    by_subject: Mapping[SubjectKey, Check] | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
-    `domains` are the domains in scope, without the exempt ones. `progress` are the task's rows by
-    domain id: a message proves the outbound cutover only if it was signed after the confirmation.
+    `checks` is the result of `checks_by_subject`. `domains` are the domains in scope, without the
+    exempt ones. `progress` are the task's rows by domain id: a message proves the outbound cutover
+    only if it was signed after the confirmation.
     `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
-    `by_subject` is `checks_by_subject(checks)`, for callers that evaluate many tasks.
     """
     wanted = task.check_kinds if kinds is None else kinds
     if not wanted:
         return _NO_EVIDENCE
-    by_subject = checks_by_subject(checks) if by_subject is None else by_subject
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
     for kind in needed_kinds(wanted, tenant):
-        of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
+        of_kind = list(_subjects(kind, task, checks, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
             of_kind = [_of_both_halves(subject) for subject in of_kind]
         subjects += [_with_state(subject, drifted_since, now) for subject in of_kind]

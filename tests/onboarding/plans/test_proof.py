@@ -14,6 +14,7 @@ from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
     can_change,
+    checks_by_subject,
     checks_of_kinds,
     evidence_for,
     needed_kinds,
@@ -69,7 +70,7 @@ def test_each_domain_and_host_has_subject() -> None:
 
     def evidence(**given: Any) -> TaskEvidence:
         facts: dict[str, Any] = {
-            "checks": [inactive, mx, spf, smtp, ldaps],
+            "checks": checks_by_subject([inactive, mx, spf, smtp, ldaps]),
             "domains": [ONE, PARKED, TWO],
             "hosts": [LDAP, MAIL, BACKUP],
         }
@@ -118,7 +119,7 @@ def test_confirmation_without_message(
     kind: CheckKind, is_checked: bool, is_hard_gate: bool, expected: bool
 ) -> None:
     task = Task(check_kinds=[kind], domain_roles=["primary"], is_hard_gate=is_hard_gate)
-    checks = [check_of(kind, domain_id=1)] if is_checked else []
+    checks = checks_by_subject([check_of(kind, domain_id=1)] if is_checked else [])
 
     evidence = evidence_for(task, ON_PREMISES, checks=checks, domains=[ONE], hosts=[])
 
@@ -203,7 +204,7 @@ def test_inactive_check_is_no_proof(tenant: Tenant, run_check: RunCheck) -> None
     domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
 
     def is_verified() -> bool:
-        checks = list(Check.objects.filter(tenant=tenant))
+        checks = checks_by_subject(Check.objects.filter(tenant=tenant))
         return evidence_for(task, tenant, checks=checks, domains=domains, hosts=hosts).is_verified
 
     assert is_verified()
