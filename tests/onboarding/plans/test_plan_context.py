@@ -78,7 +78,7 @@ def test_context_reads_all_facts(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("kinds", [["mx"], ["mx", "spf"]])
 def test_given_facts_are_not_read(tenant: Tenant, kinds: list[str]) -> None:
-    given = PlanContext.of(tenant, {}, kinds=kinds, domains=[])
+    given = PlanContext.of(tenant, {5: {}}, kinds=kinds, domains=[])
 
     assert sorted(check.kind for check in given.checks) == kinds
-    assert (given.domains, given.progress) == ([], {})
+    assert (given.domains, given.progress) == ([], {5: {}})
