@@ -98,6 +98,13 @@ def test_collapsed_networks_are_sorted(listed: list[str], expected: list[str]) -
     assert [str(n) for n in collapse_networks(map(ip_network, listed))] == expected
 
 
+def test_hole_of_one_address_is_not_covered() -> None:
+    listed = [ip_network("10.0.0.0/31"), ip_network("10.0.0.3/32")]
+
+    assert not covers(listed, ip_network("10.0.0.0/30"))
+    assert covers([*listed, ip_network("10.0.0.2/32")], ip_network("10.0.0.0/30"))
+
+
 def test_count_of_covered_networks() -> None:
     ranges = [range_of(ip_network(n)) for n in ("10.0.0.128/25", "10.0.0.0/25", "2001:db8::/32")]
     wanted = map(ip_network, ("10.0.0.0/24", "10.0.0.1/32", "10.0.1.0/24", "2001:db8:1::/48"))

@@ -97,6 +97,14 @@ def test_parse_of_any_text_never_raises(text: str) -> None:
             "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
         ),
         (
+            ["v=spf1 a -all exp=one.test", "v=spf1 mx -all exp=two.test"],
+            "v=spf1 a mx -all exp=one.test",
+        ),
+        (
+            ["v=spf1 redirect=%{d=}.x.test", "v=spf1 mx"],
+            "v=spf1 include:%{d=}.x.test mx ~all",
+        ),
+        (
             ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
             "v=spf1 include:a.test include:b.test ~all",
         ),
