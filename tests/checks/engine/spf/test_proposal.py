@@ -48,6 +48,15 @@ WORDS = st.sampled_from(
             f"v=spf1 include:_netblocks.mimecast.com include:{EU} -all",
             f"v=spf1 include:{EU} -all",
         ),
+        (
+            "v=spf1 include:_NETBLOCKS.mimecast.com. mx -all",
+            f"v=spf1 include:{EU} mx -all",
+        ),
+        # Only an include of the global record is replaced.
+        (
+            "v=spf1 a:_netblocks.mimecast.com -all",
+            f"v=spf1 a:_netblocks.mimecast.com include:{EU} -all",
+        ),
         ("", f"v=spf1 include:{EU} ~all"),
     ],
 )
