@@ -1,13 +1,15 @@
-"""A pytest plugin for mutation tests: each run starts with empty caches and the fastest tests.
+"""A pytest plugin for mutation tests: empty caches for each test, and the fastest tests first.
 
 mutmut runs all tests once, and forks a process for each mutant. A cached result of the unchanged
-code would hide the change. The first test that fails ends the run. The test database is in memory,
-so that each process has a copy of the first one.
+code would hide the change, or that a test runs the changed function. The first test that fails ends
+the run. The test database is in memory, so that each process has a copy of the first one.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -43,11 +45,20 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Clear the caches of the functions of every loaded module of the product."""
     hypothesis_settings.load_profile("mutants")
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in PACKAGES:
-            clear_caches(module)
+
+
+def pytest_runtest_setup() -> None:
+    """Clear the caches of the functions of every loaded module of the product."""
+    for clear in _caches(len(sys.modules)):
+        clear()
+
+
+@functools.cache
+def _caches(modules: int) -> list[Callable[[], None]]:
+    """Return the caches to clear; again after the number of loaded modules has changed."""
+    loaded = [m for name, m in sys.modules.items() if name.partition(".")[0] in PACKAGES]
+    return [clear for module in loaded for clear in caches_of(module)]
 
 
 @pytest.hookimpl(trylast=True)
@@ -61,9 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=cost)
 
 
-def clear_caches(module: ModuleType) -> None:
-    """Clear each `functools` cache that is an attribute of the module."""
-    for value in list(vars(module).values()):
-        clear = getattr(value, "cache_clear", None)
-        if callable(clear) and not isinstance(value, type):
-            clear()
+def caches_of(module: ModuleType) -> list[Callable[[], None]]:
+    """Return what clears each `functools` cache that is an attribute of the module."""
+    functions = [value for value in vars(module).values() if not isinstance(value, type)]
+    clears = (getattr(function, "cache_clear", None) for function in functions)
+    return [clear for clear in clears if callable(clear)]

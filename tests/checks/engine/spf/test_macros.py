@@ -56,7 +56,7 @@ def expanded(text: str, address: str = "192.0.2.3") -> str:
         return "host.example.test"
 
     values = MacroValues(
-        ip_address(address), "mail.example.test", "a+b=c@d@sender.test", "helo.test", validated
+        ip_address(address), "mail.example.test", "a+b=c/d@sender.test", "heXlo.test", validated
     )
     return asyncio.run(expand(text, values))
 
@@ -65,11 +65,11 @@ def expanded(text: str, address: str = "192.0.2.3") -> str:
     ("text", "expected"),
     [
         ("plain.test", "plain.test"),
-        ("%{s}", "a+b=c@d@sender.test"),
-        ("%{l}", "a+b=c@d"),
+        ("%{s}", "a+b=c/d@sender.test"),
+        ("%{l}", "a+b=c/d"),
         ("%{o}", "sender.test"),
         ("%{d}", "mail.example.test"),
-        ("%{h}", "helo.test"),
+        ("%{h}", "heXlo.test"),
         ("%{p}", "host.example.test"),
         ("%{i}", "192.0.2.3"),
         ("%{c}", "192.0.2.3"),
@@ -82,14 +82,15 @@ def expanded(text: str, address: str = "192.0.2.3") -> str:
         ("%{d9}", "mail.example.test"),
         ("%{dr}", "test.example.mail"),
         ("%{dR}", "test.example.mail"),
+        ("%{hr}", "test.heXlo"),
         ("%{d1r}", "mail"),
-        ("%{l+}", "a.b=c@d"),
-        ("%{l+=}", "a.b.c@d"),
-        ("%{lr+}", "b=c@d.a"),
-        ("%{l1=}", "c@d"),
+        ("%{l+}", "a.b=c/d"),
+        ("%{l+=}", "a.b.c/d"),
+        ("%{lr+}", "b=c/d.a"),
+        ("%{l1=}", "c/d"),
         # An upper-case letter escapes, after the transformation.
-        ("%{L}", "a%2Bb%3Dc%40d"),
-        ("%{L1+}", "b%3Dc%40d"),
+        ("%{L}", "a%2Bb%3Dc%2Fd"),
+        ("%{L1+}", "b%3Dc%2Fd"),
         ("%{D}", "mail.example.test"),
     ],
 )
