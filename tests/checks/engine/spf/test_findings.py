@@ -49,6 +49,33 @@ Found = list[tuple[str, dict[str, Any]]]
             [("spf.include-without-record", {"name": "gone.test"})],
         ),
         (
+            f"v=spf1 include:a.test,b.test include:a.test;b.test {INCLUDE} -all",
+            "",
+            [
+                ("spf.include-without-record", {"name": "a.test,b.test"}),
+                ("spf.stray-character", {"problem": "a comma (,)"}),
+            ],
+        ),
+        (
+            f"v=spf1 include:a.test;b.test {INCLUDE} -all",
+            "",
+            [
+                ("spf.include-without-record", {"name": "a.test;b.test"}),
+                ("spf.stray-character", {"problem": "a semicolon (;)"}),
+            ],
+        ),
+        (
+            f"v=spf1 include:x.test {INCLUDE} -all",
+            'x.test TXT "v=spf1 ip4:192.0.2.1; -all"\n',
+            [("spf.permerror", {"problem": "syntax", "detail": "ip4:192.0.2.1;"})],
+        ),
+        # The tree, which cuts the loop, has exactly ten lookups.
+        (
+            "v=spf1 include:x.test a:h.test a:h.test a:h.test a:h.test a:h.test a:h.test a:h.test",
+            f"{LOOP}h.test A 198.51.100.1\n",
+            [("spf.permerror", {"problem": "too-many-lookups", "detail": "include:x.test"})],
+        ),
+        (
             f"v=spf1 a:x.test a:y.test a:z.test {INCLUDE} -all",
             "",
             [("spf.too-many-void-lookups", {"void_lookups": 3, "limit": 2})],
