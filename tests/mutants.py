@@ -2,14 +2,16 @@
 
 Each name is one entry of TARGETS. mutmut changes a copy of the module, one place at a time, and
 runs the nearest tests. A mutant that no test kills is a survivor. After each target, the program
-prints the survivors that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if
-there are any. It counts, but does not print, survivors that change only the wording of a sentence.
+prints the survivors that `tests/mutants_accepted.toml` does not accept and the accepted mutants
+that do not survive, and ends with status 1 if there are any. It counts, but does not print,
+survivors that change only the wording of a sentence.
 
 `--minutes N` ends each target after N minutes. The program then prints the survivors found so far
-and the number of unchecked mutants, and ends with status 1.
+and the number of unchecked mutants, and ends with status 1. `--children N` limits the processes.
+`--modules terms.py` changes only one module of a target.
 
-mutmut changes the bodies of functions. It changes neither constants nor decorated functions, such
-as properties. It works in a temporary copy of the project, so the checkout never changes.
+mutmut changes the bodies of functions, not constants. It works in a temporary copy of the project,
+so the checkout never changes. In the copy, decorators are applied below their functions.
 """
 
 from __future__ import annotations
@@ -29,18 +31,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.mutant_sources import without_decorators
 from tests.project_files import project_files
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCEPTED = ROOT / "tests" / "mutants_accepted.toml"
 PACKAGES = ("checks", "config", "onboarding", "tenants")
+KILLED = ("killed", "timeout")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
-UNCHECKED = "not checked"
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
 _PYTEST = ("-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly")
+# In one process, because mutmut needs seconds to start.
+_SHOW_EACH = """
+import sys
+from mutmut.__main__ import cli
+for name in sys.argv[1:]:
+    cli.main(["show", name], standalone_mode=False)
+"""
+# `mutmut show` prints it above each diff.
+_HEADING = re.compile(r"^# (\S+__mutmut_[0-9]+): .*$", re.MULTILINE)
 _TEXT = re.compile(r'"([^"]*)"')
-_FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
+_NAME = re.compile(r"(?P<module>\S+)\.x(?:_(?=\w))?(?P<function>\S+?)__mutmut_[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,11 @@ class Target:
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+
+    def limited_to(self, pattern: str) -> Target:
+        """Return the target with only those of its modules that match the glob pattern."""
+        paths = (path.relative_to(ROOT) for glob in self.modules for path in ROOT.glob(glob))
+        return Target(tuple(str(path) for path in paths if path.match(pattern)), self.tests)
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -63,15 +80,27 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/closing_obligations.py",),
             ("tests/onboarding/plans/test_closing_obligations.py",),
         ),
-        "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
+        "proof": Target(
+            ("onboarding/plans/proof.py",),
+            (
+                "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_proof_subjects.py",
+            ),
+        ),
         "evaluation": Target(
             ("onboarding/plans/evaluation.py",),
-            ("tests/onboarding/plans", "tests/onboarding/test_completion_seam.py"),
+            (
+                "tests/onboarding/plans/test_evaluation.py",
+                "tests/onboarding/plans/test_plan_context.py",
+                "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_timed_tasks.py",
+            ),
         ),
         "transitions": Target(
             ("onboarding/plans/transitions.py",),
             (
                 "tests/onboarding/plans/test_refusals.py",
+                "tests/onboarding/plans/test_transition_facts.py",
                 "tests/onboarding/plans/test_transitions.py",
             ),
         ),
@@ -88,7 +117,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the function, and its lines before and after. Stable when other code moves."""
+    """One change: the function with its module, and its lines before and after.
+
+    Stable when other code moves.
+    """
 
     function: str
     before: str
@@ -128,38 +160,66 @@ def read_diff(name: str, diff: str) -> Mutant:
     sides = [
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in ("-", "+")
     ]
-    function = _FUNCTION.search(name)
+    return Mutant(_function(name), *sides)
+
+
+def _function(name: str) -> str:
+    """Return the function of a mutant's name, with its module."""
+    parts = _NAME.fullmatch(name)
+    assert parts, f"not the name of a mutant: {name}"
     # mutmut writes a method as ǁClassǁmethod.
-    label = function[1].strip("ǁ").replace("ǁ", ".") if function else name
-    return Mutant(label, *sides)
+    return f"{parts['module']}.{parts['function'].strip('ǁ').replace('ǁ', '.')}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The survivors of one target, and the number of mutants that no test run has reached."""
+    """The survivors of one target, the numbers of other mutants, and all changed functions."""
 
     survivors: tuple[Mutant, ...]
+    killed: int
     unchecked: int
+    functions: frozenset[str]
 
     def report(self, name: str, accepted: Mapping[Mutant, str]) -> str:
-        """Return the survivors to print, and one line with the counts."""
+        """Return the mutants to print, and one line with the counts."""
         wording = [mutant for mutant in self.survivors if mutant.is_wording]
-        others = len(self.survivors) - len(wording) - len(self.unaccepted(accepted))
+        unaccepted, outdated = self.unaccepted(accepted), self.outdated(accepted)
+        others = len(self.survivors) - len(wording) - len(unaccepted)
         counts = (
-            f"{name}: {len(self.unaccepted(accepted))} surviving, {others} accepted, "
+            f"{name}: {self.killed} killed, {len(unaccepted)} surviving, {others} accepted, "
             f"{len(wording)} of wording, {self.unchecked} not checked"
         )
-        return "\n\n".join([*(m.as_toml() for m in self.unaccepted(accepted)), counts])
+        killed = [f"# Accepted, but killed or gone:\n{mutant.as_toml()}" for mutant in outdated]
+        return "\n\n".join([*(m.as_toml() for m in unaccepted), *killed, counts])
+
+    def is_clean(self, accepted: Mapping[Mutant, str]) -> bool:
+        """Whether all mutants are checked and none contradicts the accepted list."""
+        return not (self.unchecked or self.unaccepted(accepted) or self.outdated(accepted))
 
     def unaccepted(self, accepted: Mapping[Mutant, str]) -> list[Mutant]:
         """Return the survivors that a test must kill, or that need an accepted reason."""
         return [m for m in self.survivors if not m.is_wording and m not in accepted]
 
+    def outdated(self, accepted: Mapping[Mutant, str]) -> list[Mutant]:
+        """Return the accepted mutants of this target that do not survive.
 
-def outcome(target: Target, folder: Path, minutes: float | None) -> Outcome:
+        They also show that the run works: an equivalent mutant that is killed means that the
+        tests fail for another reason.
+        """
+        if self.unchecked:
+            return []
+        return [m for m in accepted if m.function in self.functions and m not in self.survivors]
+
+
+def outcome(
+    target: Target, folder: Path, *, minutes: float | None, children: int | None
+) -> Outcome:
     """Run mutmut on the copy of the project in `folder`, for at most `minutes`."""
     _configure(target, folder)
-    command = [sys.executable, "-m", "mutmut", "run"]
+    for path in (path for pattern in target.modules for path in folder.glob(pattern)):
+        path.write_text(without_decorators(path.read_text()))
+    limit = [f"--max-children={children}"] if children else []
+    command = [sys.executable, "-m", "mutmut", "run", *limit]
     # The progress display is only for a terminal: in a file, each update would be a line.
     output = None if sys.stdout.isatty() else subprocess.PIPE
     # A session of its own: at the limit, mutmut and the test processes that it forked all end.
@@ -181,16 +241,22 @@ def outcome(target: Target, folder: Path, minutes: float | None) -> Outcome:
             if run.returncode:
                 reason = f"mutmut ended with status {run.returncode}"
                 sys.exit(f"{printed or ''}{errors or ''}{reason}")
-    return read_results(_mutmut(folder, "results"), lambda name: _mutmut(folder, "show", name))
+    results = _python(folder, "-m", "mutmut", "results", "--all", "true")
+    return read_results(results, lambda names: _python(folder, "-c", _SHOW_EACH, *names))
 
 
-def read_results(printed: str, diff_of: Callable[[str], str]) -> Outcome:
-    """Read the lines of `mutmut results`, which lists each mutant that no test killed."""
+def read_results(printed: str, show: Callable[[Sequence[str]], str]) -> Outcome:
+    """Read the lines of `mutmut results`. A status other than killed or surviving is unchecked."""
     statuses = [line.strip().rpartition(": ")[::2] for line in printed.splitlines()]
     surviving = [name for name, status in statuses if status in SURVIVING]
+    killed = sum(status in KILLED for _, status in statuses)
+    # The text before the first heading is empty.
+    _, *shown = _HEADING.split(show(surviving)) if surviving else [""]
     return Outcome(
-        tuple(read_diff(name, diff_of(name)) for name in surviving),
-        sum(status == UNCHECKED for _, status in statuses),
+        survivors=tuple(map(read_diff, shown[::2], shown[1::2])),
+        killed=killed,
+        unchecked=len(statuses) - len(surviving) - killed,
+        functions=frozenset(_function(name) for name, _ in statuses),
     )
 
 
@@ -207,7 +273,7 @@ def _configure(target: Target, folder: Path) -> None:
         "only_mutate": list(target.modules),
         "also_copy": others,
         "pytest_add_cli_args_test_selection": list(target.tests),
-        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_caches"],
+        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_plugin"],
         "use_git_change_detection": False,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
@@ -223,10 +289,14 @@ def _environment() -> dict[str, str]:
     return os.environ | {"COLUMNS": "200"}
 
 
-def _mutmut(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "mutmut", *arguments]
+def _python(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
@@ -234,6 +304,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Mutation tests of the safety modules.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TARGETS))
     parser.add_argument("--minutes", type=float, help="limit for each target")
+    parser.add_argument("--modules", metavar="GLOB", help="only these modules of the target")
+    parser.add_argument("--children", type=int, help="processes at one time (default: one a core)")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(TARGETS))
     if unknown:
@@ -243,10 +315,13 @@ def main(arguments: Sequence[str]) -> int:
     for name in options.names or TARGETS:
         with tempfile.TemporaryDirectory(prefix="gangway-mutants-") as folder:
             _copy_project(Path(folder))
-            found = outcome(TARGETS[name], Path(folder), options.minutes)
+            target = TARGETS[name].limited_to(options.modules or "*")
+            found = outcome(
+                target, Path(folder), minutes=options.minutes, children=options.children
+            )
         sys.stdout.write(found.report(name, accepted) + "\n\n")
         sys.stdout.flush()
-        is_complete &= not found.unaccepted(accepted) and not found.unchecked
+        is_complete &= found.is_clean(accepted)
     return int(not is_complete)
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from django.conf import settings
 
-from tests.mutant_caches import clear_caches
-from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff, read_results
+from tests.mutant_plugin import caches_of
+from tests.mutant_sources import without_decorators
+from tests.mutants import (
+    ACCEPTED,
+    TARGETS,
+    Mutant,
+    Outcome,
+    read_accepted,
+    read_diff,
+    read_results,
+)
 
 DIFF = """\
 --- checks/settling.py
@@ -34,9 +45,9 @@ def test_target_exists(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("checks.settling.x_settle__mutmut_12", "settle"),
-        ("checks.settling.x__contradict__mutmut_1", "_contradict"),
-        ("checks.settling.xǁRunResultǁof__mutmut_3", "RunResult.of"),
+        ("checks.settling.x_settle__mutmut_12", "checks.settling.settle"),
+        ("checks.settling.x__contradict__mutmut_1", "checks.settling._contradict"),
+        ("checks.settling.xǁRunResultǁof__mutmut_3", "checks.settling.RunResult.of"),
     ],
 )
 def test_mutant_is_its_change(name: str, function: str) -> None:
@@ -75,22 +86,48 @@ def test_accepted_mutants_have_reasons() -> None:
     assert read_accepted(ACCEPTED.read_text())
 
 
-def test_outcome_counts_each_kind() -> None:
-    printed = (
-        "    checks.settling.x_settle__mutmut_1: survived\n"
-        "    checks.settling.x_settle__mutmut_2: no tests\n"
-        "    checks.settling.x_settle__mutmut_3: not checked\n"
-        "    checks.settling.x_settle__mutmut_4: timeout\n"
-    )
+PRINTED = """\
+    checks.settling.x_settle__mutmut_1: survived
+    checks.settling.x_settle__mutmut_2: no tests
+    checks.settling.x_settle__mutmut_3: timeout
+    checks.settling.x_settle__mutmut_4: killed
+"""
+SURVIVOR = Mutant("checks.settling.settle", "return a and (", "return a or (")
+KILLED = Mutant("checks.settling.settle", "return a", "return b")
+ELSEWHERE = Mutant("checks.safe_times._hosts", "return a", "return b")
+
+
+def _outcome(more: str = "") -> Outcome:
     diffs = {"1": DIFF, "2": DIFF.replace("a or (", 'a and ("a b")')}
 
-    found = read_results(printed, lambda name: diffs[name[-1]])
+    def show(names: Sequence[str]) -> str:
+        return "".join(f"# {name}: survived\n{diffs[name[-1]]}\n" for name in names)
 
-    killed = Mutant("settle", "return a and (", "return a or (")
-    assert found.unaccepted({}) != found.unaccepted({killed: "Equivalent."})
-    assert found.report("settling", {killed: "Equivalent."}).endswith(
-        "settling: 1 surviving, 1 accepted, 0 of wording, 1 not checked"
-    )
+    return read_results(PRINTED + more, show)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "counts"),
+    [
+        ([], "2 killed, 2 surviving, 0 accepted, 0 of wording, 0 not checked"),
+        ([SURVIVOR], "2 killed, 1 surviving, 1 accepted, 0 of wording, 0 not checked"),
+    ],
+)
+def test_outcome_counts_each_kind(accepted: list[Mutant], counts: str) -> None:
+    reasons = dict.fromkeys(accepted, "Equivalent.")
+
+    assert _outcome().report("settling", reasons).endswith(f"settling: {counts}")
+
+
+@pytest.mark.parametrize("status", ["not checked", "suspicious", "segfault", "skipped"])
+def test_other_status_is_unchecked(status: str) -> None:
+    assert _outcome(f"    checks.settling.x_settle__mutmut_5: {status}\n").unchecked == 1
+
+
+def test_killed_mutant_must_not_be_accepted() -> None:
+    accepted = dict.fromkeys([SURVIVOR, KILLED, ELSEWHERE], "Equivalent.")
+
+    assert _outcome().outdated(accepted) == [KILLED]
 
 
 def test_cached_result_does_not_hide_a_mutant() -> None:
@@ -98,6 +135,48 @@ def test_cached_result_does_not_hide_a_mutant() -> None:
     module.__dict__["parse"] = functools.cache(lambda text: object())
     first = module.parse("a")
 
-    clear_caches(module)
+    for clear in caches_of(module):
+        clear()
 
     assert module.parse("a") is not first
+
+
+DECORATED = '''\
+import functools
+
+
+class Verdicts:
+    def __init__(self, names):
+        self.names = names
+
+    @property
+    def first(self):
+        """The first name."""
+        return self.names[0]
+
+    @functools.cached_property
+    def count(self): return len(self.names)
+
+    @classmethod
+    def none(cls):
+        return cls([])
+
+
+@functools.lru_cache(
+    maxsize=8
+)
+@abs_of
+def parse(text):
+    return -int(text)
+'''
+
+
+def test_decorators_apply_below_the_function() -> None:
+    changed = without_decorators(DECORATED)
+
+    scope: dict[str, Any] = {"abs_of": lambda function: lambda text: abs(function(text))}
+    exec(changed, scope)
+    verdicts = scope["Verdicts"](["a", "b"])
+    assert (verdicts.first, verdicts.count, verdicts.none().count) == ("a", 2, 0)
+    assert (scope["parse"]("3"), scope["parse"].cache_info().maxsize) == (3, 8)
+    assert [line for line in changed.splitlines() if "@" in line] == ["    @classmethod"]

@@ -98,14 +98,13 @@ class PlanContext:
         return evidence_for(
             task,
             self.tenant,
-            checks=self.checks,
+            checks=self._by_subject,
             domains=self.domains_of(task),
             hosts=self.hosts,
             kinds=kinds,
             progress=self.progress.get(task.pk, {}),
             drifted_since=self.drifted_since,
             now=self.now,
-            by_subject=self._by_subject,
         )
 
 

@@ -136,16 +136,17 @@ class ProofSubject:
         Mail reaches the old hosts until caches of their MX records expire. Until then a direct
         delivery is no fault.
         """
-        latest = self.check.latest if self.check is not None else None
-        if not self.is_unverified_text or latest is None or latest.verdict != Verdict.FAIL.value:
+        check = self.check
+        if check is None or check.latest is None or not self.is_unverified_text:
             return False
-        if any(found["code"] in _NEVER_RIGHT for found in latest.findings):
+        if check.latest.verdict != Verdict.FAIL.value:
+            return False
+        if any(found["code"] in _NEVER_RIGHT for found in check.latest.findings):
             return True
-        received_at = latest.evidence.get("message", {}).get("received_at", "")
+        received_at = check.latest.evidence.get("message", {}).get("received_at")
         if not self.follows_switch or self.switched_at is None or not received_at:
             return False
-        domain = self.check.domain if self.check is not None else None
-        original_ttl = domain.original_mx_ttl_seconds if domain is not None else None
+        original_ttl = check.domain.original_mx_ttl_seconds if check.domain is not None else None
         old_ttl = timedelta(seconds=original_ttl or ASSUMED_TTL_SECONDS)
         return datetime.fromisoformat(received_at) >= self.switched_at + old_ttl
 
@@ -251,29 +252,28 @@ def evidence_for(
     task: Task,
     tenant: Tenant,
     *,
-    checks: Sequence[Check],
+    checks: Mapping[SubjectKey, Check],
     domains: Sequence[Domain],
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
     drifted_since: Mapping[int, datetime] = MappingProxyType({}),
     now: datetime | None = None,
-    by_subject: Mapping[SubjectKey, Check] | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
-    `domains` are the domains in scope, without the exempt ones. `progress` are the task's rows by
-    domain id: a message proves the outbound cutover only if it was signed after the confirmation.
+    `checks` is the result of `checks_by_subject`. `domains` are the domains in scope, without the
+    exempt ones. `progress` are the task's rows by domain id: a message proves the outbound cutover
+    only if it was signed after the confirmation.
     `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
-    `by_subject` is `checks_by_subject(checks)`, for callers that evaluate many tasks.
     """
-    if not (task.check_kinds if kinds is None else kinds):
+    wanted = task.check_kinds if kinds is None else kinds
+    if not wanted:
         return _NO_EVIDENCE
-    by_subject = checks_by_subject(checks) if by_subject is None else by_subject
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
-    for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
-        of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
+    for kind in needed_kinds(wanted, tenant):
+        of_kind = list(_subjects(kind, task, checks, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
             of_kind = [_of_both_halves(subject) for subject in of_kind]
         subjects += [_with_state(subject, drifted_since, now) for subject in of_kind]

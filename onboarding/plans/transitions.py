@@ -87,13 +87,18 @@ class TransitionContext:
     is_sign_off: bool = False
 
     @property
-    def missing_fields(self) -> tuple[FieldRow, ...]:
-        """The required fields without a value, of the transition's domain if it concerns one."""
+    def concerned_fields(self) -> tuple[FieldRow, ...]:
+        """The fields of the transition's domain and of the task; of every domain without one."""
         return tuple(
             row
             for row in self.field_rows
-            if row.is_missing and (self.domain is None or row.domain in (None, self.domain))
+            if self.domain is None or row.domain in (None, self.domain)
         )
+
+    @property
+    def missing_fields(self) -> tuple[FieldRow, ...]:
+        """The required fields without a value."""
+        return tuple(row for row in self.concerned_fields if row.is_missing)
 
     @property
     def obligations(self) -> ClosingObligations:
@@ -213,9 +218,7 @@ def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> st
 
 def _dates_are_over(task: Task, actor: Actor, context: TransitionContext) -> str:
     """A confirmation states that something happened, so its day cannot be ahead."""
-    ahead = [
-        row for row in context.field_rows if row.is_ahead and row.domain in (None, context.domain)
-    ]
+    ahead = [row for row in context.concerned_fields if row.is_ahead]
     if not ahead or task.status not in _OPEN:
         return ""
     return f"“{ahead[0].label}” is in the future. Confirm the task when it is over."

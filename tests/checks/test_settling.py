@@ -121,6 +121,25 @@ def test_two_fails_within_one_reload() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settled", "is_contradicted", "allows_completion"),
+    [
+        (NEVER, False, False),
+        (HALF_NO, True, False),
+        (YES, False, True),
+        (ONCE, True, True),
+        (NOT_ASKED, False, True),
+        (NO, False, False),
+        (SettledVerdict(FAIL, 1, START), False, False),
+    ],
+)
+def test_settled_verdict_and_its_runs(
+    settled: SettledVerdict, is_contradicted: bool, allows_completion: bool
+) -> None:
+    assert settled.is_contradicted is is_contradicted
+    assert settled.allows_completion is allows_completion
+
+
+@pytest.mark.parametrize(
     ("verdict", "statuses", "expected"),
     [
         (UNKNOWN, ["timeout", "records"], True),

@@ -118,7 +118,7 @@ async def _expand_one(match: re.Match[str], values: MacroValues) -> str:
         parts = parts[::-1] if reverse else parts
         value = ".".join(parts[-int(digits) :] if digits else parts)
     # Section 7.3: an upper-case letter requests URL escaping.
-    return quote(value, safe="-._~") if letter.isupper() else value
+    return quote(value, safe="") if letter.isupper() else value
 
 
 async def expand_name(text: str, values: MacroValues) -> str:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from itertools import pairwise
 
 from checks.engine.addresses import Address, IPNetwork
 
@@ -53,9 +54,8 @@ def split_range(network: Range, boundaries: Iterable[Range]) -> list[Segment]:
             # The address after an inner network begins the next segment.
             if end < last:
                 starts.add(end + 1)
-    ordered = sorted(starts)
-    ends = [start - 1 for start in ordered[1:]] + [last]
-    return [_piece(version, start, end) for start, end in zip(ordered, ends, strict=True)]
+    edges = pairwise([*sorted(starts), last + 1])
+    return [_piece(version, start, following - 1) for start, following in edges]
 
 
 def collapse_networks(networks: Iterable[IPNetwork]) -> list[IPNetwork]:

@@ -106,7 +106,7 @@ def parse(text: str) -> SpfPolicy | BadSyntax:
     for term_text in text[len("v=spf1") :].split(" "):
         if not term_text:
             continue
-        term = parse_term(term_text) if term_text.isascii() else None
+        term = parse_term(term_text)
         # Section 6: redirect and exp may each occur once.
         if term is None or term.name in modifiers:
             return BadSyntax(term_text)

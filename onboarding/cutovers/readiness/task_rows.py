@@ -51,13 +51,17 @@ _VERDICT_BY_STATUS = {
 }
 
 
-def _tasks_row(key: str, title: str, tasks: Iterable[Task], remedy: str = "") -> ReadinessRow:
+def _not_required_row(key: str, title: str) -> ReadinessRow:
+    detail = "No task that applies to this plan requires it."
+    return ReadinessRow(key, title, Verdict.NOT_APPLICABLE, detail)
+
+
+def _tasks_row(key: str, title: str, tasks: Iterable[Task], remedy: str) -> ReadinessRow:
     """A row with the worst verdict of the tasks, and the first task that has it."""
     verdicts = [(task, _verdict_of(task)) for task in tasks if not task.is_group]
     counted = [(task, each) for task, each in verdicts if each is not Verdict.NOT_APPLICABLE]
     if not counted:
-        detail = "No task that applies to this plan requires it."
-        return ReadinessRow(key, title, Verdict.NOT_APPLICABLE, detail)
+        return _not_required_row(key, title)
     verdict = worst([each for _, each in counted])
     task = next(task for task, each in counted if each is verdict)
     detail = f"{task.title}: {task.get_status_display().lower()}."
@@ -121,7 +125,7 @@ def other_tasks_row(facts: ReadinessFacts, rows: Sequence[ReadinessRow]) -> Read
     keys = [r.key for r in rows if r.key != "dkim" or r.verdict is not Verdict.WARN]
     roles = {role for key in keys for role in _ROLES_OF_ROW.get(key, ())}
     # The agreed outbound days are a task of their own.
-    after = facts.task(TaskRole.SWITCHES_OUTBOUND) if "outbound" in keys else None
+    after = facts.task(TaskRole.SWITCHES_OUTBOUND)
     tasks = [
         task
         for each in open_tasks_of(facts)
@@ -164,8 +168,8 @@ def outbound_first_row(facts: ReadinessFacts) -> ReadinessRow:
     """Mimecast learns trusted senders from outbound mail, so outbound switches first."""
     title = "Outbound has run long enough"
     agreed = outbound_days(facts)
-    if not agreed.is_required or agreed.task is None:
-        return _tasks_row("outbound", title, [])
+    if agreed.task is None:
+        return _not_required_row("outbound", title)
     if agreed.since is None or agreed.ends_at is None:
         remedy = f"Do the outbound cutover first, and let it run for {agreed.days} days."
         return _tasks_row("outbound", title, [agreed.task], remedy)

@@ -13,6 +13,7 @@ from onboarding.cutovers.readiness import (
     is_stale,
 )
 from onboarding.plans.proof import ProofSubject
+from tenants.models import Domain
 from tests.onboarding.cutovers.readiness_facts import (
     room_facts,
     row_of,
@@ -125,12 +126,48 @@ def test_verdict_without_run_is_unknown(missing: str, settled: str) -> None:
     assert current_verdict(subject, room_facts("outbound")) is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_verdict_without_check_is_unknown(is_open: bool) -> None:
+    subject = ProofSubject(CheckKind.SPF, "one.test", None)
+
+    assert current_verdict(subject, room_facts("outbound", is_open=is_open)) is Verdict.UNKNOWN
+
+
+def test_row_names_three_domains() -> None:
+    subjects = [subject_of(CheckKind.OWNERSHIP, "fail", name=f"{name}.test") for name in "abc"]
+
+    row = row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+
+    assert row.detail == "a.test, b.test and c.test: ownership is not verified."
+
+
 def test_unchecked_domain_is_not_stale() -> None:
     subjects = {CheckKind.OWNERSHIP: [unchecked(CheckKind.OWNERSHIP)]}
 
     row = row_of(room_facts("outbound", subjects=subjects), "ownership")
 
     assert (row.verdict, row.remedy) == (Verdict.UNKNOWN, WAIT)
+
+
+def test_proposed_value_needs_a_decision() -> None:
+    proposed = subject_of(CheckKind.OWNERSHIP, "pass")
+    assert proposed.check is not None
+    proposed.check.domain = Domain(name="one.test")
+    unsettled = subject_of(CheckKind.OWNERSHIP, "", name="two.test")
+    missing = ProofSubject(CheckKind.OWNERSHIP, "three.test", None)
+
+    def row(*subjects: ProofSubject) -> ReadinessRow:
+        return row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+
+    assert row(unsettled, proposed) == ReadinessRow(
+        "ownership",
+        "Ownership verified",
+        Verdict.UNKNOWN,
+        "one.test: the client proposed the value, and no consultant has confirmed it.",
+        "A consultant confirms or rejects the proposed value of one.test.",
+        check=proposed.check,
+    )
+    assert row(proposed, missing).detail == "three.test: the profile has no ownership code."
 
 
 # --- DMARC: `+` enforces a policy, `-` has none, `!` is an invalid record, `?` is not settled

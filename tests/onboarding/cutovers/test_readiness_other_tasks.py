@@ -9,7 +9,12 @@ import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.safe_times import SafeTime
-from onboarding.cutovers.readiness import ReadinessFacts, open_tasks_of, readiness_rows
+from onboarding.cutovers.readiness import (
+    ReadinessFacts,
+    ReadinessRow,
+    open_tasks_of,
+    readiness_rows,
+)
 from onboarding.models import Task, TaskRole, TaskStatus
 from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.proof import ProofSubject
@@ -23,6 +28,9 @@ VERIFIED_BY_CHECKS = {
     TaskRole.VERIFIES_MX_TTL,
 }
 CUTOVER_KEYS = {"outbound": "outbound-cutover", "inbound": "mx-record-cutover"}
+
+
+REMEDY = "Complete these tasks. Before that, the task of the cutover cannot be confirmed."
 
 
 def facts_with(direction: str, *tasks: Task) -> ReadinessFacts:
@@ -50,8 +58,15 @@ def test_other_tasks(
 
     row = row_of(facts_with(direction, *tasks), "tasks")
 
-    assert (row.verdict, row.detail) == (verdict, detail)
-    assert (row.task is None) is (verdict is Verdict.PASS)
+    is_open = verdict is not Verdict.PASS
+    assert row == ReadinessRow(
+        "tasks",
+        "Other tasks completed",
+        verdict,
+        detail,
+        REMEDY if is_open else "",
+        task=next(task for task in tasks if task.title in detail) if is_open else None,
+    )
 
 
 def test_open_sub_tasks_are_named_instead_of_their_group() -> None:
@@ -93,6 +108,31 @@ def test_open_task_of_a_cautioned_row_is_named() -> None:
 
     assert row_of(facts, "dkim").verdict is Verdict.WARN
     assert row_of(facts, "tasks").detail == "Still open: dkim."
+
+
+def test_task_of_another_cautioned_row_is_not_repeated() -> None:
+    """No domain has to lower its TTL, so its row only warns. The DKIM row passes."""
+    ttl = task_at("ttl", "todo", role=TaskRole.VERIFIES_MX_TTL.value)
+    dkim = task_at("dkim", "todo", role=TaskRole.VERIFIES_DKIM.value)
+    mx = {CheckKind.MX: [subject_of(CheckKind.MX, "fail")]}
+    key = {CheckKind.DKIM: [subject_of(CheckKind.DKIM, "pass")]}
+    inbound = replace(facts_with("inbound", ttl), subjects=mx)
+    outbound = replace(facts_with("outbound", dkim), subjects=key)
+
+    assert row_of(inbound, "ttl").verdict is Verdict.WARN
+    assert row_of(inbound, "tasks").verdict is Verdict.PASS
+    assert row_of(outbound, "tasks").verdict is Verdict.PASS
+
+
+def test_outbound_days_have_their_own_row() -> None:
+    days = task_at("days", "todo", wait_after="outbound-cutover")
+    other = task_at("other", "todo", wait_after="elsewhere")
+    facts = facts_with("inbound", days, other)
+    without_outbound = row_of(facts, "tasks")
+    tasks = {**facts.tasks, "outbound-cutover": task_at("outbound-cutover", "done")}
+
+    assert without_outbound.detail == "Still open: days and other."
+    assert row_of(replace(facts, tasks=tasks), "tasks").detail == "Still open: other."
 
 
 @pytest.mark.parametrize("direction", CUTOVER_KEYS)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from checks.engine.outcomes import Verdict
-from onboarding.cutovers.readiness import ReadinessRow
+from onboarding.cutovers.outbound_days import OutboundDays
+from onboarding.cutovers.readiness import ReadinessRow, outbound_days
 from onboarding.models import Task, TaskRole
 from tests.onboarding.cutovers.readiness_facts import (
     NOW,
@@ -145,6 +146,44 @@ def outbound_row(
         outbound_since=outbound_since,
     )
     return row_of(facts, "outbound"), task, timed
+
+
+SOON = {"status": "accepted_risk", "status_reason": "Soon."}
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "expected"),
+    [
+        ("not_applicable", {}, {"is_required": False}),
+        ("todo", {}, {}),
+        ("todo", SOON, {"waived": "Fewer days were accepted: “Soon.”"}),
+        ("verified", {}, {"since": NOW}),
+        ("accepted_risk", {}, {"since": NOW}),
+        ("verified", {"wait_started_at": NOW + HOUR}, {"since": NOW + HOUR}),
+    ],
+)
+def test_agreed_outbound_days(status: str, wait: dict[str, Any], expected: dict[str, Any]) -> None:
+    task = task_at("outbound-cutover", status, verified_at=NOW)
+    timed = task_at("days", "todo", wait_after=task.key)
+    for name, value in wait.items():
+        setattr(timed, name, value)
+
+    found = outbound_days(room_facts("inbound", tasks={each.key: each for each in (task, timed)}))
+
+    assert found == OutboundDays(3, task, **expected)
+
+
+def test_waived_days_name_their_task() -> None:
+    task = task_at("outbound-cutover", "verified", verified_at=NOW)
+    timed = task_at("days", "accepted_risk", wait_after=task.key, status_reason="Soon.")
+
+    found = outbound_days(room_facts("inbound", tasks={each.key: each for each in (task, timed)}))
+
+    assert found == OutboundDays(3, timed, waived="Fewer days were accepted: “Soon.”", since=NOW)
+
+
+def test_plan_without_outbound_task_needs_no_days() -> None:
+    assert outbound_days(room_facts("inbound")) == OutboundDays(3, None, is_required=False)
 
 
 OUTBOUND_TITLE = "Outbound has run long enough"

@@ -311,6 +311,11 @@ def test_every_risk_of_every_subject_is_listed() -> None:
     assert len({risk.sentence for risk in risks if risk.is_unknown}) == 4
 
 
+def test_risk_is_named_with_its_subject() -> None:
+    assert RISK.name == "Old MX records in caches: a.test"
+    assert replace(RISK, subject="").name == "Old MX records in caches"
+
+
 def test_known_safe_lockdown_is_of_the_whole_tenant() -> None:
     lockdown = task(**LOCKDOWN, status=TaskStatus.DONE)
     ahead = replace(SWITCHED, safe_at=NOW + HOUR)

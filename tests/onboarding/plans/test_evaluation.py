@@ -10,7 +10,14 @@ import pytest
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from onboarding.models import Task
-from onboarding.plans.evaluation import PlanContext, complete_waits, evaluate, reevaluate
+from onboarding.plans.evaluation import (
+    PlanContext,
+    complete_waits,
+    evaluate,
+    recompute_waits,
+    recompute_waits_after_commit,
+    reevaluate,
+)
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from tenants.models import ActivityLine, Domain, Tenant
 from tests.clock import Clock
@@ -202,6 +209,39 @@ def test_ended_period_stores_and_logs(tenant: Tenant, started_at: datetime | Non
     assert complete_waits(tenant.plan, now=START) == 1
     params = params_of(task, since=since, before="waiting", after="verified")
     assert lines(tenant, task) == [("waiting-period-ended", params)]
+
+
+@pytest.mark.parametrize(("seconds", "is_recomputed"), [(-1, False), (0, True)])
+def test_safe_lockdown_is_recomputed(tenant: Tenant, seconds: int, is_recomputed: bool) -> None:
+    store(tenant, "connection-lockdown", safe_from=START)
+
+    assert complete_waits(tenant.plan, now=START + timedelta(seconds=seconds)) == 0
+    # Without a check of the MX records, no safe time is known.
+    expected = None if is_recomputed else START
+    assert task_of(tenant, "connection-lockdown").safe_from == expected
+
+
+def test_period_before_its_end_is_recomputed(tenant: Tenant, fixed_monday: Clock) -> None:
+    verified_at = fixed_monday.now - timedelta(days=3)
+    store(tenant, "outbound-cutover", verified_at=verified_at)
+
+    recompute_waits(tenant.plan)
+
+    task = task_of(tenant, WAIT)
+    assert (task.wait_started_at, task.wait_ends_at) == (verified_at, fixed_monday.now)
+    assert (task.status, task.verified_at) == ("verified", fixed_monday.now)
+
+
+def test_period_is_recomputed_after_commit(
+    tenant: Tenant, fixed_monday: Clock, django_capture_on_commit_callbacks: Any
+) -> None:
+    store(tenant, "outbound-cutover", verified_at=fixed_monday.now - timedelta(days=3))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        recompute_waits_after_commit(tenant.plan)
+        before = task_of(tenant, WAIT).status
+
+    assert (before, task_of(tenant, WAIT).status) == ("todo", "verified")
 
 
 def test_evidence_of_given_kinds(make_tenant: MakeTenant) -> None:

@@ -13,6 +13,8 @@ from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
+    can_change,
+    checks_by_subject,
     checks_of_kinds,
     evidence_for,
     needed_kinds,
@@ -68,7 +70,7 @@ def test_each_domain_and_host_has_subject() -> None:
 
     def evidence(**given: Any) -> TaskEvidence:
         facts: dict[str, Any] = {
-            "checks": [inactive, mx, spf, smtp, ldaps],
+            "checks": checks_by_subject([inactive, mx, spf, smtp, ldaps]),
             "domains": [ONE, PARKED, TWO],
             "hosts": [LDAP, MAIL, BACKUP],
         }
@@ -117,7 +119,7 @@ def test_confirmation_without_message(
     kind: CheckKind, is_checked: bool, is_hard_gate: bool, expected: bool
 ) -> None:
     task = Task(check_kinds=[kind], domain_roles=["primary"], is_hard_gate=is_hard_gate)
-    checks = [check_of(kind, domain_id=1)] if is_checked else []
+    checks = checks_by_subject([check_of(kind, domain_id=1)] if is_checked else [])
 
     evidence = evidence_for(task, ON_PREMISES, checks=checks, domains=[ONE], hosts=[])
 
@@ -157,6 +159,26 @@ def test_checks_of_task(make_tenant: MakeTenant) -> None:
     assert {check.tenant_id for check in found} == {tenant.pk}
 
 
+def test_open_record_keeps_task_open(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    task = task_of(tenant, "mx-record-cutover")
+    task.check_kinds = ["mx", "spf"]
+    checks = Check.objects.filter(tenant=tenant)
+    changed = checks.filter(kind="mx")
+
+    def can(**settled: str) -> bool:
+        """The verdicts of the first domain; the second domain has passed."""
+        checks.update(settled_verdict="pass")
+        for kind, verdict in settled.items():
+            checks.filter(kind=kind, domain__name="one.test").update(settled_verdict=verdict)
+        return can_change(task, tenant, changed)
+
+    assert (can(), can(mx="warn"), can(mx="not_applicable")) == (True, True, True)
+    assert (can(mx=""), can(mx="fail"), can(spf="")) == (False, False, False)
+    # The task does not need this kind.
+    assert can(dkim="")
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -182,7 +204,7 @@ def test_inactive_check_is_no_proof(tenant: Tenant, run_check: RunCheck) -> None
     domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
 
     def is_verified() -> bool:
-        checks = list(Check.objects.filter(tenant=tenant))
+        checks = checks_by_subject(Check.objects.filter(tenant=tenant))
         return evidence_for(task, tenant, checks=checks, domains=domains, hosts=hosts).is_verified
 
     assert is_verified()

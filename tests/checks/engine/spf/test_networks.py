@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.spf.networks import collapse_networks, covers, range_of, split_range
+from checks.engine.spf.networks import (
+    Segment,
+    collapse_networks,
+    count_covered,
+    covers,
+    range_of,
+    split_range,
+)
 
 
 def networks(least: int = 20) -> st.SearchStrategy[IPNetwork]:
@@ -75,3 +82,38 @@ def test_split_ignores_other_family() -> None:
 )
 def test_covers_combines_networks(listed: list[str], expected: bool) -> None:
     assert covers(map(ip_network, listed), ip_network("192.0.2.0/24")) is expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (["192.0.2.0/24", "10.0.0.0/8", "10.1.0.0/16"], ["10.0.0.0/8", "192.0.2.0/24"]),
+        (["10.0.0.0/16", "10.0.0.0/8"], ["10.0.0.0/8"]),
+        # The numbers of ::c000:200 and 192.0.2.0 are equal.
+        (["::c000:200/128", "192.0.2.0/24"], ["192.0.2.0/24", "::c000:200/128"]),
+        (["::/0", "0.0.0.0/0", "2001:db8::/32"], ["0.0.0.0/0", "::/0"]),
+    ],
+)
+def test_collapsed_networks_are_sorted(listed: list[str], expected: list[str]) -> None:
+    assert [str(n) for n in collapse_networks(map(ip_network, listed))] == expected
+
+
+def test_hole_of_one_address_is_not_covered() -> None:
+    listed = [ip_network("10.0.0.0/31"), ip_network("10.0.0.3/32")]
+
+    assert not covers(listed, ip_network("10.0.0.0/30"))
+    assert covers([*listed, ip_network("10.0.0.2/32")], ip_network("10.0.0.0/30"))
+
+
+def test_count_of_covered_networks() -> None:
+    ranges = [range_of(ip_network(n)) for n in ("10.0.0.128/25", "10.0.0.0/25", "2001:db8::/32")]
+    wanted = map(ip_network, ("10.0.0.0/24", "10.0.0.1/32", "10.0.1.0/24", "2001:db8:1::/48"))
+
+    assert count_covered(ranges, wanted) == 3
+    assert count_covered([], [ip_network("10.0.0.0/24")]) == 0
+
+
+def test_segment_names_its_ends() -> None:
+    segment = Segment(ip_address("10.0.0.4"), ip_address("10.0.0.7"))
+
+    assert (segment.ends, segment.middle) == (("10.0.0.4", "10.0.0.7"), ip_address("10.0.0.5"))

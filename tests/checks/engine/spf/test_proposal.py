@@ -48,6 +48,15 @@ WORDS = st.sampled_from(
             f"v=spf1 include:_netblocks.mimecast.com include:{EU} -all",
             f"v=spf1 include:{EU} -all",
         ),
+        (
+            "v=spf1 include:_NETBLOCKS.mimecast.com. mx -all",
+            f"v=spf1 include:{EU} mx -all",
+        ),
+        # Only an include of the global record is replaced.
+        (
+            "v=spf1 a:_netblocks.mimecast.com -all",
+            f"v=spf1 a:_netblocks.mimecast.com include:{EU} -all",
+        ),
         ("", f"v=spf1 include:{EU} ~all"),
     ],
 )
@@ -95,6 +104,14 @@ def test_parse_of_any_text_never_raises(text: str) -> None:
         (
             ["v=spf1 redirect=_spf.x.test", "v=spf1 ip4:192.0.2.1 ~all exp=why.test"],
             "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
+        ),
+        (
+            ["v=spf1 a -all exp=one.test", "v=spf1 mx -all exp=two.test"],
+            "v=spf1 a mx -all exp=one.test",
+        ),
+        (
+            ["v=spf1 redirect=%{d=}.x.test", "v=spf1 mx"],
+            "v=spf1 include:%{d=}.x.test mx ~all",
         ),
         (
             ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
