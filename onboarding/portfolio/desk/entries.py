@@ -71,6 +71,8 @@ class Entry:
     due_at: datetime | None = None
     # The start of the window that it concerns, in the tenant's time zone on the page.
     window_at: datetime | None = None
+    # The reason that blocks a cutover, before the other ones in the sentence.
+    reason: str = ""
 
     @property
     def shape(self) -> Shape:

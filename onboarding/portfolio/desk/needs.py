@@ -98,12 +98,13 @@ def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> Entry:
         Kind.CUTOVER,
         tenant,
         subject,
-        " ".join(parts),
+        " ".join(parts[1:] if is_near else parts),
         _ACTIONS[_Code(first.code)],
         url_of(first, tenant.public_id),
         since=min(risk.since for risk in risks),
         due_at=at,
         window_at=at,
+        reason=parts[0] if is_near else "",
     )
 
 

@@ -196,7 +196,7 @@ def test_window_has_one_entry_with_its_blockers(led: Tenant, consultant: User) -
         "See blockers",
         planned.planned_at,
     )
-    assert entry.sentence.startswith("Open tasks block it: ")
+    assert entry.reason.startswith("Open tasks block it: ")
     assert "No approver of Mimecast and the client is named." in entry.sentence
 
 
