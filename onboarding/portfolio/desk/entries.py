@@ -53,7 +53,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Entry:
+class DeskEntry:
     """One entry: its tenant, its fact in a subject and a sentence, and its one action.
 
     `due_at` is the time by which the person has to act: the start of a window, or the end of a due
@@ -89,7 +89,7 @@ _SHAPES = {
 }
 
 
-def in_order(entries: Iterable[Entry]) -> list[Entry]:
+def in_order(entries: Iterable[DeskEntry]) -> list[DeskEntry]:
     """The entries, most urgent first.
 
     1. By group. In the group "Next" also by kind, because its entries share no deadline.
@@ -99,7 +99,7 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=_position)
 
 
-def _position(entry: Entry) -> tuple[int, int, datetime, datetime, str, str]:
+def _position(entry: DeskEntry) -> tuple[int, int, datetime, datetime, str, str]:
     is_next = entry.group is Group.NEXT
     return (
         entry.group,
@@ -117,10 +117,10 @@ class EntryGroup:
 
     label: str
     number: int
-    entries: Sequence[Entry]
+    entries: Sequence[DeskEntry]
 
 
-def grouped(entries: Sequence[Entry], shown: Sequence[Entry]) -> Iterator[EntryGroup]:
+def grouped(entries: Sequence[DeskEntry], shown: Sequence[DeskEntry]) -> Iterator[EntryGroup]:
     """The groups of the shown entries, which are a part of `entries` in the same order."""
     for group, members in groupby(shown, key=lambda entry: entry.group):
         number = sum(entry.group is group for entry in entries)

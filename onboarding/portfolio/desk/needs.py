@@ -16,7 +16,7 @@ from onboarding.plans.dates import calendars_of, days_late
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import contradicting_checks
 from onboarding.portfolio.desk import queries
-from onboarding.portfolio.desk.entries import Entry, Group, Kind, in_order, url_of_task
+from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind, in_order, url_of_task
 from onboarding.portfolio.risk_list import url_of
 from onboarding.portfolio.risks import BLOCKED_WITHIN, ON_CALL_WITHIN, sentence_of
 from onboarding.portfolio.tenant_status import newest_finding
@@ -38,14 +38,14 @@ _LONGEST_QUOTE = 160
 
 
 @dataclass(frozen=True)
-class Needs:
+class DeskNeeds:
     """All entries, most urgent first. Without `is_complete`, a source has more rows."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[DeskEntry]
     is_complete: bool = True
 
 
-def needs_of(user: User, *, now: datetime) -> Needs:
+def needs_of(user: User, *, now: datetime) -> DeskNeeds:
     """The entries of a person, in a constant number of queries."""
     risks = list(queries.risks_of(user))
     votes = list(queries.cutovers_to_vote_on(user, now=now))
@@ -68,13 +68,13 @@ def needs_of(user: User, *, now: datetime) -> Needs:
     ]
     sources = (risks, votes, questions, doubted, drifts, tasks, quiet)
     is_complete = all(len(rows) < queries.MOST_ROWS for rows in sources)
-    return Needs(in_order(entries), is_complete)
+    return DeskNeeds(in_order(entries), is_complete)
 
 
 # --- Cutovers
 
 
-def _cutovers(risks: Iterable[PlanRisk], *, now: datetime) -> Iterator[Entry]:
+def _cutovers(risks: Iterable[PlanRisk], *, now: datetime) -> Iterator[DeskEntry]:
     """One entry for each window with a stored risk."""
     by_window: dict[str, list[PlanRisk]] = {}
     for risk in risks:
@@ -84,7 +84,7 @@ def _cutovers(risks: Iterable[PlanRisk], *, now: datetime) -> Iterator[Entry]:
         yield _cutover(sorted(of_window, key=lambda risk: risk.position), now=now)
 
 
-def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> Entry:
+def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> DeskEntry:
     first = risks[0]
     at = first.cutover_at
     assert at is not None, "the caller chose risks of a window"
@@ -93,7 +93,7 @@ def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> Entry:
     sentences = [sentence_of(risk.code, risk.params) for risk in risks]
     parts = [_capitalized(each.removeprefix(f"{subject}: ")) for each in sentences]
     is_near = at - now <= ON_CALL_WITHIN or any(risk.code in _BLOCKING_CODES for risk in risks)
-    return Entry(
+    return DeskEntry(
         Group.BLOCKS_CUTOVER if is_near else Group.NEXT,
         Kind.CUTOVER,
         tenant,
@@ -108,7 +108,7 @@ def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> Entry:
     )
 
 
-def _vote(cutover: Cutover, *, now: datetime) -> Entry:
+def _vote(cutover: Cutover, *, now: datetime) -> DeskEntry:
     """A vote is due when the other side has voted, or shortly before the window."""
     has_other_vote = getattr(cutover, "has_other_vote", False)
     sentence = "The go / no-go decision needs your vote."
@@ -117,7 +117,7 @@ def _vote(cutover: Cutover, *, now: datetime) -> Entry:
     tenant = cutover.plan.tenant
     is_due = has_other_vote or cutover.planned_at - now <= BLOCKED_WITHIN
     room = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
-    return Entry(
+    return DeskEntry(
         Group.DUE if is_due else Group.NEXT,
         Kind.VOTE,
         tenant,
@@ -133,14 +133,14 @@ def _vote(cutover: Cutover, *, now: datetime) -> Entry:
 # --- Questions, confirmations, proofs and drift
 
 
-def _question(question: Comment) -> Entry:
+def _question(question: Comment) -> DeskEntry:
     tenant, task = question.plan.tenant, question.task
     author = question.author.name if question.author is not None else "Former user"
     text = " ".join(question.body.split())
     if len(text) > _LONGEST_QUOTE:
         text = f"{text[:_LONGEST_QUOTE].rsplit(' ', 1)[0]} …"
     form = reverse("onboarding:comment-add", args=[tenant.public_id, task.public_id])
-    return Entry(
+    return DeskEntry(
         Group.DUE,
         Kind.QUESTION,
         tenant,
@@ -152,7 +152,7 @@ def _question(question: Comment) -> Entry:
     )
 
 
-def _contradicted(tasks: Sequence[Task]) -> Iterator[Entry]:
+def _contradicted(tasks: Sequence[Task]) -> Iterator[DeskEntry]:
     """The confirmed tasks of which a later run found that they are not done."""
     tenants = {task.plan.tenant_id: task.plan.tenant for task in tasks}
     kinds = {kind for task in tasks for kind in task.check_kinds}
@@ -163,7 +163,7 @@ def _contradicted(tasks: Sequence[Task]) -> Iterator[Entry]:
             people = (task.client_confirmed_by, task.mimecast_confirmed_by)
             names = [person.name for person in people if person is not None]
             by = f" by {join_names(names)}" if names else ""
-            yield Entry(
+            yield DeskEntry(
                 Group.DUE,
                 Kind.CONTRADICTED,
                 task.plan.tenant,
@@ -175,7 +175,7 @@ def _contradicted(tasks: Sequence[Task]) -> Iterator[Entry]:
             )
 
 
-def _lost(risks: Iterable[PlanRisk]) -> Iterator[Entry]:
+def _lost(risks: Iterable[PlanRisk]) -> Iterator[DeskEntry]:
     """One entry for each open tenant with a regressed task, a failing check or a drift.
 
     One changed record is often all three.
@@ -187,7 +187,7 @@ def _lost(risks: Iterable[PlanRisk]) -> Iterator[Entry]:
     for of_tenant in by_tenant.values():
         rows = sorted(of_tenant, key=lambda risk: risk.position)
         first = rows[0]
-        yield Entry(
+        yield DeskEntry(
             Group.LOST,
             Kind.LOST,
             first.plan.tenant,
@@ -199,7 +199,7 @@ def _lost(risks: Iterable[PlanRisk]) -> Iterator[Entry]:
         )
 
 
-def _drifted(drifts: Iterable[Drift]) -> Iterator[Entry]:
+def _drifted(drifts: Iterable[Drift]) -> Iterator[DeskEntry]:
     """One entry for each closed tenant with drift."""
     by_tenant: dict[int, list[Drift]] = {}
     for drift in drifts:
@@ -207,7 +207,7 @@ def _drifted(drifts: Iterable[Drift]) -> Iterator[Entry]:
     for of_tenant in by_tenant.values():
         first, tenant = of_tenant[0], of_tenant[0].tenant
         others = f", and {len(of_tenant) - 1} more" if len(of_tenant) > 1 else ""
-        yield Entry(
+        yield DeskEntry(
             Group.LOST,
             Kind.LOST,
             tenant,
@@ -228,7 +228,7 @@ def _tasks(
     calendars: Mapping[int, Calendar],
     *,
     now: datetime,
-) -> Iterator[Entry]:
+) -> Iterator[DeskEntry]:
     """Each due task, and one entry for the other tasks of a tenant: they share no date."""
     others: dict[Tenant, list[Task]] = {}
     for task in tasks:
@@ -245,14 +245,14 @@ def _tasks(
         yield _waiting(tenant, _longest_first(waiting), calendars[tenant.pk], now=now)
 
 
-def _due(task: Task, calendar: Calendar, *, now: datetime) -> Entry:
+def _due(task: Task, calendar: Calendar, *, now: datetime) -> DeskEntry:
     assert task.due_on is not None, "the caller chose tasks with a due date"
     late = days_late(task, calendar.day_of(now), calendar)
     day = f"{task.due_on:%a} {task.due_on.day} {task.due_on:%b}"
     due = f"Due {day}, {_working_days(late)} late." if late else "Due today."
     waiting = _full_days(task.waiting_since, calendar, now=now)
     wait = f" It waits on you for {_working_days(waiting)}." if waiting else ""
-    return Entry(
+    return DeskEntry(
         Group.DUE,
         Kind.TASK,
         task.plan.tenant,
@@ -265,11 +265,11 @@ def _due(task: Task, calendar: Calendar, *, now: datetime) -> Entry:
     )
 
 
-def _quiet(tenant: Tenant, waiting: Sequence[Task], days: int) -> Entry:
+def _quiet(tenant: Tenant, waiting: Sequence[Task], days: int) -> DeskEntry:
     plan = tenant.plan
     done = f"{plan.tasks_complete} of {plan.tasks_total} tasks are done."
     next_task = f"It waits on you: {waiting[0].title}." if waiting else "It waits on the client."
-    return Entry(
+    return DeskEntry(
         Group.NEXT,
         Kind.QUIET,
         tenant,
@@ -285,7 +285,7 @@ def _quiet(tenant: Tenant, waiting: Sequence[Task], days: int) -> Entry:
 
 def _waiting(
     tenant: Tenant, waiting: Sequence[Task], calendar: Calendar, *, now: datetime
-) -> Entry:
+) -> DeskEntry:
     first = waiting[0]
     days = _full_days(first.waiting_since, calendar, now=now)
     wait = f" for {_working_days(days)}" if days else " since today"
@@ -294,7 +294,7 @@ def _waiting(
     else:
         subject = f"{len(waiting)} tasks wait on you"
         sentence = f"The longest{wait}: {first.title}."
-    return Entry(
+    return DeskEntry(
         Group.NEXT,
         Kind.TASK,
         tenant,

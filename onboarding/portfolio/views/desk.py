@@ -19,7 +19,7 @@ from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import risk_updates
 from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import grouped
-from onboarding.portfolio.desk.needs import Needs, needs_of
+from onboarding.portfolio.desk.needs import DeskNeeds, needs_of
 from onboarding.portfolio.desk.strip import Strip, strip_of
 from onboarding.portfolio.desk.waiting import ReminderResult, send_reminders, waiting_tasks
 from onboarding.portfolio.queries import revision_of_tenants
@@ -37,7 +37,7 @@ LISTS = ("needs", "clients")
 
 @dataclass(frozen=True)
 class DeskOverview:
-    needs: Needs
+    needs: DeskNeeds
     strip: Strip
 
 

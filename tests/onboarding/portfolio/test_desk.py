@@ -15,7 +15,7 @@ from onboarding.models import Cutover, Drift, Plan, PlanRisk, Task, WaitingPerio
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.portfolio import risk_updates
-from onboarding.portfolio.desk.entries import Entry, Group, Kind
+from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind
 from onboarding.portfolio.desk.needs import needs_of
 from tenants.models import Tenant, User
 from tests.clock import Clock
@@ -45,12 +45,12 @@ def wait(task: Task, side: str = "mimecast", *, days: int = 0, due_on: date | No
     return Task.objects.get(pk=task.pk)
 
 
-def entries_of(user: User) -> list[Entry]:
+def entries_of(user: User) -> list[DeskEntry]:
     risk_updates.update(list(Tenant.objects.values_list("pk", flat=True)))
     return list(needs_of(user, now=timezone.now()).entries)
 
 
-def only(user: User, kind: Kind) -> Entry:
+def only(user: User, kind: Kind) -> DeskEntry:
     (found,) = [entry for entry in entries_of(user) if entry.kind is kind]
     return found
 

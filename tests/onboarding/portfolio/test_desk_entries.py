@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from onboarding.portfolio.desk.entries import Entry, Group, Kind, grouped, in_order
+from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind, grouped, in_order
 from tenants.models import Tenant
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def entry(name: str, group: Group, kind: Kind = Kind.TASK, **given: Any) -> Entry:
-    return Entry(group, kind, Tenant(name=name), given.pop("subject", ""), "", "", "", **given)
+def entry(name: str, group: Group, kind: Kind = Kind.TASK, **given: Any) -> DeskEntry:
+    return DeskEntry(group, kind, Tenant(name=name), given.pop("subject", ""), "", "", "", **given)
 
 
 # Each row precedes the next one.
@@ -47,7 +47,7 @@ TABLE = [
     list(itertools.pairwise(TABLE)),
     ids=lambda each: each.tenant.name.replace(" ", "-"),
 )
-def test_more_urgent_entry_is_first(first: Entry, second: Entry) -> None:
+def test_more_urgent_entry_is_first(first: DeskEntry, second: DeskEntry) -> None:
     assert in_order([second, first]) == [first, second]
     assert in_order([first, second]) == [first, second]
 
