@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from itertools import groupby
+from typing import NamedTuple, Self
 
 from django.urls import reverse
 
@@ -52,6 +53,17 @@ _POSITIONS = {kind: position for position, kind in enumerate(Kind)}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+class TenantLabel(NamedTuple):
+    """What an entry shows of its tenant. The cache stores no rows."""
+
+    name: str
+    time_zone: str
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Self:
+        return cls(tenant.name, tenant.time_zone)
+
+
 @dataclass(frozen=True)
 class DeskEntry:
     """One entry: its tenant, its fact in a subject and a sentence, and its one action.
@@ -62,7 +74,7 @@ class DeskEntry:
 
     group: Group
     kind: Kind
-    tenant: Tenant
+    tenant: TenantLabel
     subject: str
     sentence: str
     action: str

@@ -16,7 +16,14 @@ from onboarding.plans.dates import calendars_of, days_late
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import contradicting_checks
 from onboarding.portfolio.desk import queries
-from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind, in_order, url_of_task
+from onboarding.portfolio.desk.entries import (
+    DeskEntry,
+    Group,
+    Kind,
+    TenantLabel,
+    in_order,
+    url_of_task,
+)
 from onboarding.portfolio.risk_list import url_of
 from onboarding.portfolio.risks import BLOCKED_WITHIN, ON_CALL_WITHIN, sentence_of
 from onboarding.portfolio.tenant_status import newest_finding
@@ -96,7 +103,7 @@ def _cutover(risks: Sequence[PlanRisk], *, now: datetime) -> DeskEntry:
     return DeskEntry(
         Group.BLOCKS_CUTOVER if is_near else Group.NEXT,
         Kind.CUTOVER,
-        tenant,
+        TenantLabel.of(tenant),
         subject,
         " ".join(parts[1:] if is_near else parts),
         _ACTIONS[_Code(first.code)],
@@ -120,7 +127,7 @@ def _vote(cutover: Cutover, *, now: datetime) -> DeskEntry:
     return DeskEntry(
         Group.DUE if is_due else Group.NEXT,
         Kind.VOTE,
-        tenant,
+        TenantLabel.of(tenant),
         str(cutover),
         sentence,
         "Vote",
@@ -143,7 +150,7 @@ def _question(question: Comment) -> DeskEntry:
     return DeskEntry(
         Group.DUE,
         Kind.QUESTION,
-        tenant,
+        TenantLabel.of(tenant),
         f"Question on {task.title}",
         f"{author}: “{text}”",
         "Reply",
@@ -166,7 +173,7 @@ def _contradicted(tasks: Sequence[Task]) -> Iterator[DeskEntry]:
             yield DeskEntry(
                 Group.DUE,
                 Kind.CONTRADICTED,
-                task.plan.tenant,
+                TenantLabel.of(task.plan.tenant),
                 task.title,
                 f"Marked as done{by}, but not verified. {newest_finding(checks[0])}.",
                 "Open task",
@@ -190,7 +197,7 @@ def _lost(risks: Iterable[PlanRisk]) -> Iterator[DeskEntry]:
         yield DeskEntry(
             Group.LOST,
             Kind.LOST,
-            first.plan.tenant,
+            TenantLabel.of(first.plan.tenant),
             _Code(first.code).label,
             " ".join(sentence_of(risk.code, risk.params) for risk in rows),
             _ACTIONS[_Code(first.code)],
@@ -210,7 +217,7 @@ def _drifted(drifts: Iterable[Drift]) -> Iterator[DeskEntry]:
         yield DeskEntry(
             Group.LOST,
             Kind.LOST,
-            tenant,
+            TenantLabel.of(tenant),
             _Code.DRIFT.label,
             f"{first}{others}.",
             _ACTIONS[_Code.DRIFT],
@@ -255,7 +262,7 @@ def _due(task: Task, calendar: Calendar, *, now: datetime) -> DeskEntry:
     return DeskEntry(
         Group.DUE,
         Kind.TASK,
-        task.plan.tenant,
+        TenantLabel.of(task.plan.tenant),
         task.title,
         due + wait,
         "Open task",
@@ -272,7 +279,7 @@ def _quiet(tenant: Tenant, waiting: Sequence[Task], days: int) -> DeskEntry:
     return DeskEntry(
         Group.NEXT,
         Kind.QUIET,
-        tenant,
+        TenantLabel.of(tenant),
         f"No movement for {_working_days(days)}",
         f"{next_task} {done}",
         "Open task" if waiting else "See schedule",
@@ -297,7 +304,7 @@ def _waiting(
     return DeskEntry(
         Group.NEXT,
         Kind.TASK,
-        tenant,
+        TenantLabel.of(tenant),
         subject,
         sentence,
         "Open task",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check
@@ -30,6 +30,12 @@ from tenants.queries import tenants_for
 MOST_ROWS = 300
 _ON_MIMECAST = (Responsibility.MIMECAST, Responsibility.BOTH)
 _ON_CLIENT = (Responsibility.CLIENT, Responsibility.BOTH)
+# The columns that the entries show.
+_TENANT = ("plan__tenant__public_id", "plan__tenant__name", "plan__tenant__time_zone")
+_TASK = (
+    "public_id", "key", "title", "status", "waiting_on", "waiting_since", "reminded_at", "due_on",
+    "applies", "is_group", "phase__key", *_TENANT,
+)  # fmt: skip
 
 
 def desk_tenants(user: User) -> QuerySet[Tenant]:
@@ -53,6 +59,7 @@ def risks_of(user: User) -> QuerySet[PlanRisk]:
     """The stored risks, without those about waiting: the desk lists the waiting tasks."""
     rows = PlanRisk.objects.filter(plan__tenant__in=led_tenants(user))
     rows = rows.exclude(code=PlanRisk.Code.WAITING).select_related("plan__tenant")
+    rows = rows.only("code", "position", "params", "cutover_at", "since", *_TENANT)
     return rows.order_by(F("cutover_at").asc(nulls_last=True), "plan", "position")[:MOST_ROWS]
 
 
@@ -79,6 +86,7 @@ def cutovers_to_vote_on(user: User, *, now: datetime) -> QuerySet[Cutover]:
     )
     other = Exists(votes.filter(by=OuterRef("client_approver")))
     rows = rows.annotate(has_other_vote=other).select_related("plan__tenant", "client_approver")
+    rows = rows.only("public_id", "direction", "planned_at", "client_approver__name", *_TENANT)
     return rows.order_by("planned_at", "pk")[:MOST_ROWS]
 
 
@@ -91,7 +99,9 @@ def open_questions(user: User) -> QuerySet[Comment]:
         answered_at__isnull=True,
         deleted_at__isnull=True,
     )
-    rows = rows.select_related("author", "task__phase", "plan__tenant")
+    rows = rows.select_related("author", "task", "plan__tenant")
+    task = ("task__public_id", "task__title")
+    rows = rows.only("public_id", "body", "written_at", "author__name", *task, *_TENANT)
     return rows.order_by("written_at", "pk")[:MOST_ROWS]
 
 
@@ -107,7 +117,7 @@ def tasks_on_mimecast(user: User) -> QuerySet[Task]:
         plan__tenant__closed_at__isnull=True,
         waiting_on__in=_ON_MIMECAST,
     )
-    rows = rows.select_related("plan__tenant", "phase")
+    rows = rows.select_related("plan__tenant", "phase").only(*_TASK)
     return rows.order_by(F("due_on").asc(nulls_last=True), "waiting_since", "pk")[:MOST_ROWS]
 
 
@@ -116,6 +126,11 @@ def tasks_on_clients(user: User) -> QuerySet[Task]:
     rows = Task.objects.filter(plan__tenant__in=led_tenants(user), waiting_on__in=_ON_CLIENT)
     rows = rows.select_related("plan__tenant", "phase", "assignee")
     return rows.order_by("waiting_since", "pk")
+
+
+def for_rows(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """The tasks with the columns that a page shows."""
+    return tasks.select_related(None).select_related("plan__tenant", "phase").only(*_TASK)
 
 
 def maybe_contradicted_tasks(user: User) -> QuerySet[Task]:
@@ -145,18 +160,21 @@ def quiet_tenants(user: User, *, days: int, now: datetime) -> QuerySet[Tenant]:
     They are annotated with `moved_at`, the time of the last change. So many working days are at
     least so many days: the calendar of the tenant decides about the rest.
     """
-    rows = led_tenants(user).filter(filters.active())
-    rows = rows.annotate(moved_at=Max("plan__tasks__status_changed_at")).select_related("plan")
-    return rows.filter(moved_at__lt=now - timedelta(days=days)).order_by("moved_at", "pk")[
-        :MOST_ROWS
-    ]
+    tasks = Task.objects.filter(plan__tenant=OuterRef("pk")).order_by("-status_changed_at")
+    moved = tasks.filter(status_changed_at__gte=now - timedelta(days=days))
+    rows = led_tenants(user).filter(filters.active(), ~Exists(moved))
+    rows = rows.annotate(moved_at=Subquery(tasks.values("status_changed_at")[:1]))
+    plan = ("plan__tasks_total", "plan__tasks_complete")
+    rows = rows.select_related(None).select_related("plan")
+    rows = rows.only("public_id", "name", "time_zone", *plan)
+    return rows.order_by("moved_at", "pk")[:MOST_ROWS]
 
 
 def cutovers_ahead(user: User, *, days: int, now: datetime) -> QuerySet[Cutover]:
-    """The cutovers around the next days, in the order of their windows.
+    """The cutovers of the next days whose window is not over, in the order of their windows.
 
-    One day more on both sides, because the days are those of each tenant's time zone. Those of the
-    tenants that the person leads, and those that wait for their vote or in which they are on call.
+    One day more, because the days are those of each tenant's time zone. Those of the tenants that
+    the person leads, and those in which they are the approver or on call.
     """
     concerned = (
         Q(plan__tenant__consultant=user)

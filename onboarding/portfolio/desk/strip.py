@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.urls import reverse
+
 from onboarding.cutovers.queries import switched
 from onboarding.models import Cutover, PlanRisk, Task
 from onboarding.plans.current_state import tenant_states
@@ -17,22 +19,27 @@ from onboarding.plans.task_roles import task_with_role
 from onboarding.portfolio import filters
 from onboarding.portfolio.dashboard_rows import TtlHistory
 from onboarding.portfolio.desk import queries
+from onboarding.portfolio.desk.entries import TenantLabel
 from onboarding.portfolio.queries import failing_checks, unfinished_tasks
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
-from tenants.models import Tenant, User
+from tenants.models import User
 
 DAYS = filters.SOON.days
+# The strip has no room for more, and a person cannot attend more.
+MOST_CUTOVERS = 40
 
 
 @dataclass(frozen=True)
 class StripCutover:
     """One cutover: the shape and the short label of its readiness, and its complete status."""
 
-    cutover: Cutover
-    tenant: Tenant
+    tenant: TenantLabel
+    direction: str
+    planned_at: datetime
+    url: str
     shape: Shape
     label: str
-    status: TenantStatus | None = None
+    status: str
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,14 @@ class StripDay:
 
 @dataclass(frozen=True)
 class Strip:
-    """The days from today on. `next_at`: the start of the next window, if it is ahead."""
+    """The days from today on. `next_at`: the start of the next window, if it is ahead.
+
+    `more` cutovers of these days have no room.
+    """
 
     days: Sequence[StripDay]
     next_at: datetime | None
+    more: int = 0
 
     @property
     def number(self) -> int:
@@ -59,18 +70,20 @@ class Strip:
 
 def strip_of(user: User, *, today: date, now: datetime) -> Strip:
     """The strip of a person, in a constant number of queries."""
-    by_day: dict[date, list[Cutover]] = {}
-    for cutover in queries.cutovers_ahead(user, days=DAYS, now=now):
-        # A window of last night may still be open, and a tenant may be a day behind.
-        if window_bounds(cutover)[1] > now:
-            by_day.setdefault(max(_local_day(cutover), today), []).append(cutover)
-    days = [today + timedelta(days=ahead) for ahead in range(DAYS)]
-    shown = [cutover for day in days for cutover in by_day.get(day, [])]
-    rows = _rows(shown, now=now)
-    ahead = [cutover.planned_at for cutover in shown if cutover.planned_at > now]
+    end = today + timedelta(days=DAYS)
+    found = queries.cutovers_ahead(user, days=DAYS, now=now)
+    # A window of last night may still be open.
+    ahead = [c for c in found if window_bounds(c)[1] > now and _local_day(c) < end]
+    shown = ahead[:MOST_CUTOVERS]
+    by_day: dict[date, list[StripCutover]] = {}
+    for cutover, row in zip(shown, _rows(shown, now=now), strict=True):
+        # A tenant may be a day behind.
+        by_day.setdefault(max(_local_day(cutover), today), []).append(row)
+    days = [today + timedelta(days=number) for number in range(DAYS)]
     return Strip(
-        [StripDay(day, [rows[cutover.pk] for cutover in by_day.get(day, [])]) for day in days],
-        min(ahead, default=None),
+        [StripDay(day, by_day.get(day, [])) for day in days],
+        min((cutover.planned_at for cutover in ahead if cutover.planned_at > now), default=None),
+        len(ahead) - len(shown),
     )
 
 
@@ -95,8 +108,8 @@ class _Facts:
         return open_dependencies_of(task, by_key) if task is not None else []
 
 
-def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> dict[int, StripCutover]:
-    """The readiness of each cutover, by its id: the status that the dashboard shows."""
+def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> list[StripCutover]:
+    """The readiness of each cutover, in their order: the status that the dashboard shows."""
     tenants = list({cutover.plan.tenant: None for cutover in cutovers})
     states = tenant_states(tenants, now=now)
     failing = list(failing_checks(tenants, now=now))
@@ -112,7 +125,7 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> dict[int, StripCutov
         {(risk.plan_id, risk.params["target"]) for risk in blocked},
     )
     history = TtlHistory.of(tenants)
-    rows = {}
+    rows = []
     for cutover in cutovers:
         tenant = cutover.plan.tenant
         domains = {domain.pk for domain in cutover.domains.all()}
@@ -126,23 +139,37 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> dict[int, StripCutov
             switched=facts.switched,
             now=now,
         )
-        rows[cutover.pk] = _row(cutover, status, facts)
+        rows.append(_row(cutover, status, facts))
     return rows
 
 
 def _row(cutover: Cutover, status: TenantStatus, facts: _Facts) -> StripCutover:
+    shape, label = _readiness(cutover, status, facts)
     tenant = cutover.plan.tenant
+    return StripCutover(
+        TenantLabel.of(tenant),
+        Cutover.Direction(cutover.direction).label,
+        cutover.planned_at,
+        reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id]),
+        shape,
+        label,
+        label if label == _SWITCHED else status.text,
+    )
+
+
+def _readiness(cutover: Cutover, status: TenantStatus, facts: _Facts) -> tuple[Shape, str]:
+    """The shape, and a label that fits into the strip."""
     if cutover.pk in facts.switched:
-        return StripCutover(cutover, tenant, Shape.PASS, "Switched")
+        return Shape.PASS, _SWITCHED
     number = len(facts.open_tasks(cutover))
     if (cutover.plan_id, cutover.public_id) in facts.blocked:
-        label = f"{number} blocker{'' if number == 1 else 's'}"
-        return StripCutover(cutover, tenant, Shape.FAIL, label, status)
+        return Shape.FAIL, f"{number} blocker{'' if number == 1 else 's'}"
     if status.shape is Shape.WAITING and number:
-        return StripCutover(cutover, tenant, Shape.TODO, f"{number} open", status)
-    return StripCutover(cutover, tenant, status.shape, _LABELS.get(status.shape, "Open"), status)
+        return Shape.TODO, f"{number} open"
+    return status.shape, _LABELS.get(status.shape, "Open")
 
 
+_SWITCHED = "Switched"
 # The status has the complete sentence.
 _LABELS = {
     Shape.PASS: "Ready",

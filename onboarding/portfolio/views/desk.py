@@ -56,9 +56,8 @@ def desk(request: HttpRequest) -> HttpResponse:
     chosen = request.GET.get("list", "")
     number = request.GET.get("page")
     needs = Paginator(overview.needs.entries, PAGE if chosen == "needs" else SHOWN_NEEDS)
-    waiting = Paginator(
-        queries.tasks_on_clients(user), PAGE if chosen == "clients" else SHOWN_WAITING
-    )
+    on_clients = queries.for_rows(queries.tasks_on_clients(user))
+    waiting = Paginator(on_clients, PAGE if chosen == "clients" else SHOWN_WAITING)
     shown = needs.get_page(number if chosen == "needs" else 1)
     clients = waiting.get_page(number if chosen == "clients" else 1)
     context: dict[str, Any] = {

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind, grouped, in_order
-from tenants.models import Tenant
+from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind, TenantLabel, grouped, in_order
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def entry(name: str, group: Group, kind: Kind = Kind.TASK, **given: Any) -> DeskEntry:
-    return DeskEntry(group, kind, Tenant(name=name), given.pop("subject", ""), "", "", "", **given)
+    return DeskEntry(
+        group, kind, TenantLabel(name, "UTC"), given.pop("subject", ""), "", "", "", **given
+    )
 
 
 # Each row precedes the next one.
