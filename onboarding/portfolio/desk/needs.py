@@ -61,7 +61,9 @@ def needs_of(user: User, *, now: datetime) -> DeskNeeds:
     drifts = list(queries.drifts_of_closed_tenants(user, now=now))
     # The question is the entry of a task that waits for its answer.
     asked = {question.task_id for question in questions}
-    tasks = [task for task in queries.tasks_on_mimecast(user) if task.pk not in asked]
+    # Two queries, because an index serves each.
+    unassigned, assigned = list(queries.tasks_of_mimecast(user)), list(queries.assigned_tasks(user))
+    tasks = [task for task in (*unassigned, *assigned) if task.pk not in asked]
     quiet = list(queries.quiet_tenants(user, days=settings.DESK_QUIET_DAYS, now=now))
     calendars = calendars_of([*{task.plan.tenant for task in tasks}.union(quiet)])
     entries = [
@@ -73,7 +75,7 @@ def needs_of(user: User, *, now: datetime) -> DeskNeeds:
         *_drifted(drifts),
         *_tasks(tasks, quiet, calendars, now=now),
     ]
-    sources = (risks, votes, questions, doubted, drifts, tasks, quiet)
+    sources = (risks, votes, questions, doubted, drifts, unassigned, assigned, quiet)
     is_complete = all(len(rows) < queries.MOST_ROWS for rows in sources)
     return DeskNeeds(in_order(entries), is_complete)
 

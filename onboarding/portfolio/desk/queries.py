@@ -105,20 +105,23 @@ def open_questions(user: User) -> QuerySet[Comment]:
     return rows.order_by("written_at", "pk")[:MOST_ROWS]
 
 
-def tasks_on_mimecast(user: User) -> QuerySet[Task]:
-    """The tasks that wait on the person: assigned ones, and those of their tenants that are not
-    assigned to a colleague.
-    """
-    of_tenants = Q(plan__tenant__in=led_tenants(user))
+def tasks_of_mimecast(user: User) -> QuerySet[Task]:
+    """The tasks of the person's tenants that wait on Mimecast, and that no colleague has."""
     # A client who is assigned to a task of both sides does not do Mimecast's part.
     no_colleague = Q(assignee__isnull=True) | Q(assignee__staff_role=User.StaffRole.NONE)
-    rows = Task.objects.filter(
-        Q(assignee=user, plan__tenant__in=tenants_for(user)) | (of_tenants & no_colleague),
-        plan__tenant__closed_at__isnull=True,
-        waiting_on__in=_ON_MIMECAST,
-    )
+    return _on_mimecast().filter(no_colleague, plan__tenant__in=led_tenants(user))[:MOST_ROWS]
+
+
+def assigned_tasks(user: User) -> QuerySet[Task]:
+    """The tasks assigned to the person that wait on Mimecast, also in tenants of colleagues."""
+    seen = tenants_for(user).filter(closed_at__isnull=True)
+    return _on_mimecast().filter(assignee=user, plan__tenant__in=seen)[:MOST_ROWS]
+
+
+def _on_mimecast() -> QuerySet[Task]:
+    rows = Task.objects.filter(waiting_on__in=_ON_MIMECAST)
     rows = rows.select_related("plan__tenant", "phase").only(*_TASK)
-    return rows.order_by(F("due_on").asc(nulls_last=True), "waiting_since", "pk")[:MOST_ROWS]
+    return rows.order_by(F("due_on").asc(nulls_last=True), "waiting_since", "pk")
 
 
 def tasks_on_clients(user: User) -> QuerySet[Task]:
