@@ -15,6 +15,7 @@ from onboarding.models import Cutover, Drift, Plan, PlanRisk, Task, WaitingPerio
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.portfolio import risk_updates
+from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import DeskEntry, Group, Kind
 from onboarding.portfolio.desk.needs import needs_of
 from tenants.models import Tenant, User
@@ -299,6 +300,31 @@ def test_desk_lists_only_led_tenants(
         html = signed_in(user).get(reverse("onboarding:desk")).content.decode()
         assert html.count(f"<strong>{name}</strong>") == 4
         assert f"<strong>{hidden}</strong>" not in html
+
+
+def test_colleague_has_none_of_the_entries(
+    led: Tenant, make_tenant: MakeTenant, consultant: User, run_check: RunCheck
+) -> None:
+    other = User.objects.create_user("o@x.test", "pw", name="Other", staff_role="consultant")
+    owner = client_person(led, "owner")
+    closed = lead(make_tenant("Closed", (("closed.test", "primary"),)), consultant)
+    Tenant.objects.filter(pk=closed.pk).update(closed_at=timezone.now())
+    Drift.objects.create(tenant=closed, kind="leftover_mx", subject="closed.test")
+    quiet = lead(make_tenant("Quiet", (("quiet.test", "primary"),)), consultant)
+    Task.objects.filter(plan__tenant=quiet).update(status_changed_at=timezone.now() - 9 * DAY)
+    confirm_task(fill_fields(task_of(led, "domain-ownership")), by=owner, side="client")
+    run_check(led, CheckKind.OWNERSHIP, Verdict.FAIL, code="ownership.not-found")
+    question = NewComment("Which site?", asked_side="mimecast")
+    add_comment(task_of(led, "initial-conversation"), question, by=owner, side="client")
+    cutover_of(led, "outbound", timezone.now() + DAY)
+    wait(task_of(led, "account-creation"))
+
+    assert set(kinds(consultant)) == {*Kind} - {Kind.VOTE}
+    assert queries.tasks_on_clients(consultant).exists()
+    assert kinds(other) == []
+    assert not queries.tasks_on_clients(other).exists()
+    assert not queries.cutovers_ahead(other, days=14, now=timezone.now())
+    assert not queries.desk_tenants(other).exists()
 
 
 def test_long_list_has_a_link_to_the_rest(led: Tenant, consultant: User, signed_in: SignIn) -> None:
