@@ -454,9 +454,11 @@ CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 # MX TTL of a domain may remain low after its cutover.
 DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, minimum=0, maximum=86_400)
 DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, minimum=1, maximum=365)
-# How long the history of checks after the sign-off is stored (onboarding.lifecycle.pruning).
 # Working days after which a task that waits on one side is a risk of its tenant.
 RISK_WAITING_DAYS = env.integer("RISK_WAITING_DAYS", 5, minimum=1, maximum=365)
+# Working days without a changed task after which the desk lists an implementation.
+DESK_QUIET_DAYS = env.integer("DESK_QUIET_DAYS", 5, minimum=1, maximum=365)
+# How long the history of checks after the sign-off is stored (onboarding.lifecycle.pruning).
 MONITORING_HISTORY_DAYS = env.integer("MONITORING_HISTORY_DAYS", 400, minimum=90, maximum=36_500)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

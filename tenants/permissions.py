@@ -55,6 +55,7 @@ class Permission(StrEnum):
     MANAGE_WEBHOOKS = "manage webhooks"
     # Of the installation
     OPEN_HOME = "open the home page"
+    OPEN_DESK = "open the desk"
     VIEW_DASHBOARD = "view the dashboard"
     CREATE_TENANT = "create a tenant"
     EDIT_GLOBAL_FREEZES = "edit global freezes"
@@ -73,6 +74,7 @@ _MANAGING = {Role.ADMINISTRATOR, Role.CONSULTANT}
 _CONTRIBUTING = _MANAGING | {Role.OWNER, Role.MEMBER}
 _OF_INSTALLATION = {
     Permission.OPEN_HOME,
+    Permission.OPEN_DESK,
     Permission.VIEW_DASHBOARD,
     Permission.CREATE_TENANT,
     Permission.EDIT_GLOBAL_FREEZES,
@@ -105,6 +107,7 @@ _ALLOWED: dict[Permission, set[Role]] = {
     Permission.CLOSE_TENANT: _MANAGING,
     Permission.ERASE_TENANT: {Role.ADMINISTRATOR},
     Permission.MANAGE_WEBHOOKS: _MANAGING | {Role.OWNER},
+    Permission.OPEN_DESK: _MANAGING,
     Permission.VIEW_DASHBOARD: _STAFF,
     Permission.CREATE_TENANT: _MANAGING,
     Permission.EDIT_GLOBAL_FREEZES: _MANAGING,

@@ -55,6 +55,18 @@ def local_time(at: datetime, zone: str) -> SafeString:
 
 
 @register.simple_tag
+def local_clock(at: datetime, zone: str) -> SafeString:
+    """The minute in a tenant's own time zone, next to its day."""
+    local = at.astimezone(zoneinfo.ZoneInfo(zone))
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        date_format(local, "H:i T"),
+    )
+
+
+@register.simple_tag
 def stored_time(text: str, zone: str) -> str:
     """A time stored as text in an activity line, with its year, in a time zone."""
     at = datetime.fromisoformat(text)

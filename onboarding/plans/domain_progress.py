@@ -7,7 +7,7 @@ the other confirmations stay valid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,6 +45,15 @@ def progress_by_task(tenant: Tenant) -> ProgressByTask:
 def facts_by_task(tenant: Tenant) -> ProgressByTask:
     """As `progress_by_task`, without the users. One query."""
     return _by_task(DomainProgress.objects.filter(task__plan__tenant=tenant))
+
+
+def facts_by_tenant(tenants: Collection[Tenant]) -> dict[int, ProgressByTask]:
+    """`facts_by_task` of several tenants, by tenant id. One query."""
+    rows: dict[int, list[DomainProgress]] = {}
+    found = DomainProgress.objects.filter(task__plan__tenant__in=tenants)
+    for row in found.select_related("task__plan"):
+        rows.setdefault(row.task.plan.tenant_id, []).append(row)
+    return {tenant_id: _by_task(of_tenant) for tenant_id, of_tenant in rows.items()}
 
 
 def _by_task(rows: Iterable[DomainProgress]) -> ProgressByTask:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import zoneinfo
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Self, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,6 +23,7 @@ from onboarding.plans.domain_progress import (
     ProgressByTask,
     exempt_pairs_from,
     facts_by_task,
+    facts_by_tenant,
     sync_all_confirmations,
 )
 from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
@@ -73,6 +75,29 @@ class PlanContext:
             {check.pk: check.drifted_since for check in checks if check.drifted_since is not None},
         )
 
+    @classmethod
+    def of_many(cls, tenants: Collection[Tenant], *, kinds: Collection[str]) -> dict[int, Self]:
+        """The facts of several tenants by id, with their checks of these kinds. Four queries."""
+        of_kinds = Check.objects.filter(tenant__in=tenants, is_active=True, kind__in=kinds)
+        rows = of_kinds.select_related("domain", "host__proposed_by", "latest")
+        checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
+        drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
+        checks_by = _by_tenant(checks)
+        domains_by = _by_tenant(Domain.objects.filter(tenant__in=tenants))
+        hosts_by = _by_tenant(Host.objects.filter(tenant__in=tenants).select_related("proposed_by"))
+        progress_by = facts_by_tenant(tenants)
+        return {
+            tenant.pk: cls(
+                tenant,
+                checks_by.get(tenant.pk, []),
+                domains_by.get(tenant.pk, []),
+                hosts_by.get(tenant.pk, []),
+                progress_by.get(tenant.pk, {}),
+                drifted,
+            )
+            for tenant in tenants
+        }
+
     @cached_property
     def exempt(self) -> ExemptPairs:
         return exempt_pairs_from(self.progress)
@@ -106,6 +131,16 @@ class PlanContext:
             drifted_since=self.drifted_since,
             now=self.now,
         )
+
+
+_Row = TypeVar("_Row", Check, Domain, Host)
+
+
+def _by_tenant(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    found: dict[int, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.tenant_id, []).append(row)
+    return found
 
 
 def evaluate(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:

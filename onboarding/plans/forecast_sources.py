@@ -19,10 +19,9 @@ from onboarding.models import (
     Holiday,
     Task,
     TaskRole,
-    WorkingTime,
 )
 from onboarding.plans.business_time import Calendar
-from onboarding.plans.dates import calendar_from
+from onboarding.plans.dates import calendars_of
 from onboarding.plans.domain_progress import ExemptPairs
 from onboarding.plans.durations import DurationSamples, load_samples
 from onboarding.plans.planned_cutovers import with_domains
@@ -85,7 +84,7 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
         lambda observation: observation.check_asked_id,
     )
     checks_by_tenant = _by(checks, lambda check: check.tenant_id)
-    calendars = _calendars(tenants)
+    calendars = calendars_of(tenants)
     of_mimecast = Holiday.objects.filter(tenant__isnull=True)
     mimecast_holidays = frozenset(of_mimecast.values_list("day", flat=True))
     freezes = list(Freeze.objects.filter(Q(tenant__in=ids) | Q(tenant__isnull=True)))
@@ -135,19 +134,6 @@ def _with_history(
     return [
         check for check in checks if (check.kind == CheckKind.MX) != (check.tenant_id in switching)
     ]
-
-
-def _calendars(tenants: Sequence[Tenant]) -> dict[int, Calendar]:
-    """The calendar of each tenant, by its id. Two queries."""
-    ids = [tenant.pk for tenant in tenants]
-    times = {each.tenant_id: each for each in WorkingTime.objects.filter(tenant__in=ids)}
-    holidays = _by(Holiday.objects.filter(tenant__in=ids), lambda holiday: holiday.tenant_id or 0)
-    return {
-        tenant.pk: calendar_from(
-            tenant, times.get(tenant.pk), [each.day for each in holidays.get(tenant.pk, [])]
-        )
-        for tenant in tenants
-    }
 
 
 def _by(rows: Iterable[_Row], key: Callable[[_Row], int]) -> dict[int, list[_Row]]:

@@ -191,6 +191,10 @@ class TaskEvidence:
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @cached_property
+    def verified_subjects(self) -> tuple[ProofSubject, ...]:
+        return tuple(s for s in self.subjects if s.settled is not None and s.settled.is_passing)
+
+    @cached_property
     def verified_domain_ids(self) -> frozenset[int]:
         """The domains all of whose subjects are verified."""
         ids: dict[int, bool] = {}

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ResidualRisk
@@ -311,9 +312,7 @@ class TaskRow:
 
     @cached_property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:
-        return tuple(
-            s for s in self.evidence.subjects if s.settled is not None and s.settled.is_passing
-        )
+        return self.evidence.verified_subjects
 
     @property
     def current_subjects(self) -> tuple[ProofSubject, ...]:
@@ -379,15 +378,7 @@ class TaskRow:
     @property
     def is_contradicted(self) -> bool:
         """Whether a run after the confirmation found that the task is not done."""
-        confirmed = [self.task.mimecast_confirmed_at, self.task.client_confirmed_at]
-        if self.task.status != TaskStatus.AWAITING_VERIFICATION or not any(confirmed):
-            return False
-        last = max(at for at in confirmed if at is not None)
-        runs = [s.check.latest for s in self.open_subjects if s.check is not None]
-        return any(
-            run is not None and run.verdict == Verdict.FAIL.value and run.last_seen_at > last
-            for run in runs
-        )
+        return bool(contradicting_checks(self.task, self.evidence))
 
     @property
     def needs_time(self) -> bool:
@@ -411,6 +402,23 @@ class TaskRow:
     def is_wait_running(self) -> bool:
         """Whether the period of a timed task has started."""
         return self.task.is_wait and self.task.wait_ends_at is not None
+
+
+def contradicting_checks(task: Task, evidence: TaskEvidence) -> list[Check]:
+    """The checks with a run after the task's confirmation that found that it is not done."""
+    confirmed = [task.mimecast_confirmed_at, task.client_confirmed_at]
+    if task.status != TaskStatus.AWAITING_VERIFICATION or not any(confirmed):
+        return []
+    last = max(at for at in confirmed if at is not None)
+    verified = evidence.verified_subjects
+    checks = [s.check for s in evidence.subjects if s not in verified and s.check is not None]
+    return [
+        check
+        for check in checks
+        if check.latest is not None
+        and check.latest.verdict == Verdict.FAIL.value
+        and check.latest.last_seen_at > last
+    ]
 
 
 def rows_of(tasks: Sequence[Task], plan_context: PlanContext, viewer: Viewer) -> list[TaskRow]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Self
 
 from django.db.models import Min, QuerySet
 from django.template.loader import get_template
@@ -157,7 +158,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
         tasks_by_plan.setdefault(task.plan_id, []).append(task)
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))
-    safety = _safeties(tenants, switched_ids, now=now)
+    history = TtlHistory.of(tenants)
     forecasts = forecasts_of(unfinished(tenants), now=now)
     return [
         DashboardRow(
@@ -172,7 +173,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
                 tasks_by_plan.get(tenant.plan.pk, []),
                 states[tenant.pk],
                 failing.get(tenant.pk, []),
-                safety.get(tenant.pk),
+                history.safe_time(tenant, _next_inbound(tenant, switched_ids), now=now),
                 switched=switched_ids,
                 now=now,
             ),
@@ -184,25 +185,30 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     ]
 
 
-def _safeties(
-    tenants: list[Tenant], switched: Collection[int], *, now: datetime
-) -> dict[int, PlanSafeTime]:
-    """The safe time of the next inbound cutover by tenant, in two queries."""
-    checks = list(checks_of_kind(tenants, CheckKind.MX_TTL))
-    seen: dict[int, list[Observation]] = {}
-    for observation in observations_by_kind(checks, [CheckKind.MX_TTL]):
-        seen.setdefault(observation.check_asked_id, []).append(observation)
-    found: dict[int, PlanSafeTime] = {}
-    for tenant in tenants:
-        domains = _next_inbound(tenant, switched)
-        own = [check for check in checks if check.domain_id in domains]
-        observations = [o for check in own for o in seen.get(check.pk, [])]
-        safety = safe_times_by_kind(own, observations, tenant.region_values, now=now).get(
-            CheckKind.MX_TTL
-        )
-        if safety is not None:
-            found[tenant.pk] = safety
-    return found
+@dataclass(frozen=True)
+class TtlHistory:
+    """The checks of the MX TTL of some tenants, and their observations by check id."""
+
+    checks: Sequence[Check]
+    observations: Mapping[int, Sequence[Observation]]
+
+    @classmethod
+    def of(cls, tenants: Sequence[Tenant]) -> Self:
+        """Two queries."""
+        checks = list(checks_of_kind(tenants, CheckKind.MX_TTL))
+        seen: dict[int, list[Observation]] = {}
+        for observation in observations_by_kind(checks, [CheckKind.MX_TTL]):
+            seen.setdefault(observation.check_asked_id, []).append(observation)
+        return cls(checks, seen)
+
+    def safe_time(
+        self, tenant: Tenant, domains: Collection[int | None], *, now: datetime
+    ) -> PlanSafeTime | None:
+        """The safe time of an inbound cutover of these domains of the tenant."""
+        own = [c for c in self.checks if c.tenant_id == tenant.pk and c.domain_id in domains]
+        observations = [o for check in own for o in self.observations.get(check.pk, [])]
+        found = safe_times_by_kind(own, observations, tenant.region_values, now=now)
+        return found.get(CheckKind.MX_TTL)
 
 
 def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:

@@ -58,9 +58,11 @@ def at_risk() -> Q:
 
 def drifted(now: datetime) -> Q:
     """A drift is open and not muted."""
-    is_muted = Q(muted_until__gt=now)
-    open_now = Drift.objects.filter(tenant=OuterRef("pk"), closed_at__isnull=True)
-    return Q(Exists(open_now.exclude(is_muted)))
+    return Q(Exists(unmuted_drifts(now).filter(tenant=OuterRef("pk"))))
+
+
+def unmuted_drifts(now: datetime) -> QuerySet[Drift]:
+    return Drift.objects.filter(closed_at__isnull=True).exclude(muted_until__gt=now)
 
 
 def cutovers_by_local_day(

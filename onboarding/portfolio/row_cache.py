@@ -66,17 +66,19 @@ def cached_rows(kind: str, tenants: Sequence[Tenant], compute: Compute) -> list[
     return [found[tenant.pk] for tenant in tenants]
 
 
-def cached_overview(user: User, compute: Callable[[], Overview]) -> Overview:
-    """The figures about all tenants of a member of staff, computed once for each visible change.
+def cached_overview(
+    user: User, compute: Callable[[], Overview], *, kind: str = "dashboard", revision: str = ""
+) -> Overview:
+    """The figures about the tenants of a member of staff, computed once for each visible change.
 
-    The sum of the revisions of all plans grows with every visible change of any tenant. Changes
-    with time alone appear after `OVERVIEW_SECONDS`.
+    `revision`: a text that changes with every visible change of their tenants. By default the sum
+    of the revisions of all plans. Changes with time alone appear after `OVERVIEW_SECONDS`.
     """
     if settings.DEBUG or not user.is_mimecast:
         return compute()
     followed = sorted(person.pk for person in user.followed_consultants.all())
-    changes = Plan.objects.aggregate(plans=Count("pk"), revisions=Sum("revision"))
-    facts = [settings.VERSION, user.pk, user.staff_role, followed, *changes.values()]
+    changes = revision or Plan.objects.aggregate(plans=Count("pk"), revisions=Sum("revision"))
+    facts = [settings.VERSION, kind, user.pk, user.staff_role, followed, changes]
     key = f"overview:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
     found: Overview | None = cache.get(key)
     if found is None:

@@ -107,6 +107,11 @@ def fault_sentence(check: Check) -> str:
     """
     if check.settled.verdict is not Verdict.FAIL:
         return f"{check.subject}: {check.get_kind_display()} drifted"
+    return newest_finding(check)
+
+
+def newest_finding(check: Check) -> str:
+    """The first sentence of the newest run's first finding, without a full stop."""
     findings = latest_findings(check)
     if not findings:
         return f"{check.subject}: {check.get_kind_display()} check failed"

@@ -6,6 +6,7 @@ from django.urls import path
 
 from onboarding.portfolio.views import (
     dashboard,
+    desk,
     domains,
     home,
     lab,
@@ -21,6 +22,8 @@ from onboarding.portfolio.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("desk/", desk.desk, name="desk"),
+    path("desk/remind/", desk.desk_remind, name="desk-remind"),
     path("search/", search.search, name="search"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_export, name="dashboard-csv"),

@@ -23,6 +23,7 @@ from tests.factories import HostRow, MakeTenant, task_of
 PAGES = [
     ("signed-out", "account_login"),
     ("signed-out", "account_reset_password"),
+    ("consultant", "onboarding:desk"),
     ("consultant", "onboarding:tenant-list"),
     ("consultant", "onboarding:tenant-create"),
     ("consultant", "onboarding:tenant-import"),

@@ -64,6 +64,7 @@ NOT_OFFERED = {
     "health": "changes nothing",
     "onboarding:lab-change": "changes the files of the lab, and no row",
     "onboarding:preflight": "changes nothing",
+    "onboarding:desk-remind": "needs a tenant that the administrator leads",
     "onboarding:zone-file": "changes nothing",
     "onboarding:lab-test-message": "changes the files of the lab, and no row",
     "onboarding:template-draft-create": "there is one draft already",

@@ -12,12 +12,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle.proposals import add_host
+from onboarding.models import Comment, Cutover, Task
 from tenants.invitations import invite
 from tenants.models import Membership, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import HostRow, MakeTenant
+from tests.factories import START, HostRow, MakeTenant, RunCheck
 
 SignIn = Callable[[User], Client]
 
@@ -170,3 +172,50 @@ def test_shared_page_query_count_is_constant(
         response = client.get(address)
 
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("tenants", [1, 4])
+@pytest.mark.parametrize(("is_cached", "queries"), [(False, 34), (True, 10)])
+def test_desk_query_count_is_constant(
+    make_tenant: MakeTenant,
+    consultant: User,
+    signed_in: SignIn,
+    run_check: RunCheck,
+    django_assert_num_queries: Any,
+    is_cached: bool,
+    queries: int,
+    tenants: int,
+) -> None:
+    for number in range(tenants):
+        _add_to_desk(make_tenant, consultant, run_check, number)
+    client = signed_in(consultant)
+    client.get(reverse("onboarding:desk"))
+    if not is_cached:
+        cache.clear()
+
+    with django_assert_num_queries(queries):
+        response = client.get(reverse("onboarding:desk"))
+
+    kinds = {entry.kind for entry in response.context["needs"].paginator.object_list}
+    assert kinds == {"cutover", "vote", "question", "contradicted", "lost", "task"}
+    assert response.context["strip"].number == tenants
+
+
+def _add_to_desk(
+    make_tenant: MakeTenant, consultant: User, run_check: RunCheck, number: int
+) -> None:
+    """A tenant with an entry of each kind."""
+    tenant = make_tenant(
+        f"T{number}", domains=((f"t{number}.test", "primary"),), consultant=consultant
+    )
+    cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))
+    Cutover.objects.filter(pk=cutover.pk).update(mimecast_approver=consultant)
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL)
+    tasks = Task.objects.filter(plan__tenant=tenant)
+    task = tasks.get(key="domain-ownership")
+    Comment.objects.create(plan=tenant.plan, task=task, body="Which?", asked_side="mimecast")
+    tasks.filter(key="domain-ownership").update(
+        status="awaiting_verification", client_confirmed_at=START - timedelta(hours=1)
+    )
+    tasks.filter(key="spf-update").update(status="regressed", regressed_at=timezone.now())
+    tenant.plan.touch()

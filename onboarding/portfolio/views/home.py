@@ -26,6 +26,8 @@ def home(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     if user.staff_role == User.StaffRole.MANAGER:
         return redirect("onboarding:dashboard")
+    if user.staff_role == User.StaffRole.CONSULTANT:
+        return redirect("onboarding:desk")
     if user.is_mimecast:
         return redirect("onboarding:tenant-list")
     tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])

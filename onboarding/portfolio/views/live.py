@@ -6,6 +6,7 @@ The address of a stream is /live followed by the address that the page polls wit
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -14,8 +15,10 @@ from django.views.decorators.http import require_GET
 from onboarding.collaboration import share_links
 from onboarding.plans.tenant_page import current_user, requested_refresh, revision_text
 from onboarding.portfolio import shared_page
+from onboarding.portfolio.desk.queries import desk_tenants
 from onboarding.portfolio.queries import revision_of_tenants
 from tenants.access import access_or_404, require
+from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.queries import tenants_for
 from tenants.streams import StreamResponse, Subscription, WaitResponse, subscription_of
@@ -58,8 +61,7 @@ def revision_stream(request: HttpRequest, public_id: str) -> HttpResponse:
 @never_cache
 def portfolio_revision(request: HttpRequest) -> HttpResponse:
     """The revision of lists of tenants. It changes with every visible change of one of them."""
-    revision = revision_of_tenants(tenants_for(current_user(request)))
-    return HttpResponse(revision, content_type="text/plain")
+    return HttpResponse(revision_of_tenants(_shown_tenants(request)), content_type="text/plain")
 
 
 @require(Permission.OPEN_HOME)
@@ -67,7 +69,13 @@ def portfolio_revision(request: HttpRequest) -> HttpResponse:
 @never_cache
 def portfolio_revision_stream(request: HttpRequest) -> HttpResponse:
     subscription = subscription_of(request, recompute_seconds=LIST_SECONDS)
-    return StreamResponse(subscription, revision_of_tenants(tenants_for(current_user(request))))
+    return StreamResponse(subscription, revision_of_tenants(_shown_tenants(request)))
+
+
+def _shown_tenants(request: HttpRequest) -> QuerySet[Tenant]:
+    """The tenants of the desk with `?page=desk`, else all that the person can see."""
+    user = current_user(request)
+    return desk_tenants(user) if request.GET.get("page") == "desk" else tenants_for(user)
 
 
 @login_not_required

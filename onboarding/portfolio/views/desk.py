@@ -1,0 +1,105 @@
+"""The desk: the home page of a consultant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding.error_responses import errors_as_message
+from onboarding.plans.tenant_page import current_user, show
+from onboarding.portfolio import risk_updates
+from onboarding.portfolio.desk import queries
+from onboarding.portfolio.desk.entries import grouped
+from onboarding.portfolio.desk.needs import DeskNeeds, needs_of
+from onboarding.portfolio.desk.strip import Strip, strip_of
+from onboarding.portfolio.desk.waiting import ReminderResult, send_reminders, waiting_tasks
+from onboarding.portfolio.queries import revision_of_tenants
+from onboarding.portfolio.row_cache import cached_overview
+from tenants.access import require
+from tenants.models import User
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+from tenants.tokens import site_url
+
+# The rows of the two lists on the desk. A link leads to the complete list, in pages.
+SHOWN_NEEDS, SHOWN_WAITING, PAGE = 12, 8, 50
+LISTS = ("needs", "clients")
+
+
+@dataclass(frozen=True)
+class DeskOverview:
+    needs: DeskNeeds
+    strip: Strip
+
+
+@require(Permission.OPEN_DESK)
+@require_GET
+def desk(request: HttpRequest) -> HttpResponse:
+    """The desk, or with `?list=needs` or `?list=clients` one of its lists in pages."""
+    user, now = current_user(request), timezone.now()
+    tenants = queries.desk_tenants(user)
+    risk_updates.refresh(tenants)
+    # Before the rows: a change in between updates the page once more.
+    revision = revision_of_tenants(tenants)
+    overview = cached_overview(
+        user, lambda: _overview(user, now=now), kind="desk", revision=revision
+    )
+    chosen = request.GET.get("list", "")
+    number = request.GET.get("page")
+    needs = Paginator(overview.needs.entries, PAGE if chosen == "needs" else SHOWN_NEEDS)
+    on_clients = queries.for_rows(queries.tasks_on_clients(user))
+    waiting = Paginator(on_clients, PAGE if chosen == "clients" else SHOWN_WAITING)
+    shown = needs.get_page(number if chosen == "needs" else 1)
+    clients = waiting.get_page(number if chosen == "clients" else 1)
+    context: dict[str, Any] = {
+        "chosen": chosen if chosen in LISTS else "",
+        "needs": shown,
+        "groups": list(grouped(overview.needs.entries, list(shown))),
+        "more": needs.count - shown.end_index(),
+        "is_complete": overview.needs.is_complete,
+        "waiting": clients,
+        "rows": waiting_tasks(list(clients), now=now),
+        "strip": overview.strip,
+        "today": timezone.localdate(),
+        "revision": revision,
+    }
+    return show(request, "portfolio/desk_show.html", "desk", context)
+
+
+def _overview(user: User, *, now: datetime) -> DeskOverview:
+    return DeskOverview(
+        needs_of(user, now=now), strip_of(user, today=timezone.localdate(now), now=now)
+    )
+
+
+@require(Permission.OPEN_DESK)
+@require_POST
+@throttled("desk-remind", "60/h")
+def desk_remind(request: HttpRequest) -> HttpResponse:
+    """Send a reminder for one task, or for each selected task. One notice has all results."""
+    chosen = request.POST.getlist("only") or request.POST.getlist("task")
+    with errors_as_message(request):
+        results = send_reminders(chosen, by=current_user(request), site_url=site_url(request))
+        _add_notice(request, results)
+    back = redirect("onboarding:desk")
+    if request.POST.get("list") == "clients":
+        back["Location"] += "?list=clients"
+    return back
+
+
+def _add_notice(request: HttpRequest, results: Sequence[ReminderResult]) -> None:
+    sent = sum(not result.refusal for result in results)
+    level = messages.SUCCESS if sent == len(results) else messages.WARNING
+    lines = [result.sentence for result in results]
+    if len(results) > 1:
+        lines.insert(0, f"Reminders for {sent} of {len(results)} tasks:")
+    messages.add_message(request, level if sent else messages.ERROR, "\n".join(lines))
