@@ -34,6 +34,7 @@ from onboarding.models import (
     Freeze,
     Holiday,
     OnCall,
+    Phase,
     RequirementsSheet,
     Responsibility,
     SheetRow,
@@ -181,6 +182,7 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
         "token_id": token.public_id,
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),
+        "phase": Phase.objects.filter(plan=tenant.plan)[0].key,
     }
 
 

@@ -35,7 +35,7 @@ from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer, Selection
 from tenants.rest.versions import check_precondition, etag_of
 from tenants.second_factor import must_set_up
-from tenants.throttle import RateUsage, count_request
+from tenants.throttle import RateUsage, client_of, count_request
 
 Row = TypeVar("Row", bound=Model)
 Handler = Callable[..., Response]
@@ -58,6 +58,8 @@ class ApiView(generics.GenericAPIView[Any]):
     statuses: ClassVar[Mapping[str, int]] = {}
     # The methods that need If-Match.
     versioned: ClassVar[frozenset[str]] = frozenset()
+    # The limit of the page's action for each method: its name and its rate. Both share one count.
+    limits: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # Query parameters beyond those of the filters, the pages and the selection.
     query_descriptions: ClassVar[Mapping[str, str]] = {}
     pagination_class: Any = None
@@ -126,9 +128,23 @@ class ApiView(generics.GenericAPIView[Any]):
         if request.method in SAFE_METHODS:
             self._reject_unknown_parameters(request)
             return
+        self._count_action()
         # DRF calls the attribute with the name of the method.
         name = str(request.method).lower()
         setattr(self, name, functools.partial(self._write, getattr(self, name)))
+
+    def _count_action(self) -> None:
+        """Count the request in the limit of the page's action. A repeated attempt counts once."""
+        limit = self.limits.get(str(self.request.method))
+        if limit is None or "is_repeated" in self.http_request.__dict__:
+            return
+        usage = count_request(*limit, client_of(self.http_request))
+        if usage.is_exceeded:
+            raise ApiError(
+                429,
+                f"Gangway accepts {usage.limit} such requests in {_period(usage)}.",
+                headers={"Retry-After": str(usage.reset_seconds)},
+            )
 
     def _reject_unknown_parameters(self, request: Request) -> None:
         known = {*self.query_descriptions}
@@ -286,6 +302,10 @@ class ApiView(generics.GenericAPIView[Any]):
 
 
 _REUSED = "idempotency-key-reused"
+
+
+def _period(usage: RateUsage) -> str:
+    return "an hour" if usage.window_seconds == 3600 else "a minute"
 
 
 class ApiListView(ApiView):

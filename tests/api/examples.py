@@ -13,6 +13,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db import transaction
 
+from tests.api import plan_examples
 from tests.api.clients import ApiClient
 
 PREFIX = "/api/v1"
@@ -95,7 +96,8 @@ def operations(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
 def body_of(method: str, path: str) -> Any:
     """The example body of a write; None where it has none."""
     short = path.removeprefix(PREFIX).removeprefix("/tenants/{public_id}/")
-    return BODIES.get(f"{method} {short}")
+    name = f"{method} {short}"
+    return BODIES.get(name, plan_examples.BODIES.get(name))
 
 
 def filled(value: Any, ids: Mapping[str, str]) -> Any:
@@ -132,7 +134,7 @@ def record(client: ApiClient, schema: Mapping[str, Any], ids: Mapping[str, str])
         if response.status_code < 300 and "json" in response.get("Content-Type", ""):
             example["response"] = shortened(response.json())
         found[f"{method} {path}"] = example
-    for name, similar in SAME_RESPONSE.items():
+    for name, similar in {**SAME_RESPONSE, **plan_examples.SAME_RESPONSE}.items():
         found[name].setdefault("response", found[similar]["response"])
     return found
 
