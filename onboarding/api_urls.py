@@ -23,6 +23,7 @@ installation_urlpatterns = [
     *tenants.urlpatterns,
     *lifecycle.urlpatterns,
     *plans.urlpatterns,
+    *cutovers.urlpatterns,
     *plan_templates.urlpatterns,
     *portfolio.urlpatterns,
 ]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MESSAGE = "From: a@one.test\nTo: b@outside.test\nSubject: Test\n\nTest.\n"
+MX = "@ MX 10 us-smtp-inbound-1.mimecast.com.\n"
+FREEZE = {"first_day": "2027-03-29", "last_day": "2027-04-02", "reason": "Year-end close"}
 # The body of each write, as `tests.api.examples.BODIES` has them.
 BODIES: Mapping[str, Any] = {
     "post tasks/": {
@@ -20,6 +22,17 @@ BODIES: Mapping[str, Any] = {
     "post holidays/": {"day": "2026-12-28", "name": "Boxing Day"},
     "post original-schedule/": {},
     "post checks/{check_id}/messages/": {"source": MESSAGE},
+    "post cutovers/{cutover_id}/preflight/": {"domain": "{domain_id}", "records": MX},
+    "post cutovers/{cutover_id}/dry-runs/": {"records": MX, "comment": "SPF is missing."},
+    "post cutovers/{cutover_id}/dry-runs/try/": {"records": MX},
+    "post cutovers/{cutover_id}/snapshots/": {},
+    "post cutovers/{cutover_id}/on-call/": {
+        "person": "contact-{contact_id}",
+        "phone": "+44 20 7946 0000",
+    },
+    "post freezes/": FREEZE,
+    "post /freezes/": FREEZE,
+    "post /mimecast-holidays/": {"day": "2027-01-01", "name": "New Year’s Day"},
 }
 _BELOW = "/api/v1/tenants/{public_id}"
 _TASK = f"{_BELOW}/tasks/{{task_id}}/"
