@@ -31,6 +31,7 @@ tenant_urlpatterns = [
     *lifecycle.tenant_urlpatterns,
     *tenants.tenant_urlpatterns,
     *plans.tenant_urlpatterns,
+    *plan_templates.tenant_urlpatterns,
     *checks.tenant_urlpatterns,
     *requirements.tenant_urlpatterns,
     *cutovers.tenant_urlpatterns,

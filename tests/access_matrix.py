@@ -41,6 +41,8 @@ from onboarding.models import (
     Task,
     TenantImport,
 )
+from onboarding.plan_templates import drafts
+from onboarding.plan_templates.registry import newest_template
 from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
@@ -152,6 +154,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "share-link": token,
         "invitation": invited,
         **_create_for_api(tenant, by),
+        **_create_draft(consultant),
     }
 
 
@@ -186,8 +189,44 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
     }
 
 
+def _create_draft(by: User) -> dict[str, str]:
+    """The draft of the plan template, with a phase, a task and a source that can be removed."""
+    if drafts.current_draft() is None:
+        newest = newest_template()
+        assert newest is not None, "the tenant has a plan"
+        drafts.create_draft(newest, by=by)
+        phase = drafts.save_phase(
+            {"title": "Training", "summary": "For users."}, key="", expected="", by=by
+        )
+        entry = {
+            "title": "Train the service desk",
+            "responsibility": "both",
+            "stated": True,
+            "do": "Show the console.",
+            "shown_by": "The team has seen it.",
+        }
+        drafts.save_task(entry, phase=phase, key="", expected="", by=by)
+        drafts.save_phase(
+            {"title": "Handover", "summary": "To operations."}, key="", expected="", by=by
+        )
+        source = {"title": "Training", "url": "https://desk.example/", "read_on": "2026-11"}
+        drafts.save_source(source, key="training", expected="", by=by)
+    return {
+        "task_key": "train-the-service-desk",
+        "phase_key": "handover",
+        "source_key": "training",
+    }
+
+
 # Parameters of addresses without a tenant that name other rows than people.
-OF_INSTALLATION = ("token_id", "region_id", "template_version")
+OF_INSTALLATION = (
+    "token_id",
+    "region_id",
+    "template_version",
+    "task_key",
+    "phase_key",
+    "source_key",
+)
 
 
 def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:

@@ -30,6 +30,41 @@ BODIES: Mapping[str, Any] = {
         "person": "contact-{contact_id}",
         "phone": "+44 20 7946 0000",
     },
+    "post domains/{domain_id}/dns-scan/": {},
+    "patch region-values/": {"spf_include": "_netblocks.mimecast.com"},
+    "post closing/sign-off/": {"reason": "All mail flows through Mimecast."},
+    "post closing/accepted-risks/": {
+        "kind": "mx-ttl",
+        "subject": "one.test",
+        "sentence": "The MX TTL of one.test is 300 seconds.",
+        "reason": "The client raises it next week.",
+    },
+    "post /plan-templates/draft/": {},
+    "post /plan-templates/draft/publish/": {"note": "Training of the service desk."},
+    "post /plan-templates/draft/tasks/": {
+        "title": "Inform the branches",
+        "phase": "{phase_key}",
+        "do": "Send the date of the cutover to each branch.",
+        "shown_by": "Each branch has replied.",
+        "applies_when": {"platform": ["on_premises", "hybrid"]},
+        "otherwise": "Only companies with own mail servers have branches with mail servers.",
+        "due_days": -5,
+        "due_from": "inbound",
+        "links": [{"title": "Change request", "url": "https://desk.example/changes"}],
+    },
+    "patch /plan-templates/draft/tasks/{task_key}/": {"responsibility": "mimecast"},
+    "post /plan-templates/draft/tasks/{task_key}/move/": {"direction": "up"},
+    "post /plan-templates/draft/phases/": {"title": "Review", "summary": "After a month."},
+    "patch /plan-templates/draft/phases/{phase_key}/": {"title": "Handover to operations"},
+    "post /plan-templates/draft/phases/{phase_key}/move/": {"direction": "up"},
+    "post /plan-templates/draft/sources/": {
+        "key": "kb_training",
+        "title": "Training for administrators",
+        "url": "https://desk.example/training",
+        "read_on": "2026-11-23",
+    },
+    "patch /plan-templates/draft/sources/{source_key}/": {"read_on": "2026-11-24"},
+    "post plan/upgrade/": {"version": 1},
     "post freezes/": FREEZE,
     "post /freezes/": FREEZE,
     "post /mimecast-holidays/": {"day": "2027-01-01", "name": "New Year’s Day"},
@@ -37,6 +72,22 @@ BODIES: Mapping[str, Any] = {
 _BELOW = "/api/v1/tenants/{public_id}"
 _TASK = f"{_BELOW}/tasks/{{task_id}}/"
 # The sample objects refuse these actions. Their response is that of another operation.
-SAME_RESPONSE = {f"patch {_TASK}": f"get {_TASK}"}
+_CLOSING = f"{_BELOW}/closing"
+_DRAFT = "/api/v1/plan-templates/draft/"
+_UPGRADE = f"{_BELOW}/plan/upgrade/"
+SAME_RESPONSE = {
+    f"post {_DRAFT}": f"get {_DRAFT}",
+    f"post {_UPGRADE}": f"get {_UPGRADE}",
+    f"patch {_TASK}": f"get {_TASK}",
+    f"post {_CLOSING}/sign-off/": f"get {_CLOSING}/",
+    f"post {_CLOSING}/accepted-risks/": f"get {_CLOSING}/accepted-risks/{{risk_id}}/",
+}
 # The status of each refusal.
-REFUSED = {f"patch {_TASK}": 422, f"delete {_TASK}": 422}
+REFUSED = {
+    f"post {_DRAFT}": 422,
+    f"post {_UPGRADE}": 422,
+    f"patch {_TASK}": 422,
+    f"delete {_TASK}": 422,
+    f"post {_CLOSING}/sign-off/": 422,
+    f"post {_CLOSING}/accepted-risks/": 409,
+}
