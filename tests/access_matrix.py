@@ -153,8 +153,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "calendar-feed": create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)[1],
         "share-link": token,
         "invitation": invited,
-        **_create_for_api(tenant, by),
-        **_create_draft(consultant),
+        **_create_for_api(tenant, by, editor=consultant),
     }
 
 
@@ -164,7 +163,7 @@ def _create_tenant_import(by: User) -> TenantImport:
     return job
 
 
-def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
+def _create_for_api(tenant: Tenant, by: User, *, editor: User) -> dict[str, str]:
     """An observation with raw answers, an API token, and the names of rows of the installation."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE)
     stored = raw_answers.store({check.pk: (tenant.pk, {"answers": []})})
@@ -186,6 +185,7 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),
         "phase": Phase.objects.filter(plan=tenant.plan)[0].key,
+        **_create_draft(editor),
     }
 
 

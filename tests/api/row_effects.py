@@ -13,8 +13,11 @@ from typing import Any
 from django.apps import apps
 from django.core.cache import cache
 from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
 
 from tenants.activity_names import API_TOKEN
+from tests.clock import frozen
 
 Row = dict[str, Any]
 Rows = dict[type[models.Model], dict[Any, Row]]
@@ -120,3 +123,20 @@ def _value(field: Any, value: Any, before: Rows) -> Any:
         return {key: each for key, each in value.items() if key != API_TOKEN}
     is_new = target in before and value is not None and value not in before[target]
     return "(new)" if is_new else value
+
+
+def address(name: str, *args: str) -> str:
+    return reverse(f"onboarding:{name}", args=args)
+
+
+def assert_equal_rows(page: Callable[[], Any], api: Callable[[], Any]) -> None:
+    """Both requests succeed, with the same effects."""
+    with frozen(timezone.now()):
+        of_page, of_api = effects_of(page), effects_of(api)
+
+    assert (of_page[0].status_code, of_api[0].status_code < 300) == (302, True)
+    assert of_api[1] == of_page[1] != []
+
+
+def errors_of(response: Any) -> tuple[int, dict[str, list[str]]]:
+    return response.status_code, response.json()["errors"]
