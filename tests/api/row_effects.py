@@ -122,6 +122,8 @@ def _value(field: Any, value: Any, before: Rows) -> Any:
     if isinstance(value, dict):
         # The arguments of a queued task: PostgreSQL numbers a new row differently each time.
         return {key: each for key, each in value.items() if key not in (API_TOKEN, "args")}
+    if isinstance(value, memoryview):
+        return value.hex()
     is_new = target in before and value is not None and value not in before[target]
     return "(new)" if is_new else value
 
