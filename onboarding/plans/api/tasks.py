@@ -240,9 +240,9 @@ class TaskRemindView(_TaskView):
 
     def post(self, request: Request, public_id: str, task_id: str) -> Response:
         """Remind the side that the task waits for, at most once a day."""
+        task = self.load_task(task_id)
         self.validated(ReminderInput)
-        task, site = self.load_task(task_id), site_url(self.http_request)
-        made = remind_now(task, by=self.user, site_url=site)
+        made = remind_now(task, by=self.user, site_url=site_url(self.http_request))
         reminder = {"recipients": [each.recipient for each in made]}
         return Response(self.get_serializer(reminder).data)
 
