@@ -21,6 +21,7 @@ from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, SubmittedMessage
 from tenants.models import User
 
+MESSAGE_LIMIT = ("test-message", "60/h")
 # A check without a pending message is not due until a person submits one.
 NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 # If DNS does not answer, the same message is judged again, up to this limit.

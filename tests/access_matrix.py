@@ -34,12 +34,15 @@ from onboarding.models import (
     Freeze,
     Holiday,
     OnCall,
+    Phase,
     RequirementsSheet,
     Responsibility,
     SheetRow,
     Task,
     TenantImport,
 )
+from onboarding.plan_templates import drafts
+from onboarding.plan_templates.registry import newest_template
 from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
@@ -150,7 +153,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         **_create_feed(tenant, by),
         "share-link": token,
         "invitation": invited,
-        **_create_for_api(tenant, by),
+        **_create_for_api(tenant, by, editor=consultant),
     }
 
 
@@ -165,7 +168,7 @@ def _create_tenant_import(by: User) -> TenantImport:
     return job
 
 
-def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
+def _create_for_api(tenant: Tenant, by: User, *, editor: User) -> dict[str, str]:
     """An observation with raw answers, an API token, and the names of rows of the installation."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE)
     stored = raw_answers.store({check.pk: (tenant.pk, {"answers": []})})
@@ -187,6 +190,37 @@ def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
         "staff_id": User.objects.get(led_tenants=tenant).public_id,
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),
+        "phase": Phase.objects.filter(plan=tenant.plan)[0].key,
+        **_create_draft(editor),
+    }
+
+
+def _create_draft(by: User) -> dict[str, str]:
+    """The draft of the plan template, with a phase, a task and a source that can be removed."""
+    if drafts.current_draft() is None:
+        newest = newest_template()
+        assert newest is not None, "the tenant has a plan"
+        drafts.create_draft(newest, by=by)
+        phase = drafts.save_phase(
+            {"title": "Training", "summary": "For users."}, key="", expected="", by=by
+        )
+        entry = {
+            "title": "Train the service desk",
+            "responsibility": "both",
+            "stated": True,
+            "do": "Show the console.",
+            "shown_by": "The team has seen it.",
+        }
+        drafts.save_task(entry, phase=phase, key="", expected="", by=by)
+        drafts.save_phase(
+            {"title": "Handover", "summary": "To operations."}, key="", expected="", by=by
+        )
+        source = {"title": "Training", "url": "https://desk.example/", "read_on": "2026-11"}
+        drafts.save_source(source, key="training", expected="", by=by)
+    return {
+        "task_key": "train-the-service-desk",
+        "phase_key": "handover",
+        "source_key": "training",
     }
 
 
@@ -197,6 +231,9 @@ OF_INSTALLATION = (
     "template_version",
     "tenant_import_id",
     "calendar_feed_id",
+    "task_key",
+    "phase_key",
+    "source_key",
 )
 
 

@@ -22,6 +22,7 @@ from onboarding.models import (
     RequirementsSheet,
     SheetImport,
     Task,
+    TemplateDraft,
 )
 from onboarding.plan_templates import drafts
 from onboarding.plan_templates.plan_creation import apply_profile
@@ -58,6 +59,8 @@ def create_world(make_tenant: MakeTenant) -> ActionWorld:
     )
     tenant = make_tenant("own", domains=(("one.test", "primary"),))
     ids = create_one_of_each(tenant, consultant)
+    # The world has a draft of a later version.
+    TemplateDraft.objects.all().delete()
     tenant.refresh_from_db()
     owner = User.objects.create_user("owner@matrix.test", "pw", name="Own Er")
     Membership.objects.create(tenant=tenant, user=owner, role="owner")

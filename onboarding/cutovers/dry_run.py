@@ -20,13 +20,24 @@ from checks.engine.zone_text import is_doubled, is_outside
 from checks.models import Check, Observation
 from checks.preflight import PreflightResult
 from onboarding.cutovers.readiness import ReadinessRow
-from onboarding.errors import ConflictingChange
+from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, DryRun, Task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import Shape
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, User
 from tenants.services import write_activity
+
+DRY_RUN_LIMIT = ("dry-run", "30/m")
+
+
+class UnusableRecords(OnboardingError):
+    """The pasted lines cannot be evaluated."""
+
+    field = "records"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"No dry run is possible: {problem}.")
 
 
 def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | InvalidZoneText:

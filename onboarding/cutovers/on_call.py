@@ -72,7 +72,7 @@ def on_call_gaps(on_call: Sequence[OnCall]) -> list[str]:
     return [sentence for side, sentence in sentences.items() if side not in sides]
 
 
-def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: User) -> None:
+def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: User) -> OnCall:
     """Put a person on call, or change the person's phone number."""
     person = chosen.person
     key = {"user": person} if isinstance(person, User) else {"contact": person}
@@ -80,8 +80,11 @@ def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: Us
         with transaction.atomic():
             if not Cutover.objects.select_for_update(no_key=True).filter(pk=cutover.pk).exists():
                 raise ConflictingChange("The cutover has been cancelled. Nothing was changed.")
-            OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
+            made, _ = OnCall.objects.update_or_create(
+                cutover=cutover, **key, defaults={"phone": phone}
+            )
             _log_activity(cutover, ActivityName.ON_CALL_ADDED, str(person), by=by)
+            return made
     except IntegrityError as error:
         raise ConflictingChange("The cutover has changed. Nothing was changed.") from error
 

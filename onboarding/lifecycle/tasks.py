@@ -149,6 +149,12 @@ def queue_pack(pack: ClosingPack) -> None:
     transaction.on_commit(functools.partial(broker.send, build_pack, (pack.public_id,)))
 
 
+def queue_requested_packs(tenant: Tenant) -> None:
+    """Queue every closing pack of the tenant that is not ready."""
+    for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
+        queue_pack(pack)
+
+
 def queue_export(export: TenantExport) -> None:
     """Queue the export on commit."""
     outbox.queue_task(build_export, export.public_id, tenant=export.tenant)

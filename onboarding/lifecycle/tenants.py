@@ -41,6 +41,7 @@ PROFILE_FIELDS = (
     "consultant",
 )
 
+DNS_SCAN_LIMIT = ("dns-scan", "60/h")
 HostKey = tuple[str, str, int]
 Subject = TypeVar("Subject", Domain, Host)
 
@@ -208,3 +209,21 @@ def log_subject_changes(
     for action, names in actions.items():
         if names:
             write_activity(tenant, action, by=by, names=list(names))
+
+
+def save_region_values(tenant: Tenant, overrides: dict[str, object], *, by: User) -> None:
+    """Store the tenant's own region values. Checks without a settled verdict run again."""
+    before = {"region_overrides": tenant.region_overrides}
+    with transaction.atomic():
+        tenant.region_overrides = overrides
+        tenant.save(update_fields=["region_overrides"])
+        record_profile_change(tenant, before=before, by=by)
+        run_now(tenant.checks.filter(settled_verdict=""))
+
+
+def request_dns_scan(tenant: Tenant, domain: Domain, *, by: User) -> None:
+    """Queue a DNS discovery of the domain."""
+    with transaction.atomic():
+        queue_dns_scan([domain])
+        write_activity(tenant, ActivityName.CHECK_REQUESTED, by=by, subject=f"the DNS of {domain}")
+        tenant.plan.touch()

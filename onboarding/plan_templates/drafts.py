@@ -61,6 +61,14 @@ def version_of_draft(draft: TemplateDraft) -> TemplateVersion:
     return read_content(draft_content.without_empty_phases(draft.content))
 
 
+def start_draft(base: PlanTemplate | None, *, by: User) -> TemplateDraft:
+    """Create the draft from this version, or else from the newest one."""
+    found = base or newest_template()
+    if found is None:
+        raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
+    return create_draft(found, by=by)
+
+
 def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
     # A version from before versions had content has it in a file, and cannot be the base.
     content = copy.deepcopy(base.content)

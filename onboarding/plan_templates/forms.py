@@ -69,16 +69,16 @@ class ConditionFields:
 
     def __init__(
         self,
-        data: QueryDict | None,
+        data: Mapping[str, Any] | None,
         name: str,
         written: Content | None,
         products: Mapping[str, str],
     ) -> None:
-        alternatives = _alternatives(written)
+        alternatives = alternatives_of(written)
         alternatives += [{} for _ in range(ALTERNATIVES - len(alternatives))]
         self.forms = [
             AlternativeForm(
-                data, prefix=f"{name}-{number}", initial=_chosen(each), products=products
+                data, prefix=f"{name}-{number}", initial=chosen_values(each), products=products
             )
             for number, each in enumerate(alternatives)
         ]
@@ -99,13 +99,13 @@ class ConditionFields:
         return filled[0] if len(filled) == 1 else {"any": filled}
 
 
-def _alternatives(written: Content | None) -> list[Content]:
+def alternatives_of(written: Content | None) -> list[Content]:
     if not written:
         return []
     return list(written["any"]) if "any" in written else [written]
 
 
-def _chosen(alternative: Content) -> Content:
+def chosen_values(alternative: Content) -> Content:
     return {
         name: ("yes" if values[0] else "no") if name in PROFILE_FLAGS else values
         for name, values in alternative.items()
@@ -317,19 +317,19 @@ def initial_of(entry: Content, phase: str) -> Content:
     return {
         **entry,
         "phase": phase,
-        "links": "\n".join(_line_of(link) for link in entry.get("links", [])),
+        "links": "\n".join(line_of_link(link) for link in entry.get("links", [])),
         "check_kinds": entry.get("check", []),
         "gate": bool(entry.get("gate")),
         "due_from": due.get("from", ""),
         "due_days": due.get("working_days"),
         "wait_after": waits.get("after", ""),
         "wait_days": days if isinstance(days, int) else None,
-        "fields_text": _as_yaml(entry.get("fields")),
-        "runbooks_text": _as_yaml(entry.get("runbooks")),
+        "fields_text": as_yaml(entry.get("fields")),
+        "runbooks_text": as_yaml(entry.get("runbooks")),
     }
 
 
-def _as_yaml(items: list[Content] | None) -> str:
+def as_yaml(items: list[Content] | None) -> str:
     return yaml.safe_dump(items, sort_keys=False, allow_unicode=True, width=100) if items else ""
 
 
@@ -340,16 +340,24 @@ def _list_of(text: str) -> list[Content]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise forms.ValidationError(f"Line {line} is not valid YAML: {error.problem}.") from error
+    except yaml.YAMLError as error:
+        raise forms.ValidationError("The text contains a control character.") from error
     if not isinstance(items, list):
         raise forms.ValidationError("Enter a list: each item begins with a hyphen.")
     try:
-        json.dumps(items)
+        text = json.dumps(items, ensure_ascii=False, allow_nan=False)
+        text.encode()
     except TypeError as error:
         raise forms.ValidationError("Write dates in quotation marks.") from error
+    except ValueError as error:
+        # A list that contains itself, NaN, or half of a surrogate pair.
+        raise forms.ValidationError("Enter texts, numbers and lists of them only.") from error
+    if "\\u0000" in text:
+        raise forms.ValidationError("The text contains a control character.")
     return items
 
 
-def _line_of(link: Content) -> str:
+def line_of_link(link: Content) -> str:
     return f"{link['title']} | {link['url']}" if link["url"] else str(link["title"])
 
 

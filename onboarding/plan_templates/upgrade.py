@@ -73,6 +73,16 @@ def version_for_new_plans() -> int:
     return newest.version if newest is not None else 0
 
 
+def chosen_version(newer: Sequence[PlanTemplate], wanted: str) -> PlanTemplate | None:
+    """The requested version, otherwise the version for new plans, otherwise the newest."""
+    for template in newer:
+        if str(template.version) == wanted:
+            return template
+    for_new_plans = version_for_new_plans()
+    of_new_plans = [template for template in newer if template.version == for_new_plans]
+    return next(iter([*of_new_plans, *newer]), None)
+
+
 def preview(plan: Plan, target: PlanTemplate) -> PlanChange:
     """The changes of an upgrade. Stores nothing."""
     tasks = list(Task.objects.filter(plan=plan).select_related("phase"))

@@ -13,6 +13,7 @@ from checks.models import VERDICT_CHOICES
 from onboarding.models import Responsibility, Task, TaskStatus
 from onboarding.plans.current_state import SubjectStatus
 from onboarding.plans.domain_progress import TaskProgress
+from onboarding.plans.forms.dates import DAY_ERRORS
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import DomainRow, TaskRow
 from onboarding.plans.transitions import TRANSITIONS, Transition
@@ -315,3 +316,35 @@ class BulkResultSerializer(ResourceSerializer):
 
 class BulkResultsSerializer(ResourceSerializer):
     results = BulkResultSerializer(many=True, read_only=True)
+
+
+class CustomTaskChangeInput(InputSerializer):
+    """A missing value remains unchanged."""
+
+    phase = serializers.CharField(
+        required=False, max_length=200, help_text="The key of a phase of the plan."
+    )
+    title = serializers.CharField(required=False, max_length=200)
+    instructions = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    responsibility = serializers.ChoiceField(required=False, choices=Responsibility.choices)
+    due_on = serializers.DateField(
+        required=False, allow_null=True, error_messages=DAY_ERRORS, help_text="Null: no due date."
+    )
+    is_per_domain = serializers.BooleanField(
+        required=False, help_text="The task is done for each domain that sends or receives mail."
+    )
+    is_optional = serializers.BooleanField(required=False)
+
+
+class CustomTaskInput(CustomTaskChangeInput):
+    phase = serializers.CharField(max_length=200, help_text="The key of a phase of the plan.")
+    title = serializers.CharField(max_length=200)
+    responsibility = serializers.ChoiceField(choices=Responsibility.choices)
+
+
+class ReminderInput(InputSerializer):
+    """No field: the body is empty or an empty object."""
+
+
+class ReminderSerializer(ResourceSerializer):
+    recipients = PersonSerializer(many=True, read_only=True)

@@ -17,7 +17,9 @@ from onboarding.plans import evaluation, reminders, services
 from onboarding.plans.proof import checks_of_kinds
 from tenants import outbox
 from tenants.email import Email, render_email
-from tenants.models import OutboxMessage
+from tenants.models import OutboxMessage, User
+
+REMIND_LIMIT = ("task-remind", "120/h")
 
 
 @shared_task(name="onboarding.expire_accepted_risks", ignore_result=True)
@@ -84,6 +86,14 @@ def queue_reminders(unsent: Iterable[Reminder]) -> None:
             payload={"reminder": reminder.public_id},
             public_id=reminder.public_id,
         )
+
+
+def remind_now(task: Task, *, by: User, site_url: str) -> list[Reminder]:
+    """Remind the side that the task waits for. Raises OnboardingError without a recipient."""
+    with transaction.atomic():
+        made = reminders.create_reminders(task.plan, [task], by=by, site_url=site_url)
+        queue_reminders(made)
+    return made
 
 
 def _compose(message: OutboxMessage) -> Email | None:

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db import transaction
 
-from tests.api import people_examples
+from tests.api import people_examples, plan_examples
 from tests.api.clients import ApiClient
 
 PREFIX = "/api/v1"
@@ -97,7 +97,8 @@ def body_of(method: str, path: str) -> Any:
     """The example body of a write; None where it has none."""
     short = path.removeprefix(PREFIX).removeprefix("/tenants/{public_id}/")
     name = f"{method} {short}"
-    return BODIES.get(name, people_examples.BODIES.get(name, uploads_of(method, path)))
+    others = {**people_examples.BODIES, **plan_examples.BODIES}
+    return BODIES.get(name, others.get(name, uploads_of(method, path)))
 
 
 def uploads_of(method: str, path: str) -> Any:
@@ -148,7 +149,7 @@ def record(
         found[f"{method} {path}"] = example
     for name, response in people_examples.RESPONSES.items():
         found[name].setdefault("response", response)
-    for name, similar in SAME_RESPONSE.items():
+    for name, similar in {**SAME_RESPONSE, **plan_examples.SAME_RESPONSE}.items():
         found[name].setdefault("response", found[similar]["response"])
     return found
 

@@ -17,7 +17,7 @@ from drf_spectacular.validation import validate_schema
 from tenants.models import Tenant, User
 from tenants.rest.schema import EXAMPLES, SCHEMA
 from tests.access_matrix import create_one_of_each
-from tests.api import people_examples
+from tests.api import people_examples, plan_examples
 from tests.api.clients import ApiClient, client_for
 from tests.api.examples import operations, record, send
 from tests.factories import MakeTenant
@@ -37,6 +37,7 @@ REFUSED = {
     "delete /api/v1/tenants/{public_id}/tasks/{task_id}/comments/{comment_id}/": 422,
     "delete /api/v1/tenants/{public_id}/domains/{domain_id}/": 422,
     **people_examples.REFUSED,
+    **plan_examples.REFUSED,
 }
 
 

@@ -15,7 +15,9 @@ from checks.models import Check
 from checks.preflight import run_preflight
 from checks.queries import checks_of
 from onboarding.cutovers.dry_run import (
+    DRY_RUN_LIMIT,
     DryRunResult,
+    UnusableRecords,
     evaluate_tasks,
     parse_records,
     save_dry_run,
@@ -23,7 +25,7 @@ from onboarding.cutovers.dry_run import (
 )
 from onboarding.cutovers.forms import DryRunForm
 from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import DryRun
 from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require
@@ -35,7 +37,7 @@ _A_DAY = 24 * 3600
 
 
 @require(Permission.MANAGE_PLAN)
-@throttled("dry-run", "30/m")
+@throttled(*DRY_RUN_LIMIT)
 @require_http_methods(["GET", "POST"])
 def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
@@ -45,11 +47,8 @@ def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRe
     context = {"page": room.page, "cutover": room.cutover, "tab": "cutovers", "form": form}
     context["started"] = signing.dumps([cutover_id, started_at.isoformat()], salt=_SALT)
     if form.is_valid():
-        tried = _try(room, form.cleaned_data["records"], now=now)
-        if isinstance(tried, InvalidZoneText):
-            form.add_error("records", f"No dry run is possible: {tried.problem}.")
-        else:
-            run, then = tried
+        with errors_on_form(form):
+            run, then = evaluate_records(room, form.cleaned_data["records"], now=now)
             if "save" in request.POST:
                 return _save(request, room, run, form.cleaned_data["comment"], started_at, now)
             context |= {"room": then, "tasks": run.tasks, "sheets": change_sheets_of(then, ())}
@@ -88,15 +87,15 @@ def _proposed(room: CutoverRoom) -> str:
     return "\n".join(sheet.zone_text for sheet in change_sheets_of(room, ()) if sheet.records)
 
 
-def _try(
+def evaluate_records(
     room: CutoverRoom, records: str, *, now: datetime
-) -> tuple[DryRunResult, CutoverRoom] | InvalidZoneText:
-    domains = list(room.cutover.domains.all())
-    proposal = parse_records(records, domains)
+) -> tuple[DryRunResult, CutoverRoom]:
+    """The result of a dry run and its room. Stores nothing. Raises UnusableRecords."""
+    proposal = parse_records(records, list(room.cutover.domains.all()))
     if isinstance(proposal, InvalidZoneText):
-        return proposal
+        raise UnusableRecords(proposal.problem)
     if not proposal:
-        return InvalidZoneText("it has no MX, TXT or CNAME record")
+        raise UnusableRecords("it has no MX, TXT or CNAME record")
     results = run_preflight(_checks(room), proposal)
     plan_context = simulate_publication(room.page.plan_context, results)
     then = room_with(room.page, room.cutover, plan_context, now=now)

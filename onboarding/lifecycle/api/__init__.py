@@ -6,9 +6,11 @@ Entry points: `urlpatterns` and `tenant_urlpatterns`, which `onboarding.api_urls
 from __future__ import annotations
 
 from onboarding.lifecycle.api import (
+    closing,
     offboarding,
     people,
     proposals,
+    region_values,
     suggestions,
     tenant_imports,
     tenants,
@@ -25,4 +27,6 @@ tenant_urlpatterns = [
     *proposals.tenant_urlpatterns,
     *suggestions.tenant_urlpatterns,
     *offboarding.tenant_urlpatterns,
+    *region_values.tenant_urlpatterns,
+    *closing.tenant_urlpatterns,
 ]

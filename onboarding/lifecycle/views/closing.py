@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.lifecycle import closing, residual_risks
 from onboarding.lifecycle.forms.closing import ResidualRiskForm, SignOffForm
-from onboarding.lifecycle.tasks import queue_pack
-from onboarding.models import AcceptedResidualRisk, ClosingPack
+from onboarding.lifecycle.tasks import queue_requested_packs
+from onboarding.models import AcceptedResidualRisk
 from onboarding.plans.closing_facts import acceptances_of, obligations_of
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.rows import TaskRow
@@ -67,7 +67,7 @@ def _names(form: ResidualRiskForm, risk: ResidualRisk) -> bool:
     return (form.data.get("kind"), form.data.get("subject")) == (risk.kind.value, risk.subject)
 
 
-def _load(request: HttpRequest, public_id: str) -> ClosingPage:
+def load_closing(request: HttpRequest, public_id: str) -> ClosingPage:
     """The closing page; 404 for a plan whose template has no closing task."""
     page = load_page(request, public_id)
     row = next((each for each in page.rows if each.is_closure), None)
@@ -107,7 +107,7 @@ def _show(
 @require(Permission.VIEW)
 @require_GET
 def closing_show(request: HttpRequest, public_id: str) -> HttpResponse:
-    return _show(request, _load(request, public_id))
+    return _show(request, load_closing(request, public_id))
 
 
 @require(Permission.CONFIRM)
@@ -116,7 +116,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
     """Sign off for one side. The form is on the closing page."""
     if request.method == "GET":
         return redirect("onboarding:closing", public_id=public_id)
-    shown = _load(request, public_id)
+    shown = load_closing(request, public_id)
     tenant, task = shown.page.tenant, shown.row.task
     form = SignOffForm(request.POST)
     if form.is_valid():
@@ -131,8 +131,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
             tenant.refresh_from_db()
             if tenant.completed_at is None:
                 return back_to_plan(request, tenant, task)
-            for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
-                queue_pack(pack)
+            queue_requested_packs(tenant)
             messages.success(request, COMPLETED_MESSAGE)
             return redirect("onboarding:monitoring", public_id=public_id)
     return _show(request, shown, sign_off_form=form)
@@ -156,7 +155,7 @@ def risk_accept(request: HttpRequest, public_id: str) -> HttpResponse:
             )
             return redirect("onboarding:closing", public_id=public_id)
         form.add_error("reason", str(attempt.error))
-    shown = _load(request, public_id)
+    shown = load_closing(request, public_id)
     if not any(card.form is form for card in shown.cards(form)):
         # The risk is over, or another consultant has accepted it.
         messages.error(request, str(form.errors["reason"][0]))

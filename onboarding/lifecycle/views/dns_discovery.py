@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
@@ -15,13 +14,11 @@ from checks.queries import discoveries_of
 from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import profile_suggestions
 from onboarding.lifecycle.profile_suggestions import Suggestion
-from onboarding.lifecycle.tasks import queue_dns_scan
+from onboarding.lifecycle.tenants import DNS_SCAN_LIMIT, request_dns_scan
 from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
-from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
-from tenants.services import write_activity
 from tenants.throttle import throttled
 
 
@@ -33,19 +30,11 @@ def _to_profile(public_id: str) -> HttpResponse:
 
 @require(Permission.EDIT_PROFILE)
 @require_POST
-@throttled("dns-scan", "60/h")
+@throttled(*DNS_SCAN_LIMIT)
 def scan_dns(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     domain = get_object_or_404(tenant.domains, public_id=domain_id)
-    with transaction.atomic():
-        queue_dns_scan([domain])
-        write_activity(
-            tenant,
-            ActivityName.CHECK_REQUESTED,
-            by=current_user(request),
-            subject=f"the DNS of {domain}",
-        )
-        tenant.plan.touch()
+    request_dns_scan(tenant, domain, by=current_user(request))
     return _to_profile(public_id)
 
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from checks.tasks import run_now
 from onboarding.error_responses import errors_on_form
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.domain_removal import RemovalEffect
@@ -132,12 +130,7 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
     form = RegionValuesForm(request.POST, tenant=tenant)
     if not form.is_valid():
         return _show_profile(request, public_id, region_form=form)
-    before = {"region_overrides": tenant.region_overrides}
-    with transaction.atomic():
-        tenant.region_overrides = form.cleaned_data["overrides"]
-        tenant.save(update_fields=["region_overrides"])
-        tenants.record_profile_change(tenant, before=before, by=current_user(request))
-        run_now(tenant.checks.filter(settled_verdict=""))
+    tenants.save_region_values(tenant, form.cleaned_data["overrides"], by=current_user(request))
     messages.success(request, "Saved. Checks now expect these values.")
     return redirect("onboarding:profile-edit", public_id=public_id)
 

@@ -15,71 +15,12 @@ from onboarding.models import TemplateDraft
 from onboarding.plan_templates import draft_content, drafts
 from onboarding.plan_templates.content import Content
 from onboarding.plan_templates.draft_content import DraftTask
-from onboarding.plan_templates.forms import (
-    ConditionFields,
-    PhaseForm,
-    SourceForm,
-    TemplateTaskForm,
-    initial_of,
-)
+from onboarding.plan_templates.forms import PhaseForm, SourceForm
+from onboarding.plan_templates.task_forms import TaskForms
 from onboarding.plan_templates.views.versions import no_draft
 from onboarding.plans.tenant_page import current_user
 from tenants.access import require
 from tenants.permissions import Permission
-
-
-class _TaskPage:
-    """The form of a task with its two conditions, based on the current draft."""
-
-    def __init__(self, request: HttpRequest, draft: TemplateDraft, found: DraftTask | None) -> None:
-        self.draft, self.found = draft, found
-        content, products = draft.content, dict(draft.content["products"])
-        entry = found.entry if found else {}
-        phase = found.phase["key"] if found else request.GET.get("phase", "")
-        data = request.POST if request.method == "POST" else None
-        initial = initial_of(entry, phase) | {"expected": self.mark}
-        if found is None:
-            initial |= {"responsibility": "both", "stated": True}
-        self.form = TemplateTaskForm(data, initial=initial, content=content, key=self.key)
-        self.applies = ConditionFields(data, "applies", entry.get("applies_when"), products)
-        self.required = ConditionFields(data, "required", entry.get("required_when"), products)
-
-    @property
-    def key(self) -> str:
-        return self.found.key if self.found else ""
-
-    @property
-    def mark(self) -> str:
-        return drafts.fingerprint(self.found.entry, self.found.phase["key"]) if self.found else ""
-
-    def is_valid(self) -> bool:
-        parts = (self.form, self.applies, self.required)
-        valid = False not in [part.is_valid() for part in parts]
-        if valid:
-            self._compare()
-        return valid and not self.form.errors
-
-    def _compare(self) -> None:
-        """Validate the conditions together with the other fields."""
-        if self.applies.as_data() and not self.form.cleaned_data["otherwise"]:
-            self.form.add_error(
-                "otherwise", "Enter the reason that a plan shows if it does not apply."
-            )
-        if not self.applies.as_data() and self.form.cleaned_data.get("otherwise"):
-            self.form.add_error(
-                "otherwise", "The task always applies, so the reason is never shown."
-            )
-        if self.required.as_data() and not self.form.cleaned_data["optional"]:
-            self.form.add_error(
-                "optional", "Only an optional task can be required for some tenants."
-            )
-
-    def entry(self) -> Content:
-        conditions = {
-            "applies_when": self.applies.as_data(),
-            "required_when": self.required.as_data(),
-        }
-        return self.form.entry() | {name: value for name, value in conditions.items() if value}
 
 
 @require(Permission.EDIT_TEMPLATES)
@@ -103,7 +44,8 @@ def task_edit(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _edit_task(request: HttpRequest, draft: TemplateDraft, found: DraftTask | None) -> HttpResponse:
-    page = _TaskPage(request, draft, found)
+    data = request.POST if request.method == "POST" else None
+    page = TaskForms(draft, found, data, phase=request.GET.get("phase", ""))
     if request.method == "POST" and page.is_valid():
         key = _save_task(request, page)
         if key:
@@ -113,7 +55,7 @@ def _edit_task(request: HttpRequest, draft: TemplateDraft, found: DraftTask | No
     return render(request, "plan_templates/task_edit.html", context, status=status)
 
 
-def _save_task(request: HttpRequest, page: _TaskPage) -> str:
+def _save_task(request: HttpRequest, page: TaskForms) -> str:
     """The key of the saved task; empty if the form has errors."""
     form = page.form
     with errors_on_form(form) as attempt:

@@ -22,13 +22,13 @@ def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
     plan = Plan.objects.select_related("template", "tenant").get(tenant=tenant)
     newer = upgrade.newer_versions(plan)
     wanted = request.POST.get("to") or request.GET.get("to", "")
-    target = _chosen(newer, wanted)
+    target = upgrade.chosen_version(newer, wanted)
     if request.method == "POST" and target is not None:
         if _move(request, plan, target):
             return redirect("onboarding:plan-show", public_id=public_id)
         plan = Plan.objects.select_related("template", "tenant").get(tenant=tenant)
         newer = upgrade.newer_versions(plan)
-        target = _chosen(newer, wanted)
+        target = upgrade.chosen_version(newer, wanted)
     change = upgrade.preview(plan, target) if target is not None else None
     context = {
         "tenant": tenant,
@@ -39,16 +39,6 @@ def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "plan_templates/plan_upgrade.html", context, status=status)
-
-
-def _chosen(newer: list[PlanTemplate], wanted: str) -> PlanTemplate | None:
-    """The requested version, otherwise the version for new plans, otherwise the newest."""
-    for template in newer:
-        if str(template.version) == wanted:
-            return template
-    for_new_plans = upgrade.version_for_new_plans()
-    of_new_plans = [template for template in newer if template.version == for_new_plans]
-    return next(iter([*of_new_plans, *newer]), None)
 
 
 def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:

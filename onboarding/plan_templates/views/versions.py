@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.error_responses import errors_as_message, errors_on_form
-from onboarding.errors import OnboardingError
 from onboarding.models import PlanTemplate, TemplateDraft
 from onboarding.plan_templates import drafts
 from onboarding.plan_templates.diff import diff, losses
@@ -73,11 +72,9 @@ def draft_show(request: HttpRequest) -> HttpResponse:
 @require(Permission.EDIT_TEMPLATES)
 @require_POST
 def draft_create(request: HttpRequest) -> HttpResponse:
-    base = _chosen(request.POST.get("version", "")) or newest_template()
+    base = _chosen(request.POST.get("version", ""))
     with errors_as_message(request):
-        if base is None:
-            raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
-        drafts.create_draft(base, by=current_user(request))
+        drafts.start_draft(base, by=current_user(request))
         return redirect("onboarding:template-draft")
     return redirect("onboarding:template-list")
 

@@ -17,7 +17,7 @@ _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 MAX_REMINDER_DAYS = 60
 
 
-_DAY = {
+DAY_ERRORS: dict[str, Any] = {
     "invalid": "Enter a day, such as 2026-12-31.",
     "required": "Enter a day, such as 2026-12-31.",
 }
@@ -86,7 +86,7 @@ class HolidayForm(forms.ModelForm[Holiday]):
         model = Holiday
         fields: ClassVar[list[str]] = ["day", "name"]
         widgets: ClassVar[dict[str, Any]] = {"day": forms.DateInput(attrs={"type": "date"})}
-        error_messages: ClassVar[dict[str, dict[str, str]]] = {"day": _DAY}
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {"day": DAY_ERRORS}
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -107,8 +107,8 @@ class FreezeForm(forms.ModelForm[Freeze]):
             "last_day": forms.DateInput(attrs={"type": "date"}),
         }
         error_messages: ClassVar[dict[str, dict[str, str]]] = {
-            "first_day": _DAY,
-            "last_day": _DAY,
+            "first_day": DAY_ERRORS,
+            "last_day": DAY_ERRORS,
             "reason": {"required": "Enter the reason for the freeze, such as the year-end close."},
         }
 
@@ -125,4 +125,6 @@ class FreezeForm(forms.ModelForm[Freeze]):
 class DueForm(forms.Form):
     """A due date; empty to return to the date of the template."""
 
-    due_on = forms.DateField(required=False, error_messages=_DAY, validators=[refuse_far_away])
+    due_on = forms.DateField(
+        required=False, error_messages=DAY_ERRORS, validators=[refuse_far_away]
+    )

@@ -15,24 +15,21 @@ from django.views.decorators.http import require_GET, require_POST
 from onboarding.cutovers import freezes
 from onboarding.cutovers.freezes import freezes_for
 from onboarding.error_responses import errors_as_message, errors_on_form
-from onboarding.models import Freeze, Holiday, Plan, WorkingTime
-from onboarding.plans import dates
+from onboarding.models import Freeze, Holiday, Plan
+from onboarding.plans import calendars, dates
 from onboarding.plans.assignment import assign_task, assignable
 from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
-from onboarding.plans.reminders import create_reminders
 from onboarding.plans.schedule import plan_schedule
 from onboarding.plans.services import side_of
-from onboarding.plans.tasks import queue_reminders
+from onboarding.plans.tasks import REMIND_LIMIT, queue_reminders, remind_now
 from onboarding.plans.tenant_page import current_user, load_page, show
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forecast_card import load_card
 from onboarding.portfolio.forms import BulkForm
 from tenants.access import require, tenant_or_404
-from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
-from tenants.services import write_activity
 from tenants.throttle import throttled
 from tenants.tokens import site_url
 
@@ -46,14 +43,14 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
     page, now = load_page(request, public_id), timezone.now()
     tenant = page.tenant
-    working_time = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
     context = {
         "page": page,
         "tab": "schedule",
         "timing": plan_schedule(page.plan, page.rows, now=now),
         "card": None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now),
         "holidays": list(tenant.holidays.all()),
-        "working_time": forms.get("working_time") or WorkingTimeForm(instance=working_time),
+        "working_time": forms.get("working_time")
+        or WorkingTimeForm(instance=calendars.working_time_of(tenant)),
         "holiday": forms.get("holiday") or HolidayForm(),
         "freezes": list(freezes_for(tenant)),
         "freeze": forms.get("freeze") or FreezeForm(),
@@ -74,15 +71,10 @@ def _back(tenant: Tenant) -> HttpResponse:
 @require_POST
 def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    working_time = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
-    form = WorkingTimeForm(request.POST, instance=working_time)
+    form = WorkingTimeForm(request.POST, instance=calendars.working_time_of(tenant))
     if not form.is_valid():
         return _show(request, public_id, working_time=form)
-    with transaction.atomic():
-        form.save()
-        dates.update_due_dates(tenant.plan)
-        write_activity(tenant, ActivityName.WORKING_TIME_CHANGED, by=current_user(request))
-        tenant.plan.touch()
+    calendars.save_working_time(form.save(commit=False), by=current_user(request))
     return _back(tenant)
 
 
@@ -93,13 +85,7 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
     form = HolidayForm(request.POST, instance=Holiday(tenant=tenant))
     if not form.is_valid():
         return _show(request, public_id, holiday=form)
-    with transaction.atomic():
-        holiday = form.save()
-        dates.update_due_dates(tenant.plan)
-        write_activity(
-            tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(holiday)
-        )
-        tenant.plan.touch()
+    calendars.add_holiday(tenant, form.save(commit=False), by=current_user(request))
     return _back(tenant)
 
 
@@ -108,13 +94,7 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
 def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     holiday = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
-    with transaction.atomic():
-        holiday.delete()
-        dates.update_due_dates(tenant.plan)
-        write_activity(
-            tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(holiday)
-        )
-        tenant.plan.touch()
+    calendars.remove_holiday(tenant, holiday, by=current_user(request))
     return _back(tenant)
 
 
@@ -188,15 +168,12 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @require(Permission.CONFIRM)
 @require_POST
-@throttled("task-remind", "120/h")
+@throttled(*REMIND_LIMIT)
 def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     """Send a reminder to the waiting side, at most once a day."""
     tenant, task = load_task(request, public_id, task_id)
-    with errors_as_message(request), transaction.atomic():
-        made = create_reminders(
-            task.plan, [task], by=current_user(request), site_url=site_url(request)
-        )
-        queue_reminders(made)
+    with errors_as_message(request):
+        made = remind_now(task, by=current_user(request), site_url=site_url(request))
         names = ", ".join(reminder.recipient.name for reminder in made)
         messages.success(request, f"Gangway sends a reminder to {names}.")
     return back_to_plan(request, tenant, task)

@@ -13,13 +13,13 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from checks.queries import tested_routes
-from checks.submitted_messages import latest_messages
+from checks.submitted_messages import MESSAGE_LIMIT, latest_messages
 from onboarding.collaboration.uploads import was_too_large
+from onboarding.plans.forms.submitted_messages import MessageForm, states_platform
 from onboarding.plans.services import submit_test_message
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
-from onboarding.portfolio.forms import MessageForm
 from tenants.access import require
-from tenants.models import Host, Platform
+from tenants.models import Host
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 
@@ -55,11 +55,6 @@ def _routes(page: TenantPage) -> list[tuple[Host, datetime | None]]:
     return [(host, tested.get(host.name)) for host in hosts]
 
 
-def _is_hybrid(page: TenantPage, check: Check) -> bool:
-    """Whether the message can come from one of two platforms, which the person has to state."""
-    return page.tenant.platform == Platform.HYBRID and check.kind == CheckKind.MESSAGE
-
-
 @require(Permission.VIEW)
 @require_GET
 def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
@@ -68,20 +63,20 @@ def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse
         request,
         "portfolio/test_message_check.html",
         "test-message",
-        _context(page, check, MessageForm(is_hybrid=_is_hybrid(page, check))),
+        _context(page, check, MessageForm(is_hybrid=states_platform(page.tenant, check))),
     )
 
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("test-message", "60/h")
+@throttled(*MESSAGE_LIMIT)
 def message_submit(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     page, check = _load(request, public_id, check_id)
     form = MessageForm(
         request.POST,
         request.FILES,
         was_too_large=was_too_large(request),
-        is_hybrid=_is_hybrid(page, check),
+        is_hybrid=states_platform(page.tenant, check),
     )
     if not form.is_valid():
         context = _context(page, check, form)

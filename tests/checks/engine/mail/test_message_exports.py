@@ -16,7 +16,7 @@ from checks.engine.mail.message_parser import (
     parse_mailbox,
 )
 from checks.engine.outcomes import Verdict
-from onboarding.portfolio.forms import MessageForm
+from onboarding.plans.forms.submitted_messages import MessageForm
 from tests.checks.engine.mail.signed_messages import signed, written
 from tests.checks.engine.mail.test_message import run_check
 from tests.checks.engine.outcomes import codes, params

@@ -51,7 +51,9 @@ class CutoverFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
         fields: list[str] = []
 
 
-class _CutoversView(ApiView):
+class CutoversView(ApiView):
+    """The common part of the endpoints of cutovers."""
+
     tag = "Cutovers"
     serializer_class: type[ResourceSerializer] = CutoverSerializer
 
@@ -77,7 +79,7 @@ class _CutoversView(ApiView):
         return self.one(cutover, status=status, version=cutover)
 
 
-class CutoverListView(_CutoversView, ApiListView):
+class CutoverListView(CutoversView, ApiListView):
     permissions = {"GET": Permission.VIEW, "POST": Permission.MANAGE_PLAN}
     model = Cutover
     filterset_class = CutoverFilter
@@ -112,7 +114,7 @@ class CutoverListView(_CutoversView, ApiListView):
         return shared.page.plan_context.zone
 
 
-class CutoverView(_CutoversView):
+class CutoverView(CutoversView):
     permissions = {
         "GET": Permission.VIEW,
         "PATCH": Permission.MANAGE_PLAN,
@@ -166,7 +168,7 @@ class CutoverView(_CutoversView):
         return Response(status=204)
 
 
-class ReadinessView(_CutoversView):
+class ReadinessView(CutoversView):
     permissions = {"GET": Permission.VIEW}
     serializer_class = ReadinessSerializer
 
@@ -183,7 +185,7 @@ class ReadinessView(_CutoversView):
         )
 
 
-class DecisionView(_CutoversView):
+class DecisionView(CutoversView):
     permissions = {"GET": Permission.VIEW}
     serializer_class = DecisionSerializer
     outputs = {"GET": DecisionSerializer(many=True)}
@@ -194,7 +196,7 @@ class DecisionView(_CutoversView):
         return Response(self.get_serializer(rows, many=True).data)
 
 
-class TimelineView(_CutoversView):
+class TimelineView(CutoversView):
     permissions = {"GET": Permission.VIEW}
     serializer_class = TimelineEntrySerializer
     outputs = {"GET": TimelineEntrySerializer(many=True)}
@@ -207,7 +209,7 @@ class TimelineView(_CutoversView):
         return Response(self.get_serializer(entries, many=True).data)
 
 
-class WindowView(_CutoversView):
+class WindowView(CutoversView):
     permissions = {"POST": Permission.MANAGE_PLAN}
     inputs = {"POST": WindowInput}
     versioned = frozenset({"POST"})
@@ -225,7 +227,7 @@ class WindowView(_CutoversView):
         return self.answer()
 
 
-class ApproversView(_CutoversView):
+class ApproversView(CutoversView):
     permissions = {"POST": Permission.MANAGE_PLAN}
     inputs = {"POST": ApproversInput}
     versioned = frozenset({"POST"})
@@ -240,7 +242,7 @@ class ApproversView(_CutoversView):
         return self.answer()
 
 
-class CutoverVoteView(_CutoversView):
+class CutoverVoteView(CutoversView):
     permissions = {"POST": Permission.VOTE}
     inputs = {"POST": BallotInput}
     versioned = frozenset({"POST"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -18,17 +19,23 @@ from rest_framework.response import Response
 from checks.api import ChecksView, RunInput, RunRequestedSerializer
 from checks.models import KIND_CHOICES, VERDICT_CHOICES, Check
 from onboarding.error_responses import ServiceError, problem_of_forms, problem_response
-from onboarding.models import Phase, Responsibility, Task, TaskStatus
-from onboarding.plans import services
+from onboarding.models import Phase, Plan, Responsibility, Task, TaskStatus
+from onboarding.plans import custom_tasks, services
+from onboarding.plans.custom_tasks import CustomTaskContent
 from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
+from onboarding.plans.forms.custom_tasks import CustomTaskForm
 from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.queries import phases_of
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.serializers import (
     BulkInput,
     BulkResultsSerializer,
+    CustomTaskChangeInput,
+    CustomTaskInput,
     PhaseSerializer,
     PlanSerializer,
+    ReminderInput,
+    ReminderSerializer,
     TaskFieldSerializer,
     TaskFieldsInput,
     TaskSerializer,
@@ -40,6 +47,7 @@ from onboarding.plans.serializers import (
 )
 from onboarding.plans.task_actions import AVAILABLE, TaskRequest, apply, permission_for
 from onboarding.plans.task_checks import checks_of_task
+from onboarding.plans.tasks import REMIND_LIMIT, remind_now
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import check_permission
 from tenants.permissions import Permission
@@ -47,6 +55,7 @@ from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.versions import check_precondition
 from tenants.rest.views import ApiListView, ApiView, found_or_404
+from tenants.tokens import site_url
 
 
 class PlanView(ApiView):
@@ -150,13 +159,16 @@ class _TaskView(ApiView):
         """Read the plan again after a change."""
         self.__dict__.pop("page", None)
 
+    def require_task_version(self, task: Task) -> None:
+        row = self.row_of(task)
+        current = etag_of_task(row.task, row.context.progress)
+        check_precondition(self.request, current, lambda: self.represent(task))
+
     def make_transition(self, task: Task, key: str, values: Mapping[str, Any], etag: str) -> None:
         """Make one transition of a task at this version. Raises the errors of the API."""
         check_permission(self.http_request, permission_for(key), self.tenant.public_id)
-        row = self.row_of(task)
-        current = etag_of_task(row.task, row.context.progress)
         self.request.META["HTTP_IF_MATCH"] = etag
-        check_precondition(self.request, current, lambda: self.represent(task))
+        self.require_task_version(task)
         actor = services.actor_of(self.access.role, self.user, is_closed=self.tenant.is_closed)
         apply(TaskRequest(self.tenant, task, self.user, actor, values), key)
         self.forget_page()
@@ -169,9 +181,11 @@ class _TaskView(ApiView):
 
 
 class TenantTaskListView(_TaskView, ApiListView):
-    permissions = {"GET": Permission.VIEW}
+    permissions = {"GET": Permission.VIEW, "POST": Permission.MANAGE_PLAN}
     model = Task
     filterset_class = TaskFilter
+    inputs = {"POST": CustomTaskInput}
+    statuses = {"POST": 201}
     ordering = ("position",)
     ordering_fields = ("position", "status_changed_at", "title", "status")
 
@@ -179,13 +193,58 @@ class TenantTaskListView(_TaskView, ApiListView):
         """The tasks of a tenant in the order of its plan, as the reader's plan page shows them."""
         return self.listed(Task.objects.filter(plan=self.tenant.plan))
 
+    def post(self, request: Request, public_id: str) -> Response:
+        """Add a custom task at the end of its phase."""
+        content = custom_task_content(self.validated(CustomTaskInput), self.tenant.plan)
+        made = custom_tasks.add_task(self.tenant.plan, content, by=self.user)
+        return self.with_etag(self.load_task(made.public_id), status=201)
+
 
 class TaskView(_TaskView):
-    permissions = {"GET": Permission.VIEW}
+    permissions = {
+        "GET": Permission.VIEW,
+        "PATCH": Permission.MANAGE_PLAN,
+        "DELETE": Permission.MANAGE_PLAN,
+    }
+    inputs = {"PATCH": CustomTaskChangeInput}
+    statuses = {"DELETE": 204}
+    versioned = frozenset({"PATCH", "DELETE"})
 
     def get(self, request: Request, public_id: str, task_id: str) -> Response:
         """One task, with its ETag."""
         return self.with_etag(self.load_task(task_id))
+
+    def patch(self, request: Request, public_id: str, task_id: str) -> Response:
+        """Change a custom task. A task of the plan template changes with its template."""
+        task = self.load_task(task_id)
+        self.require_task_version(task)
+        values, stored = self.validated(CustomTaskChangeInput), custom_tasks.content_of(task)
+        content = custom_task_content(asdict(stored) | values, task.plan)
+        custom_tasks.change_task(task, content, expected=stored.fingerprint, by=self.user)
+        self.forget_page()
+        return self.with_etag(self.load_task(task_id))
+
+    def delete(self, request: Request, public_id: str, task_id: str) -> Response:
+        """Remove a custom task without confirmations, comments and files."""
+        task = self.load_task(task_id)
+        self.require_task_version(task)
+        custom_tasks.remove_task(task, by=self.user)
+        return Response(status=204)
+
+
+class TaskRemindView(_TaskView):
+    permissions = {"POST": Permission.CONFIRM}
+    serializer_class = ReminderSerializer
+    inputs = {"POST": ReminderInput}
+    limits = {"POST": REMIND_LIMIT}
+
+    def post(self, request: Request, public_id: str, task_id: str) -> Response:
+        """Remind the side that the task waits for, at most once a day."""
+        task = self.load_task(task_id)
+        self.validated(ReminderInput)
+        made = remind_now(task, by=self.user, site_url=site_url(self.http_request))
+        reminder = {"recipients": [each.recipient for each in made]}
+        return Response(self.get_serializer(reminder).data)
 
 
 class TaskFieldsView(_TaskView):
@@ -300,6 +359,14 @@ class BulkTransitionView(_TaskView):
             return {"task": task_id, "status": refused.status_code, "result": refused.data}
 
 
+def custom_task_content(values: Mapping[str, Any], plan: Plan) -> CustomTaskContent:
+    """The content of a custom task, by the form of the page."""
+    form = CustomTaskForm(values, plan=plan)
+    if not form.is_valid():
+        raise problem_of_forms(form)
+    return form.content()
+
+
 urlpatterns = [
     path("tasks/", TaskListView.as_view(), name="tasks"),
 ]
@@ -312,6 +379,7 @@ tenant_urlpatterns = [
     path("tasks/transitions/", BulkTransitionView.as_view(), name="tasks-transitions"),
     path(f"{_TASK}/", TaskView.as_view(), name="task"),
     path(f"{_TASK}/fields/", TaskFieldsView.as_view(), name="task-fields"),
+    path(f"{_TASK}/remind/", TaskRemindView.as_view(), name="task-remind"),
     path(f"{_TASK}/run/", TaskRunView.as_view(), name="task-run"),
     path(f"{_TASK}/transitions/", TransitionListView.as_view(), name="transitions"),
     path(f"{_TASK}/transitions/<str:transition>/", TransitionView.as_view(), name="transition"),
