@@ -190,6 +190,15 @@ def test_worst_record_is_explained() -> None:
     assert (outcome.verdict, outcome.evidence["record"]) == (Verdict.FAIL, bad)
 
 
+def test_each_server_without_record_is_judged() -> None:
+    texts = ("because", "v=spf1; -all")
+    zones = {f"ns{n}.test": f'example.test TXT "{text}"' for n, text in enumerate(texts)}
+
+    outcome = inspect(ZoneLookup(MIMECAST, servers=zones))
+
+    assert {"spf.none", "spf.almost"} <= set(codes(outcome))
+
+
 def test_silent_servers_have_no_record() -> None:
     failed = LookupFailure("timeout")
 
