@@ -398,7 +398,7 @@ async def _points_back(check: _Check, name: str) -> bool:
 
 
 def _is_within(name: str, domain: str) -> bool:
-    name, domain = name.lower().removesuffix("."), domain.lower().removesuffix(".")
+    name, domain = name.lower().removesuffix("."), domain.lower()
     return name == domain or name.endswith("." + domain)
 
 

@@ -204,7 +204,9 @@ REVERSE = "1.2.0.192.in-addr.arpa"
 NAMED = f"""
 {REVERSE} PTR other.example
 {REVERSE} PTR forged.one.test
+{REVERSE} PTR x.mail.one.test.
 {REVERSE} PTR Mail.One.test
+x.mail.one.test A 192.0.2.1
 other.example A 192.0.2.1
 forged.one.test A 192.0.2.99
 mail.one.test A 192.0.2.7
@@ -218,6 +220,7 @@ mail.one.test A 192.0.2.1
         ("ptr -all", PASS),
         ("ptr:one.test -all", PASS),
         ("ptr:mail.one.test -all", PASS),
+        ("ptr:x.mail.one.test -all", PASS),
         ("ptr:EXAMPLE.test -all", FAIL),
         ("ptr:other.example -all", PASS),
         # Its address is another one.
@@ -234,7 +237,7 @@ def test_ptr_names_are_validated(record: str, expected: SpfResult) -> None:
     ("domain", "name"),
     [
         ("mail.one.test", "Mail.One.test"),
-        ("one.test", "Mail.One.test"),
+        ("one.test", "x.mail.one.test."),
         ("elsewhere.test", "other.example"),
     ],
 )

@@ -130,6 +130,7 @@ def test_totals_of_a_branch() -> None:
     assert (tree.void_lookups, branch.void_lookups, end.void_lookups) == (2, 2, 0)
     assert tree.included == ["x.test", "y.test"]
     assert (tree.has_pass_all, branch.has_pass_all, end.has_pass_all) == (True, True, False)
+    assert not tree_of("ip4:9.0.0.0/8 ?all").has_pass_all
     nets = [ip_network(f"{n}.0.0.0/8") for n in (9, 10, 11, 12)]
     assert (tree.all_networks, tree.listed_networks) == (nets, [nets[0], nets[1], nets[3]])
     assert tree.ranges == [(4, n << 24, (n << 24) + 2**24 - 1) for n in (9, 10, 11, 12)]

@@ -211,3 +211,14 @@ def test_findings_of_passing_record(record: str, extra: str, verdict: str, expec
     outcome = run_check(record, extra)
 
     assert (outcome.verdict, code_params(outcome.findings)) == (verdict, expected)
+
+
+def test_first_unanswered_network_is_named() -> None:
+    zone = "91.220.42.0.x.test TROUBLE servfail\n195.130.217.0.x.test TROUBLE timeout\n"
+
+    outcome = run_check("v=spf1 exists:%{i}.x.test -all", zone)
+
+    assert (outcome.verdict, code_params(outcome.findings)) == (
+        "unknown",
+        [("spf.temperror", {"detail": "91.220.42.0.x.test: servfail"})],
+    )
