@@ -217,9 +217,7 @@ def _wanted(role: str, address: Route, place: str, method: str) -> str:
         return refused
     if not is_answered:
         return "405"
-    # An import of tenants belongs to the person who uploaded it.
-    is_of_another = place == "mixed" or "tenant_import_id" in address.params
-    return "404" if is_of_another else "in"
+    return "404" if place == "mixed" else "in"
 
 
 def _wanted_with_link(role: str, address: Route, place: str) -> str:

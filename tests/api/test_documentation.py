@@ -101,6 +101,8 @@ def test_endpoint_has_the_permission_of_its_action() -> None:
         for each in re.findall(r"`([^`]+)`", cell)
         for method, name in [each.split()]
         if name not in ("api:transition", "api:tasks-transitions")
+        # The desk sends the reminders of several tenants, the endpoint those of one task.
+        and action != "onboarding:desk-remind"
         and methods[name][method] != methods[action]["POST"]
     }
 
