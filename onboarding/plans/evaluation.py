@@ -13,7 +13,8 @@ from typing import Self, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from checks.models import Check
+from checks.engine.outcomes import Verdict
+from checks.models import Check, Observation
 from checks.queries import checks_of
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plans import timed_tasks
@@ -161,10 +162,25 @@ def evaluate(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
     return _verify_or_regress(task, evidence, tenant) or is_changed
 
 
+def _never_had_policy(evidence: TaskEvidence) -> bool:
+    """Return whether no domain publishes an MTA-STS policy, and Gangway has never seen one.
+
+    Senders apply a policy that was removed until its `max_age` ends (RFC 8461 section 3.2). Then a
+    person must confirm the task.
+    """
+    if not evidence.has_no_policy:
+        return False
+    checks = [subject.check for subject in evidence.subjects if subject.check is not None]
+    published = Observation.objects.filter(
+        check_asked__in=checks, verdict__in=[Verdict.PASS, Verdict.WARN, Verdict.FAIL]
+    )
+    return not published.exists()
+
+
 def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
     """By conditional update: of two workers, one changes the task and writes the activity line."""
     now = timezone.now()
-    if evidence.is_verified and task.verified_at is None:
+    if task.verified_at is None and (evidence.is_verified or _never_had_policy(evidence)):
         action, status, subjects = (
             ActivityName.TASK_VERIFIED,
             TaskStatus.VERIFIED,

@@ -38,6 +38,7 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 # The kind of a check, its domain and its host.
 SubjectKey = tuple[str, int | None, int | None]
 
+_NO_POLICY = "mta-sts.none"
 # Findings on a received message that are a fault at any time.
 _NEVER_RIGHT = {"delivery-message.other-region"}
 
@@ -159,6 +160,14 @@ class ProofSubject:
         return not self.is_unverified_text and self.settled is not None and self.settled.is_passing
 
     @property
+    def has_no_policy(self) -> bool:
+        """Whether the domain publishes no MTA-STS policy, also none with an error in its record."""
+        if self.kind is not CheckKind.MTA_STS or self.settled is not Verdict.NOT_APPLICABLE:
+            return False
+        latest = self.check.latest if self.check is not None else None
+        return latest is not None and [each["code"] for each in latest.findings] == [_NO_POLICY]
+
+    @property
     def is_unverifiable(self) -> bool:
         if self.is_unverified_text:
             return self.settled is not Verdict.FAIL
@@ -189,6 +198,11 @@ class TaskEvidence:
             if s.settled is not Verdict.NOT_APPLICABLE and not s.is_unverified_text
         ]
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
+
+    @property
+    def has_no_policy(self) -> bool:
+        """Whether there is nothing to change, because no domain publishes an MTA-STS policy."""
+        return bool(self.subjects) and all(s.has_no_policy for s in self.subjects)
 
     @cached_property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:

@@ -259,3 +259,66 @@ def test_evidence_of_given_kinds(make_tenant: MakeTenant) -> None:
         (CheckKind.DMARC, "one.test"),
         (CheckKind.DMARC, "two.test"),
     ]
+
+
+# --- No MTA-STS policy
+
+
+def check_policy(
+    run_check: RunCheck, tenant: Tenant, *runs: tuple[Verdict, str], start: int = 0
+) -> None:
+    """Run the check twice with each answer, so that each settles."""
+    for number, (verdict, code) in enumerate(runs):
+        for repeat in range(3):
+            minutes = start + 60 * number + 15 * repeat
+            run_check(tenant, CheckKind.MTA_STS, verdict, minutes=minutes, code=code)
+
+
+NONE = (Verdict.NOT_APPLICABLE, "mta-sts.none")
+
+
+@pytest.mark.parametrize(
+    ("runs", "status"),
+    [
+        ([NONE], "verified"),
+        ([(Verdict.UNKNOWN, "dns.server-silent"), NONE], "verified"),
+        # Senders apply the removed policy until its max_age ends.
+        ([(Verdict.FAIL, "mta-sts.not-permitted"), NONE], "todo"),
+        # The record was meant as a policy.
+        ([(Verdict.NOT_APPLICABLE, "mta-sts.almost")], "todo"),
+        ([NONE, (Verdict.FAIL, "mta-sts.not-permitted")], "regressed"),
+    ],
+)
+def test_absent_policy_needs_no_confirmation(
+    tenant: Tenant, run_check: RunCheck, runs: list[tuple[Verdict, str]], status: str
+) -> None:
+    check_policy(run_check, tenant, *runs)
+
+    task = task_of(tenant, "mta-sts-policy")
+    assert task.status == status
+    assert task.client_confirmed_at is None
+
+
+def test_every_domain_must_have_no_policy(make_tenant: MakeTenant, run_check: RunCheck) -> None:
+    tenant = make_tenant("Two", domains=(("one.test", "primary"), ("two.test", "secondary")))
+    for minutes in (0, 15, 30):
+        run_check(
+            tenant,
+            CheckKind.MTA_STS,
+            Verdict.NOT_APPLICABLE,
+            subject="one.test",
+            minutes=minutes,
+            code="mta-sts.none",
+        )
+    assert task_of(tenant, "mta-sts-policy").status == "todo"
+
+    for minutes in (40, 55, 70):
+        run_check(
+            tenant,
+            CheckKind.MTA_STS,
+            Verdict.NOT_APPLICABLE,
+            subject="two.test",
+            minutes=minutes,
+            code="mta-sts.none",
+        )
+    assert task_of(tenant, "mta-sts-policy").status == "verified"
