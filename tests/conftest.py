@@ -43,6 +43,7 @@ pytest_plugins = [
     "tests.proposals",
     "tests.readable_findings",
     "tests.scheduling",
+    "tests.slow_tests",
     "tests.scenarios.fixtures",
 ]
 

@@ -167,7 +167,7 @@ def test_page_and_api_have_equal_effects(sample: Sample) -> None:
     assert wrong == {}
 
 
-@pytest.mark.interop
+@pytest.mark.slow
 @pytest.mark.skipif(
     connection.vendor != "postgresql", reason="SQLite has no row locks: set DATABASE_URL"
 )

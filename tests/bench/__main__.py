@@ -42,6 +42,7 @@ PARTS = {
     "migration": Part("locks of the newest migrations"),
     "open_pages": Part("P10"),
     "latency": Part("P7"),
+    "start": Part("P13", needs_database=False),
     "feeds": Part("no bar: NOTIFY against Redis"),
 }
 

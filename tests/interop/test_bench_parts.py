@@ -20,7 +20,7 @@ pytestmark = pytest.mark.interop
 SMALL = ("recording", "storage", "memory", "together", "migration")
 # Measured in another test, or too long for CI.
 ELSEWHERE = {
-    *("engine", "pages", "search", "path", "growth"),
+    *("engine", "pages", "search", "path", "growth", "start"),
     *("api", "latency", "open_pages", "feeds"),
 }
 

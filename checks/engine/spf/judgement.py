@@ -193,7 +193,7 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         params = {"lookups": facts.tree.lookups, "limit": MAX_LOOKUPS}
         yield Finding("spf.lookups-near-limit", params)
     if any(result.is_dynamic for result in facts.results):
-        yield Finding("spf.sampled")
+        yield Finding("spf.sampled", {})
     for problem, detail in facts.tree.problems:
         # Mail from the region passes before this term. The client's other mail does not.
         if problem != "could-not-tell":
