@@ -110,7 +110,7 @@ _UNIT = ("consultant", "member", "outsider", "visitor")
     [pytest.param(r, marks=[] if r in _UNIT else [pytest.mark.slow]) for r in ROLES],
 )
 def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[str, str]]) -> None:
-    """The outsider uses GET and POST at every place, other users one method at one place.
+    """The outsider visits every place with GET or POST, other users one place with one method.
 
     Method and place differ between the roles, so that together they cover most methods of each URL
     at each place. The nightly test covers every method at every place for every role.
@@ -118,12 +118,20 @@ def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[s
     offset = ROLES.index(role)
 
     def sample(number: int, places: list[Place]) -> list[tuple[Place, str]]:
-        if role == "outsider":
-            return [(place, method) for place in places for method in METHODS[:2]]
         shift = offset + number
+        if role == "outsider":
+            return [(place, METHODS[(shift + n) % 2]) for n, place in enumerate(places)]
         return [(places[shift % len(places)], METHODS[shift % len(METHODS)])]
 
     assert _wrong_answers(role, tenant_ids, sample) == {}
+
+
+@pytest.mark.slow
+def test_outsider_reads_and_writes_nothing(tenant_ids: dict[str, dict[str, str]]) -> None:
+    def both(number: int, places: list[Place]) -> list[tuple[Place, str]]:
+        return [(place, method) for place in places for method in METHODS[:2]]
+
+    assert _wrong_answers("outsider", tenant_ids, both) == {}
 
 
 @pytest.mark.nightly
