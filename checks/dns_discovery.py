@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from django.conf import settings
-from django.utils import timezone
 
 from checks.engine import discovery
 from checks.engine.dns.network import Network
 from checks.engine.dns.network_lookup import NetworkLookup
 from checks.models import Discovery
 from checks.network_settings import network_from_settings
+from tenants import database_time
 from tenants.models import Domain
 
 
 def request_discovery(domain: Domain) -> Discovery:
     """Request a scan. Earlier results and dismissed suggestions remain until it is done."""
     asked, _ = Discovery.objects.update_or_create(
-        domain=domain, defaults={"requested_at": timezone.now()}
+        domain=domain, defaults={"requested_at": database_time.now()}
     )
     return asked
 
@@ -35,7 +35,7 @@ def run_discovery(discovery_id: int) -> bool:
     seen = {"found": found.as_data()} if found is not None else {}
     return bool(
         Discovery.objects.filter(pk=discovery_id).update(
-            checked_at=timezone.now(), has_failed=found is None, **seen
+            checked_at=database_time.now(), has_failed=found is None, **seen
         )
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks import reactions
 from checks.engine.outcomes import CheckKind
@@ -16,6 +15,7 @@ from onboarding.plans.evaluation import PlanContext, evaluate
 from onboarding.plans.proof import can_change
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants import database_time
 from tenants.models import Tenant
 
 
@@ -34,7 +34,7 @@ def apply_runs(tenant_id: int, check_ids: Sequence[int]) -> None:
     plan = Plan.objects.select_related("tenant").filter(tenant=tenant_id).first()
     if plan is not None:
         changed = [check for check in checks if check.unevaluated_since is not None]
-        now = timezone.now()
+        now = database_time.now()
         is_awaited = any(c.requested_until is not None and c.requested_until > now for c in checks)
         if changed or is_awaited:
             with transaction.atomic():

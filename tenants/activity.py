@@ -12,8 +12,8 @@ import secrets
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.activity_names import API_TOKEN, COMMITMENT, ERASABLE_PARAMS, ActivityName
 from tenants.models import ActivityChain, ActivityLine, ErasableAddress, Tenant, User
 from tenants.request_context import RequestOrigin, current_request_origin
@@ -61,7 +61,7 @@ def add_line(
             tenant=tenant,
             scope=scope,
             number=chain.length + 1,
-            at=timezone.now(),
+            at=database_time.now(),
             actor=by,
             action=action.value,
             params=params,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -28,7 +28,7 @@ class ApiToken(models.Model):
         Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -44,7 +44,7 @@ class ApiToken(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
+        return self.expires_at <= database_time.now()
 
     @property
     def is_usable(self) -> bool:
@@ -69,7 +69,7 @@ class IdempotentRequest(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     body = models.JSONField(null=True)
     headers = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    created_at = models.DateTimeField(default=database_time.now, editable=False, db_index=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import ApiToken, Tenant, User
@@ -64,7 +64,7 @@ def issue(
     Raises TenantError for a date outside the permitted time, a tenant that the owner cannot see,
     and too many tokens.
     """
-    now = timezone.now()
+    now = database_time.now()
     if not now < expires_at <= now + timedelta(days=MOST_DAYS):
         raise TenantError("Choose an expiry date in the future, within one year.")
     if tenant is not None and not tenants_for(owner).filter(pk=tenant.pk).exists():
@@ -93,7 +93,7 @@ def revoke(token: ApiToken, *, by: User) -> None:
     """Revoke the token from the next request. A second revocation changes nothing."""
     with transaction.atomic():
         changed = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
-            revoked_at=timezone.now(), revoked_by=by
+            revoked_at=database_time.now(), revoked_by=by
         )
         if changed:
             write_activity(

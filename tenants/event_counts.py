@@ -14,8 +14,8 @@ from typing import Any
 from django.core.signals import request_finished
 from django.db import DatabaseError, models
 from django.db.models import F
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.models import EventCount
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def store(**_: Any) -> None:
 
 
 def _increase(name: str, number: int) -> None:
-    now = timezone.now()
+    now = database_time.now()
     rows = EventCount.objects.filter(name=name)
     if not rows.update(number=F("number") + number, last_at=now):
         EventCount.objects.bulk_create([EventCount(name=name, last_at=now)], ignore_conflicts=True)

@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.models import ApiToken, Membership, Tenant, User
 from tenants.queries import tenants_for
 
@@ -128,7 +128,7 @@ class ApiTokenForm(forms.Form):
         field = self.fields["tenant"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = tenants_for(owner)
-        self.fields["expires_on"].initial = timezone.now().date() + timedelta(days=90)
+        self.fields["expires_on"].initial = database_time.now().date() + timedelta(days=90)
 
     @property
     def expires_at(self) -> datetime:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from tenants import database_time
 from tenants.activity_names import ActivityName
@@ -40,7 +39,11 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
             email=address,
             accepted_at=None,
             revoked_at=None,
-            defaults={"role": role, "invited_by": by, "expires_at": timezone.now() + VALID_FOR},
+            defaults={
+                "role": role,
+                "invited_by": by,
+                "expires_at": database_time.now() + VALID_FOR,
+            },
         )
         if not is_new:
             raise InvitationError(f"{address} is already invited. Send the e-mail again instead.")
@@ -70,7 +73,7 @@ def renew(invitation: Invitation, *, by: User) -> None:
     with transaction.atomic():
         _refuse_email_bomb(invitation.tenant, invitation.email, by=by)
         renewed = _pending(invitation).update(
-            token_hash=None, sent_at=None, expires_at=timezone.now() + VALID_FOR, invited_by=by
+            token_hash=None, sent_at=None, expires_at=database_time.now() + VALID_FOR, invited_by=by
         )
         if not renewed:
             raise InvitationError("This invitation is no longer pending. No e-mail was sent.")
@@ -81,7 +84,7 @@ def renew(invitation: Invitation, *, by: User) -> None:
 
 def revoke(invitation: Invitation, *, by: User) -> None:
     with transaction.atomic():
-        if not _pending(invitation).update(revoked_at=timezone.now()):
+        if not _pending(invitation).update(revoked_at=database_time.now()):
             raise InvitationError("This invitation is no longer pending. Nothing was changed.")
         write_activity(
             invitation.tenant, ActivityName.INVITATION_REVOKED, by=by, email=invitation.email
@@ -137,7 +140,7 @@ def accept(invitation: Invitation, *, by: User) -> Membership:
     """Accept the invitation once. The second of two concurrent calls raises InvitationError."""
     if by.email.lower() != invitation.email:
         raise InvitationError(f"This invitation is for {invitation.email}.")
-    now = timezone.now()
+    now = database_time.now()
     with transaction.atomic():
         # A demotion of the inviter waits for the lock, or is seen here.
         Tenant.objects.select_for_update(no_key=True).get(pk=invitation.tenant_id)

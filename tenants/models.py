@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from tenants import database_time
 from tenants.activity_names import API_TOKEN, current_name, current_params, is_commitment
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
@@ -54,7 +54,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     # Part of the session hash: an increase ends all sessions of this person.
     session_version = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
 
     objects = UserManager()
 
@@ -138,7 +138,7 @@ class Tenant(models.Model):
     # monitoring, if the implementation was completed. Otherwise they are deactivated.
     closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]
@@ -216,7 +216,7 @@ class Invitation(models.Model):
     token_hash = models.CharField(  # noqa: DJ001 - unique, and several may be unsent
         max_length=64, unique=True, null=True, editable=False
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -243,7 +243,7 @@ class Invitation(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
+        return self.expires_at <= database_time.now()
 
 
 class ActiveManager(models.Manager[_Subject]):
@@ -282,7 +282,7 @@ class Domain(models.Model):
     # The MX TTL before the first check, as a person remembers it. Without a value Gangway assumes
     # one day.
     original_mx_ttl_seconds = models.PositiveIntegerField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     # Removed: no task, check or cutover covers it any more.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(
@@ -340,7 +340,7 @@ class Host(models.Model):
     )
     # The reason of the consultant who rejected the proposal. The host is removed, too.
     rejection_reason = models.CharField(max_length=300, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     # Removed, as for a domain.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(

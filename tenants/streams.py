@@ -15,8 +15,8 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.access import TenantAccess
 from tenants.models import Membership, Tenant, User
 
@@ -177,7 +177,7 @@ def _rows(
 
 
 def _alive_sessions(keys: Collection[str]) -> set[str]:
-    alive = Session.objects.filter(expire_date__gt=timezone.now())
+    alive = Session.objects.filter(expire_date__gt=database_time.now())
     return {key for (key,) in _rows(alive, "session_key", keys, "session_key")}
 
 

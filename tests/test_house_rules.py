@@ -398,8 +398,31 @@ VERSION_DEPENDENT = {
     "is_reserved": "checks.engine.addresses.is_public has its own list",
     "getaddresses": "its `strict` parameter is new",
     "get_event_loop": "use asyncio.run",
-    "utcnow": "use timezone.now",
+    "utcnow": "use database_time.now",
 }
+# The clock of this machine is enough: nothing of these is stored with moments of other machines.
+# Commands without a database, the offset itself, rate limits, and the end of Django's sessions.
+OWN_CLOCK = {
+    "checks/management/arguments.py",
+    "checks/management/commands/lab.py",
+    "checks/management/commands/probe.py",
+    "onboarding/management/load/sources.py",
+    "tenants/database_time.py",
+    "tenants/staff_groups.py",
+    "tenants/throttle.py",
+}
+
+
+def test_moments_come_from_the_clock_of_the_database() -> None:
+    """Workers and web processes run on several machines, whose clocks differ."""
+    used = {
+        file.as_posix()
+        for file in tracked(".py")
+        if file.parts[0] in ("checks", "onboarding", "tenants") and "migrations" not in file.parts
+        if re.search(r"\btimezone\.now\b", text_of(file))
+    }
+
+    assert used == OWN_CLOCK
 
 
 def test_no_default_depends_on_python_version() -> None:

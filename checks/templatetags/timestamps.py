@@ -11,6 +11,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tenants import database_time
+
 register = template.Library()
 
 OVERDUE = "due now"
@@ -19,7 +21,7 @@ _RELATIVE_UNTIL = timedelta(days=14)
 
 @register.filter
 def is_within_hour(at: datetime) -> bool:
-    return timezone.now() - at < timedelta(hours=1)
+    return database_time.now() - at < timedelta(hours=1)
 
 
 @register.simple_tag
@@ -31,14 +33,14 @@ def relative_time(at: datetime) -> SafeString:
 @register.simple_tag
 def next_check(at: datetime) -> SafeString:
     """A future time as `relative_time` shows it; "due now" once it has passed."""
-    text = ago(at) if at > timezone.now() else OVERDUE
+    text = ago(at) if at > database_time.now() else OVERDUE
     return _time_element(at, 'data-relative-time="ahead"', text)
 
 
 @register.simple_tag
 def duration_since(at: datetime) -> SafeString:
     """The time since `at`, without "ago"; static/js/relative_time.js updates it."""
-    span = _span(timezone.now() - at) or "less than a minute"
+    span = _span(database_time.now() - at) or "less than a minute"
     return _time_element(at, 'data-relative-time="since"', span)
 
 
@@ -89,7 +91,7 @@ def exact_to_second(at: datetime, zone: str) -> SafeString:
 @register.simple_tag
 def countdown(at: datetime) -> SafeString:
     """Hours, minutes and seconds to or since a time; static/js/relative_time.js updates it."""
-    seconds = abs(int((timezone.now() - at).total_seconds()))
+    seconds = abs(int((database_time.now() - at).total_seconds()))
     return format_html(
         '<time class="nowrap" role="timer" datetime="{}" title="{}" data-timer>{}</time>',
         at.isoformat(),
@@ -121,7 +123,7 @@ def _utc_title(at: datetime) -> str:
 @register.filter
 def ago(at: datetime) -> str:
     """Short and relative to now; a plain date beyond two weeks. As static/js/relative_time.js."""
-    distance = timezone.now() - at
+    distance = database_time.now() - at
     if abs(distance) >= _RELATIVE_UNTIL:
         local = timezone.localtime(at)
         year = f" {local.year}" if local.year != timezone.localtime().year else ""

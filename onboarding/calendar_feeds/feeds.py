@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from onboarding.calendar_feeds.entries import Published, published_entries
 from onboarding.calendar_feeds.facts import EntryKind
 from onboarding.calendar_feeds.ical import calendar_bytes
 from onboarding.errors import OnboardingError
 from onboarding.models import CalendarFeed
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.permissions import Permission, may, role_in, staff_role_of
@@ -74,7 +74,7 @@ def revoke_feed(feed: CalendarFeed) -> None:
     """Revoke the feed from the next request on. Idempotent."""
     with transaction.atomic():
         rows = CalendarFeed.objects.filter(pk=feed.pk, revoked_at=None)
-        if rows.update(revoked_at=timezone.now()):
+        if rows.update(revoked_at=database_time.now()):
             _log(feed, ActivityName.CALENDAR_FEED_REVOKED)
 
 

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, get_conditional_response
 from django.utils.http import http_date
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -18,6 +17,7 @@ from onboarding.calendar_feeds.forms import FeedForm
 from onboarding.error_responses import errors_on_form
 from onboarding.models import CalendarFeed
 from onboarding.plans.tenant_page import current_user
+from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
 from tenants.throttle import is_within, throttled
@@ -82,7 +82,7 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponseBase:
         response = HttpResponse("Too many requests.\n", content_type="text/plain", status=429)
         response["Retry-After"] = "3600"
         return response
-    now = timezone.now()
+    now = database_time.now()
     file = feeds.file_of(feed, now=now)
     feeds.note_use(feed, now=now)
     changed = int(file.changed_at.timestamp()) if file.changed_at is not None else None

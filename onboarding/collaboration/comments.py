@@ -10,7 +10,6 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
-from django.utils import timezone
 
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.markdown import names_in
@@ -19,6 +18,7 @@ from onboarding.models import Comment, Plan, Responsibility, Task, TaskStatus
 from onboarding.plans.assignment import mentionable_people
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.queries import tenants_staffed_by
@@ -114,7 +114,7 @@ def delete_comment(comment: Comment, *, by: User) -> None:
 
     Raises OnboardingError for another person than the author, and after one hour.
     """
-    now = timezone.now()
+    now = database_time.now()
     if comment.author_id != by.pk or now - comment.written_at > DELETABLE_FOR:
         raise OnboardingError("Only the author can delete a comment, within one hour.")
     waiting_on_changes = bool(comment.asked_side) or comment.reply_to_id is not None

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
@@ -39,7 +39,7 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
     with transaction.atomic():
         if not is_new:
             _refuse_outdated(contact, expected_version)
-        contact.changed_by, contact.changed_at = by, timezone.now()
+        contact.changed_by, contact.changed_at = by, database_time.now()
         try:
             with transaction.atomic():
                 contact.save(update_fields=None if is_new else _COLUMNS)

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from onboarding.errors import OnboardingError
 from onboarding.models import Plan, ShareLink, Task
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may, role_in
@@ -36,7 +36,7 @@ def create_share_link(
             recipient=recipient,
             token_hash=issued.digest,
             created_by=by,
-            expires_at=timezone.now() + timedelta(days=days),
+            expires_at=database_time.now() + timedelta(days=days),
         )
         write_activity(
             plan.tenant,
@@ -75,7 +75,7 @@ def revoke(link: ShareLink, *, by: User) -> None:
     """Revoke the link from the next request on. Idempotent."""
     with transaction.atomic():
         rows = ShareLink.objects.filter(pk=link.pk, revoked_at=None)
-        if rows.update(revoked_at=timezone.now()):
+        if rows.update(revoked_at=database_time.now()):
             write_activity(
                 link.plan.tenant,
                 ActivityName.SHARE_LINK_REVOKED,
@@ -104,7 +104,9 @@ def log_use(link: ShareLink, action: ActivityName) -> None:
 
 def log_view(link: ShareLink) -> None:
     with transaction.atomic():
-        ShareLink.objects.filter(pk=link.pk).update(views=F("views") + 1, viewed_at=timezone.now())
+        ShareLink.objects.filter(pk=link.pk).update(
+            views=F("views") + 1, viewed_at=database_time.now()
+        )
         log_use(link, ActivityName.SHARE_LINK_VIEWED)
 
 

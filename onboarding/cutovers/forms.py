@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model
-from django.utils import timezone
 
 from checks.engine.zone_text import MAX_CHARACTERS
 from onboarding.cutovers.go_no_go import Ballot, client_approvers, staff_approvers
@@ -18,6 +17,7 @@ from onboarding.cutovers.window_confirmation import WindowConfirmation
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.models import Cutover
 from onboarding.plans.forms.dates import refuse_far_away
+from tenants import database_time
 from tenants.models import Domain, Tenant, User
 
 # Senders read at most this many bytes of a policy (RFC 8461 section 3.3).
@@ -91,7 +91,7 @@ class CutoverForm(forms.Form):
         if meant.utcoffset() != meant.replace(fold=1).utcoffset():
             raise forms.ValidationError("This hour occurs twice that night. Choose another.")
         # After a window its domains can still change.
-        if meant <= timezone.now() and meant != self.unmoved:
+        if meant <= database_time.now() and meant != self.unmoved:
             raise forms.ValidationError(self.past_error)
         return meant
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from onboarding.cutovers.cutover_events import add_decision
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
@@ -17,6 +16,7 @@ from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDecision, CutoverVote, Responsibility
 from onboarding.models.cutovers import join_names
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
@@ -184,7 +184,7 @@ def _decide(
         window_start=cutover.planned_at,
         round=cutover.round,
         is_go=not refused,
-        decided_at=timezone.now(),
+        decided_at=database_time.now(),
         content=content,
         digest=digest_of(content),
     )

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from onboarding.cutovers.cautions import past_window_error, planning_cautions
 from onboarding.cutovers.cutover_events import add_change
@@ -16,6 +15,7 @@ from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
 from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import recompute_waits_after_commit
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
@@ -52,7 +52,7 @@ def plan_cutover(
     _require_domains(domains)
     with transaction.atomic():
         made = Cutover(plan=plan, direction=direction, planned_at=planned_at)
-        _set_reason(made, domains, reason, now=timezone.now())
+        _set_reason(made, domains, reason, now=database_time.now())
         made.save()
         _add(made, domains)
         update_due_dates(plan)
@@ -81,7 +81,7 @@ def change_cutover(
     domains can be removed for another cutover, and the decision remains.
     """
     _require_domains(domains)
-    now = timezone.now()
+    now = database_time.now()
     with transaction.atomic():
         locked = _lock(cutover)
         if locked.round != expected_round:
@@ -119,7 +119,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
     with transaction.atomic():
         locked = _lock(cutover, deletes=True)
         opened = locked.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
-        if is_open(locked, timezone.now()) or opened.exists():
+        if is_open(locked, database_time.now()) or opened.exists():
             raise OnboardingError(
                 "Its window has opened, and its room has the records for a rollback. A cutover"
                 " cannot be cancelled after that. Reschedule it instead."
@@ -130,7 +130,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
         if locked.snapshots.exists() or locked.votes.exists() or locked.dry_runs.exists():
             params["cutover_id"] = locked.public_id
             locked.cancelled_at, locked.cancelled_by, locked.cancelled_domains = (
-                timezone.now(),
+                database_time.now(),
                 by,
                 locked.domain_summary,
             )
@@ -155,7 +155,7 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
 
     A cutover whose window has not opened needs a new confirmation and decision.
     """
-    now = timezone.now()
+    now = database_time.now()
     with transaction.atomic():
         affected = CutoverDomain.objects.filter(domain__in=domains).values("cutover")
         of_tenant = Cutover.objects.select_for_update(of=("self",), no_key=True).filter(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.cutovers.blockers import WindowBlocker
 from onboarding.cutovers.cutover_events import add_change
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover
 from onboarding.plans.evaluation import recompute_waits_after_commit
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -50,7 +50,7 @@ def confirm_window(
         confirmed = shown.update(
             length_minutes=window.length_minutes,
             outbound_days=window.outbound_days,
-            confirmed_at=timezone.now(),
+            confirmed_at=database_time.now(),
             confirmed_by=by,
             accepted_risk=accepted_risk,
             accepted_blockers=[blocker.key for blocker in blockers],

@@ -16,7 +16,6 @@ open again.
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
@@ -31,7 +30,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
-from tenants import invitations
+from tenants import database_time, invitations
 from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
@@ -65,7 +64,7 @@ def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> 
 
 def _close(tenant: Tenant, *, by: User) -> None:
     """Close the tenant as completed. Monitoring continues."""
-    now = timezone.now()
+    now = database_time.now()
     if not Tenant.objects.filter(pk=tenant.pk, closed_at=None).update(
         closed_at=now, completed_at=now
     ):

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.hosted_delivery import (
     GOOGLE_HOST,
@@ -25,7 +24,7 @@ from checks.tasks import run_now
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.tenants import log_subject_changes
 from onboarding.plan_templates.plan_creation import apply_profile
-from tenants import domain_lifecycle
+from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Platform, Tenant, User
 from tenants.services import write_activity
@@ -137,14 +136,14 @@ def confirm_delivery_host(
         same = {"purpose": Host.Purpose.DELIVERY, "name": name, "port": port}
         if tenant.hosts.filter(**same).exists():
             raise OnboardingError(f"{name} is already a delivery host. Nothing was changed.")
-        at = timezone.now() if has_consent else None
+        at = database_time.now() if has_consent else None
         host = domain_lifecycle.add_or_restore(
             Host(
                 tenant=tenant,
                 recipient=recipient,
                 consented_at=at,
                 consented_by=by if at else None,
-                proposed_at=None if decides else timezone.now(),
+                proposed_at=None if decides else database_time.now(),
                 proposed_by=None if decides else by,
                 **same,
             )

@@ -15,7 +15,6 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Count, Min, Q
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
@@ -32,6 +31,7 @@ from onboarding.models import (
 )
 from onboarding.models.cutovers import join_names
 from onboarding.plans.planned_cutovers import is_open
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.domain_lifecycle import mark_removed
 from tenants.models import Domain, Host, Tenant, User
@@ -93,7 +93,7 @@ def _effect(tenant: Tenant, row: Row) -> RemovalEffect:
         return effect
     cutovers = tuple(Cutover.objects.filter(domains=row).order_by("planned_at"))
     links = ShareLink.objects.filter(_is_active(), domain=row).count()
-    now = timezone.now()
+    now = database_time.now()
     in_window = any(is_open(cutover, now) for cutover in cutovers)
     return replace(effect, cutovers=cutovers, links=links, in_window=in_window)
 
@@ -103,7 +103,7 @@ def _key(row: Row) -> dict[str, Row]:
 
 
 def _is_active() -> Q:
-    return Q(revoked_at=None, expires_at__gt=timezone.now())
+    return Q(revoked_at=None, expires_at__gt=database_time.now())
 
 
 def _stays(tenant: Tenant, row: Row, was_verified: bool) -> bool:
@@ -139,7 +139,7 @@ def remove_subjects(tenant: Tenant, effects: Sequence[RemovalEffect], *, by: Use
 
     Raises OnboardingError if a window of a domain is open; then nothing is removed.
     """
-    now = timezone.now()
+    now = database_time.now()
     locked = [str(each.row) for each in effects if each.in_window]
     if locked:
         raise OnboardingError(f"{join_names(locked)}: the window is open. Nothing was removed.")

@@ -10,7 +10,6 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import ForeignKey, Model
-from django.utils import timezone
 
 from checks import raw_answers
 from checks.models import Check, Discovery, Observation, RawAnswers, SubmittedMessage
@@ -50,6 +49,7 @@ from onboarding.models import (
     WaitingPeriod,
     WorkingTime,
 )
+from tenants import database_time
 from tenants.activity_names import ActivityName, current_name
 from tenants.models import (
     ActivityLine,
@@ -154,7 +154,7 @@ def build_export(export: TenantExport) -> bool:
         size = path.stat().st_size
     with transaction.atomic():
         wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
-        if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
+        if wanted.update(ready_at=database_time.now(), stored_as=place, size=size):
             write_activity(export.tenant, ActivityName.EXPORT_READY, bytes=size)
             file_store.publish_on_commit(place)
             return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
@@ -25,7 +24,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
-from tenants import people
+from tenants import database_time, people
 from tenants.activity_names import ActivityName
 from tenants.models import (
     Membership,
@@ -76,7 +75,7 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
     text = reason.strip()
     if not text:
         raise OnboardingError("Enter a reason for closing. The tenant is still open.")
-    now = timezone.now()
+    now = database_time.now()
     with transaction.atomic():
         locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         if locked.is_closed:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.expectations import sync_checks
 from checks.models import PROPOSED_VALUES, Check
@@ -23,7 +22,7 @@ from onboarding.lifecycle.tenants import log_subject_changes, set_consent
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import lock_plan_facts
 from onboarding.requirements.host_sheets import sync_host_sheets
-from tenants import domain_lifecycle
+from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import (
@@ -139,7 +138,7 @@ def _propose(domain: Domain, kind: ProposalKind, entry: ProposalEntry, *, by: Us
             " select “Propose a change”. Your consultant then decides.",
             kind.fields[0],
         )
-    now = timezone.now()
+    now = database_time.now()
     domain.proposals[kind.value] = proposal_as_data(entry.values, by=by.name, at=now)
     domain.save(update_fields=["proposals"])
     write_activity(
@@ -252,7 +251,7 @@ def add_host(tenant: Tenant, *, name: str, port: int, by: User, decides: bool) -
             )
         host = Host(tenant=locked, purpose=Host.Purpose.DELIVERY, name=name, port=port)
         if not decides:
-            host.proposed_at, host.proposed_by = timezone.now(), by
+            host.proposed_at, host.proposed_by = database_time.now(), by
         added = domain_lifecycle.add_or_restore(host)
         if decides:
             log_subject_changes(locked, by=by, added=[str(added)], changed=[])
@@ -269,7 +268,7 @@ def confirm_host(host: Host, *, by: User, with_consent: bool) -> None:
     """
     with transaction.atomic():
         locked = _lock_proposed(host)
-        locked.confirmed_at, locked.confirmed_by = timezone.now(), by
+        locked.confirmed_at, locked.confirmed_by = database_time.now(), by
         locked.save(update_fields=["confirmed_at", "confirmed_by"])
         _log_host(ActivityName.PROPOSAL_CONFIRMED, locked, by=by, proposer=locked.proposer)
         _apply_to_hosts(locked.tenant)
@@ -288,7 +287,7 @@ def reject_host(host: Host, *, by: User, reason: str) -> None:
         locked = _lock_proposed(host)
         locked.rejection_reason = reason
         locked.save(update_fields=["rejection_reason"])
-        domain_lifecycle.mark_removed(locked, at=timezone.now(), by=by)
+        domain_lifecycle.mark_removed(locked, at=database_time.now(), by=by)
         _log_host(
             ActivityName.PROPOSAL_REJECTED, locked, by=by, proposer=locked.proposer, reason=reason
         )

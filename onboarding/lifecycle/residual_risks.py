@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import AcceptedResidualRisk
@@ -13,6 +12,7 @@ from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.transitions import LONGEST_REASON
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
@@ -94,7 +94,7 @@ def _current_risk(tenant: Tenant, kind: str, subject: str) -> ResidualRisk:
 
 
 def _withdraw_all(rows: QuerySet[AcceptedResidualRisk], *, by: User) -> int:
-    return rows.filter(withdrawn_at=None).update(withdrawn_at=timezone.now(), withdrawn_by=by)
+    return rows.filter(withdrawn_at=None).update(withdrawn_at=database_time.now(), withdrawn_by=by)
 
 
 def _write_activity(accepted: AcceptedResidualRisk, action: ActivityName, *, by: User) -> None:

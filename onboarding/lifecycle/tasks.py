@@ -11,7 +11,6 @@ from datetime import timedelta
 from celery import shared_task
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from checks import dns_discovery
 from checks.expectations import sync_checks
@@ -44,7 +43,7 @@ def reconcile() -> None:
     tenants follow in turns, spread over the day. A message expires before the next one for the
     same tenant.
     """
-    now = timezone.now()
+    now = database_time.now()
     tenants = Tenant.objects.filter(
         Q(closed_at__isnull=True) | Q(completed_at__isnull=False), plan__isnull=False
     )
@@ -66,10 +65,10 @@ def reconcile_tenant(tenant_id: int) -> None:
     if tenant is None:
         return
     # Before the work: a tenant with a fault must not come first every time.
-    Plan.objects.filter(tenant=tenant).update(reconciled_at=timezone.now())
+    Plan.objects.filter(tenant=tenant).update(reconciled_at=database_time.now())
     if not tenant.is_closed:
         plan_creation.apply_profile(tenant)
-        evaluation.complete_waits(tenant.plan, now=timezone.now())
+        evaluation.complete_waits(tenant.plan, now=database_time.now())
     elif tenant.completed_at is not None:
         # The plan of a completed tenant never changes. Its checks use the current region values.
         sync_checks(tenant)
@@ -101,7 +100,7 @@ def build_pack(public_id: str) -> None:
 @shared_task(name="onboarding.build_lost_packs", ignore_result=True)
 def build_lost_packs() -> None:
     """Queue the closing packs again that a broker or a worker lost."""
-    for public_id in build.lost_packs(timezone.now()).values_list("public_id", flat=True):
+    for public_id in build.lost_packs(database_time.now()).values_list("public_id", flat=True):
         build_pack.delay(public_id)
 
 
@@ -118,7 +117,7 @@ def sweep_files() -> None:
 @shared_task(name="onboarding.sweep_folder", acks_late=True, ignore_result=True)
 def sweep_folder(folder: str) -> None:
     """Complete or delete the files that a process left when it died."""
-    swept = file_store.sweep_folder(folder, offboarding.stored_in, now=timezone.now())
+    swept = file_store.sweep_folder(folder, offboarding.stored_in, now=database_time.now())
     if any(swept):
         logger.warning("files in %s: %d completed, %d without a row deleted", folder, *swept)
 

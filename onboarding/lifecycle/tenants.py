@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from checks.expectations import sync_checks
 from checks.models import Check
@@ -19,7 +18,7 @@ from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.tasks import queue_dns_scan
 from onboarding.plan_templates.plan_creation import apply_profile, create_plan
 from onboarding.plans.queries import lock_plan_facts
-from tenants import domain_lifecycle
+from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import without_agreed
@@ -172,7 +171,7 @@ def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> 
     new = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
     withdrawn = list(hosts.exclude(pk__in=agreed).filter(consented_at__isnull=False))
     for rows, action, at in (
-        (new, ActivityName.CONSENT_GIVEN, timezone.now()),
+        (new, ActivityName.CONSENT_GIVEN, database_time.now()),
         (withdrawn, ActivityName.CONSENT_WITHDRAWN, None),
     ):
         if rows:

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
 from onboarding.collaboration.evidence_files import store_file
@@ -36,6 +35,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import actor_for, confirm_task
 from onboarding.plans.task_fields import FieldDefinition, FieldType
 from onboarding.requirements.sign_off import definition_of, sign_off
+from tenants import database_time
 from tenants.models import (
     Authentication,
     DirectoryMethod,
@@ -201,7 +201,7 @@ def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> No
 
 def _working_evening(time_zone: str, days: int) -> datetime:
     zone = zoneinfo.ZoneInfo(time_zone)
-    day = timezone.now().astimezone(zone).date() + timedelta(days=days)
+    day = database_time.now().astimezone(zone).date() + timedelta(days=days)
     while day.weekday() in (calendar.SATURDAY, calendar.SUNDAY):
         day += timedelta(days=1)
     return datetime.combine(day, time(19), zone)
@@ -277,7 +277,7 @@ def _sample_value(definition: FieldDefinition, tenant: Tenant) -> Any:
         return f"{tenant.region_values.account_code_prefix}12A345"
     match definition.type:
         case FieldType.DATE:
-            return (timezone.now().date() - timedelta(days=10)).isoformat()
+            return (database_time.now().date() - timedelta(days=10)).isoformat()
         case FieldType.PEOPLE:
             return [CONSULTANT[1], CLIENT[1]]
         case FieldType.NUMBER:
@@ -289,10 +289,10 @@ def _sample_value(definition: FieldDefinition, tenant: Tenant) -> Any:
 
 def _backdate_outbound(plan: Plan) -> None:
     """Date the switched outbound mail further back than the agreed number of days."""
-    earlier = timezone.now() - timedelta(days=5)
+    earlier = database_time.now() - timedelta(days=5)
     Task.objects.filter(plan=plan, wait_started_at__isnull=False).update(wait_started_at=earlier)
     recompute_rollup(plan)
-    complete_waits(plan, now=timezone.now())
+    complete_waits(plan, now=database_time.now())
 
 
 def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
@@ -313,7 +313,7 @@ def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
 
 def _passed(task: Task, consultant: User, client: User) -> None:
     """Confirm a gate as of a time at which its dependencies were verified."""
-    now = timezone.now()
+    now = database_time.now()
     Task.objects.filter(pk=task.pk).update(
         mimecast_confirmed_at=now,
         mimecast_confirmed_by=consultant,

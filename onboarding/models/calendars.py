@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 
 from onboarding.models.plans import Responsibility, Task
+from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -135,7 +135,7 @@ class CalendarFeed(models.Model):
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     # The base of the links in the file.
     site = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
     # At most once an hour: programs request a feed often.
     used_at = models.DateTimeField(null=True, blank=True)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -41,7 +41,7 @@ class AcceptedResidualRisk(models.Model):
     sentence = models.TextField()
     reason = models.CharField(max_length=500)
     accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    accepted_at = models.DateTimeField(default=timezone.now, editable=False)
+    accepted_at = models.DateTimeField(default=database_time.now, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from onboarding.models.plans import Plan, Responsibility, Task
+from tenants import database_time
 from tenants.models import User
 from tenants.public_ids import new_public_id
 
@@ -23,7 +23,7 @@ class Comment(models.Model):
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="comments")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     body = models.TextField()
-    written_at = models.DateTimeField(default=timezone.now, editable=False)
+    written_at = models.DateTimeField(default=database_time.now, editable=False)
     # Visible to staff only: a client must not detect that the note exists.
     is_internal = models.BooleanField(default=False)
     # The side that a question is addressed to. It stays open until `answered_at`.

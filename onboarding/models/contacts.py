@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 
+from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -32,7 +32,7 @@ class Contact(models.Model):
     phone = models.CharField(max_length=40, blank=True)
     availability = models.CharField("Availability", max_length=300, blank=True)
     changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    changed_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=database_time.now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["role", "name", "pk"]

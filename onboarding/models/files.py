@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from onboarding.models.comments import Comment
 from onboarding.models.plans import Plan, Task
+from tenants import database_time
 from tenants.models import Domain, Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -33,7 +33,7 @@ class ShareLink(models.Model):
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="share_links_created"
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     views = models.PositiveIntegerField(default=0)
@@ -53,7 +53,7 @@ class ShareLink(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
+        return self.expires_at <= database_time.now()
 
 
 class EvidenceFile(models.Model):
@@ -67,7 +67,7 @@ class EvidenceFile(models.Model):
     sha256 = models.CharField(max_length=64)
     stored_as = models.CharField(max_length=80, unique=True, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
+    uploaded_at = models.DateTimeField(default=database_time.now, editable=False)
     # The comment that the file was attached to. The file outlives a deleted comment.
     comment = models.ForeignKey(
         Comment, on_delete=models.SET_NULL, null=True, blank=True, related_name="files"
@@ -86,7 +86,7 @@ class TenantExport(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.now, editable=False)
     # Both are empty until the worker is done.
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
@@ -105,7 +105,7 @@ class ClosingPack(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="closing_packs")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.now, editable=False)
     # Empty until the worker is done.
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)

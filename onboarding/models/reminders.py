@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 
 from onboarding.models.plans import Plan, Task
+from tenants import database_time
 from tenants.models import User
 from tenants.public_ids import new_public_id
 
@@ -23,7 +23,7 @@ class Reminder(models.Model):
     requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.now, editable=False)
     # The address at which its links begin.
     site_url = models.CharField(max_length=200, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from onboarding.models.plans import PlanTemplate
+from tenants import database_time
 from tenants.models import User
 
 
@@ -24,9 +24,9 @@ class TemplateDraft(models.Model):
     # Increases with every change. Publishing or deleting an older revision is refused.
     revision = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=database_time.now)
     changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    changed_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=database_time.now)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

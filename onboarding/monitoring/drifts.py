@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
@@ -30,6 +29,7 @@ from onboarding.monitoring.drift_rules import (
     region_values_of,
 )
 from onboarding.plans.planned_cutovers import window_bounds, window_bounds_from
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.region_values import LABELS
@@ -53,7 +53,7 @@ def update_for_checks(
     monitored = [check for check in checks if check.kind in KIND_OF_CHECK]
     if not monitored or not tenant.is_checked:
         return
-    now = now or timezone.now()
+    now = now or database_time.now()
     monitoring = Monitoring.objects.filter(tenant=tenant).first()
     if monitoring is None and any(check.kind == CheckKind.MX for check in monitored):
         monitoring = start_at_go_live(tenant, now=now)
@@ -89,7 +89,7 @@ def tenants_after_window(*, now: datetime) -> list[int]:
 
 def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
     """Update the drifts of all checks and of the region's values. Safe to repeat."""
-    now = now or timezone.now()
+    now = now or database_time.now()
     monitoring = Monitoring.objects.filter(tenant=tenant).first() or start_at_go_live(
         tenant, now=now
     )
@@ -311,7 +311,7 @@ def accept_region_change(drift: Drift, *, by: User, reason: str) -> None:
     with transaction.atomic():
         locked = Drift.objects.select_for_update(no_key=True).get(pk=drift.pk)
         if not close_drift(
-            locked, Drift.Resolution.APPLIED, now=timezone.now(), by=by, reason=text
+            locked, Drift.Resolution.APPLIED, now=database_time.now(), by=by, reason=text
         ):
             raise OnboardingError("This drift is closed already. Nothing was changed.")
         values = region_values_of(tenant.region_values)
@@ -330,7 +330,7 @@ def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
         by=by,
         reason=text,
         columns={
-            "acknowledged_at": timezone.now(),
+            "acknowledged_at": database_time.now(),
             "acknowledged_by": by,
             "acknowledgement_reason": text,
         },
@@ -339,7 +339,7 @@ def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
 
 def mute(drift: Drift, *, by: User, until: datetime) -> None:
     """Send no notification about the drift until then. The page still shows it."""
-    if until <= timezone.now():
+    if until <= database_time.now():
         raise OnboardingError("Choose a day in the future.")
     columns = {"muted_until": until, "muted_by": by}
     _update_open_drift(

@@ -6,10 +6,10 @@ import logging
 from smtplib import SMTPException
 
 from celery import shared_task
-from django.utils import timezone
 
 from onboarding.models import DriftNotification
 from onboarding.monitoring import drifts, notifications
+from tenants import database_time
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 @shared_task(name="onboarding.update_drifts", ignore_result=True)
 def update_drifts() -> None:
     """Queue one message for each tenant whose cutover window has ended."""
-    for tenant_id in drifts.tenants_after_window(now=timezone.now()):
+    for tenant_id in drifts.tenants_after_window(now=database_time.now()):
         update_drifts_of.delay(tenant_id)
 
 
@@ -32,7 +32,7 @@ def update_drifts_of(tenant_id: int) -> None:
 @shared_task(name="onboarding.notify_drifts", ignore_result=True)
 def notify_drifts() -> None:
     """Queue one message for each tenant with new changes and for each unsent notification."""
-    now = timezone.now()
+    now = database_time.now()
     for tenant_id in notifications.tenants_to_notify(now).values_list("pk", flat=True):
         notify_drifts_of.delay(tenant_id)
     for public_id in notifications.unsent(now).values_list("public_id", flat=True):
@@ -42,7 +42,7 @@ def notify_drifts() -> None:
 @shared_task(name="onboarding.notify_drifts_of", acks_late=True, ignore_result=True)
 def notify_drifts_of(tenant_id: int) -> None:
     """Create the tenant's notifications and queue each of them."""
-    now = timezone.now()
+    now = database_time.now()
     tenant = notifications.tenants_to_notify(now).filter(pk=tenant_id).first()
     if tenant is None:
         return
@@ -58,7 +58,7 @@ def send_drift_notification(public_id: str) -> None:
     if notification is None:
         return
     try:
-        notifications.send(notification, now=timezone.now())
+        notifications.send(notification, now=database_time.now())
     except (SMTPException, OSError) as error:
         # The notification stays unsent, and a later beat queues it again.
         logger.warning("the mail server rejected drift notification %s: %s", public_id, error)

@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind
@@ -22,6 +21,7 @@ from onboarding.monitoring.drift_rules import KIND_OF_CHECK
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
 from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
+from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -120,7 +120,7 @@ def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
         by_type[type(bound[1])] = bound[1]
     return DriftCard(
         drift,
-        drift.is_muted(timezone.now()),
+        drift.is_muted(database_time.now()),
         by_type[DriftReasonForm],
         by_type[RegionAcceptanceForm],
         by_type[MuteForm],

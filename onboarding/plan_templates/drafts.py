@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import PlanTemplate, TaskRole, TemplateDraft
@@ -27,6 +26,7 @@ from onboarding.plan_templates.registry import (
 )
 from onboarding.plan_templates.schema import TemplateVersion
 from onboarding.plan_templates.task_parts import literal_gap
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -327,7 +327,7 @@ def _change(change: Callable[[Content, TemplateDraft], str], *, by: User) -> str
         key = change(content, draft)
         _refuse_invalid(content, key)
         draft.content, draft.revision = content, draft.revision + 1
-        draft.changed_by, draft.changed_at = by, timezone.now()
+        draft.changed_by, draft.changed_at = by, database_time.now()
         draft.save(
             update_fields=["content", "removed_keys", "revision", "changed_by", "changed_at"]
         )

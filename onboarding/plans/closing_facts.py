@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.utils import timezone
-
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from checks.queries import observations_by_kind
@@ -24,6 +22,7 @@ from onboarding.plans.planned_cutovers import OPENS_BEFORE, with_domains
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_time_of
 from onboarding.plans.task_roles import task_with_role
+from tenants import database_time
 from tenants.models import Tenant
 
 
@@ -37,7 +36,7 @@ def obligations_of(
     tasks: Sequence[Task], plan_context: PlanContext, *, now: datetime | None = None
 ) -> ClosingObligations:
     """The closing obligations of the plan with these tasks. A constant number of queries."""
-    at = now or timezone.now()
+    at = now or database_time.now()
     tenant = plan_context.tenant
     facts = ClosingFacts(
         tasks,

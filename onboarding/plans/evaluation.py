@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Self, TypeVar
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check, Observation
@@ -30,6 +29,7 @@ from onboarding.plans.domain_progress import (
 from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant
 from tenants.retries import repeat_after_conflict
@@ -48,7 +48,7 @@ class PlanContext:
     # The opening of the open drift of each drifted check, by check id.
     drifted_since: Mapping[int, datetime] = field(default_factory=dict)
     # The time of the current states.
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=database_time.now)
 
     @classmethod
     def of(
@@ -179,7 +179,7 @@ def _never_had_policy(evidence: TaskEvidence) -> bool:
 
 def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
     """By conditional update: of two workers, one changes the task and writes the activity line."""
-    now = timezone.now()
+    now = database_time.now()
     if task.verified_at is None and (evidence.is_verified or _never_had_policy(evidence)):
         action, status, subjects = (
             ActivityName.TASK_VERIFIED,
@@ -242,7 +242,7 @@ def recompute_waits(plan: Plan) -> None:
     """Recompute the end of timed tasks after the days agreed for a cutover changed."""
     with transaction.atomic():
         recompute_rollup(plan)
-    complete_waits(plan, now=timezone.now())
+    complete_waits(plan, now=database_time.now())
 
 
 def recompute_waits_after_commit(plan: Plan) -> None:

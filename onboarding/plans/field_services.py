@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
@@ -16,6 +15,7 @@ from onboarding.plans.queries import has_file
 from onboarding.plans.services import lock_open_task, require_permitted
 from onboarding.plans.task_fields import FieldRow, FieldType, rows_for, text_of
 from onboarding.plans.transitions import SET_FIELDS, Actor
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
@@ -95,5 +95,5 @@ def _store(task: Task, tenant: Tenant, row: FieldRow, value: Any, *, by: User) -
     if value is None:
         task.field_values.pop(row.name, None)
         return
-    at = timezone.now().isoformat()
+    at = database_time.now().isoformat()
     task.field_values[row.name] = {"value": value, "by": by.name, "at": at}

@@ -9,7 +9,6 @@ from functools import cached_property
 from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
@@ -19,6 +18,7 @@ from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
+from tenants import database_time
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
 # Microsoft and Google receive mail on endpoints that answer everyone on port 25: their tenants have
@@ -62,7 +62,7 @@ class ProofSubject:
     sending_platforms: tuple[SendingPlatform, ...] = ()
     # The opening of the check's open drift.
     drifted_since: datetime | None = None
-    now: datetime = field(default_factory=timezone.now, compare=False)
+    now: datetime = field(default_factory=database_time.now, compare=False)
 
     @cached_property
     def state(self) -> CurrentState:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.errors import OnboardingError
 from onboarding.models import (
@@ -31,6 +30,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.safe_times import lockdown_refusal, lockdown_unsafe_until
 from onboarding.plans.services import side_of
 from onboarding.plans.task_roles import tasks_with_role
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
@@ -103,7 +103,7 @@ def create_reminders(
 
     Raises OnboardingError with the reason when there is no recipient.
     """
-    now = at or timezone.now()
+    now = at or database_time.now()
     closing_refusal = _closing_refusal(plan, tasks)
     if closing_refusal and len(tasks) == 1:
         raise OnboardingError(f"{closing_refusal} No reminder was sent.")
@@ -243,7 +243,7 @@ def tasks_still_waiting(reminder: Reminder) -> list[Task]:
     if reminder.plan.tenant.is_closed:
         return []
     rows = list(reminder.tasks.select_related("phase", "assignee").order_by("position"))
-    early = _unsafe_until(reminder.plan.tenant, rows, now=timezone.now())
+    early = _unsafe_until(reminder.plan.tenant, rows, now=database_time.now())
     return [
         task
         for task in rows

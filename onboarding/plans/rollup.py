@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F
-from django.utils import timezone
 
 from onboarding.models import (
     COMPLETE_STATUSES,
@@ -26,6 +25,7 @@ from onboarding.plans.task_events import add_task_events, values_before
 from onboarding.plans.task_roles import tasks_with_role
 from onboarding.plans.timed_tasks import PERIOD_FIELDS, update_waits
 from onboarding.plans.waiting_on import set_waiting_on, side_to_act
+from tenants import database_time
 
 
 def recompute_rollup(
@@ -44,7 +44,7 @@ def recompute_rollup(
     The lock on all tasks serialises two transactions that change different tasks: the later one
     counts both.
     """
-    now = timezone.now()
+    now = database_time.now()
     rows = list(tasks) if tasks is not None else lock_tasks(plan.pk)
     before = {task.pk: _stored(task) for task in rows}
     published_before = values_before(rows)

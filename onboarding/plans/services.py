@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, SubmittedMessage
@@ -67,6 +66,7 @@ from onboarding.plans.transitions import (
     why_not,
 )
 from onboarding.plans.undo import field_names, restore, store_undo
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
@@ -146,7 +146,7 @@ def confirm_task(
         _refuse_unread_status(locked.task, expected)
         if is_in_place(locked.task, CONFIRM, actor, context):
             return TaskStatus(locked.task.status)
-        fields = _set_confirmation(locked, context, side, at=timezone.now(), by=by)
+        fields = _set_confirmation(locked, context, side, at=database_time.now(), by=by)
         _clear_manual_status(locked.task)
         _write_activity(
             locked, ActivityName.TASK_CONFIRMED, by=by, side=side, domain=str(domain or "")
@@ -236,7 +236,7 @@ def make_transition(
     Raises OnboardingError also for a missing reason or an invalid end date.
     """
     change = STATUS_CHANGES[key]
-    now = timezone.now()
+    now = database_time.now()
     with transaction.atomic():
         locked = _lock(task)
         if expected and locked.task.status != expected:
@@ -336,7 +336,7 @@ def exempt_domain(task: Task, domain: Domain, *, by: User, reason: str) -> None:
         require_permitted(locked.task, EXEMPT_DOMAIN, actor_for(by, locked.plan.tenant), context)
         if not text:
             raise OnboardingError("Enter a reason for the exemption. The domain is still in scope.")
-        values = {"exempt_reason": text, "exempted_at": timezone.now(), "exempted_by": by}
+        values = {"exempt_reason": text, "exempted_at": database_time.now(), "exempted_by": by}
         _set_exemption(locked, context, by=by, values=values)
         _write_activity(
             locked, ActivityName.DOMAIN_EXEMPTED, by=by, domain=domain.name, reason=text
@@ -421,7 +421,9 @@ class _LockedTask:
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=lockdown_unsafe_until(self.task, self.plan.tenant, now=timezone.now()),
+            unsafe_until=lockdown_unsafe_until(
+                self.task, self.plan.tenant, now=database_time.now()
+            ),
             field_rows=self._field_rows(),
             unplanned_cutovers=self._unplanned_cutovers(),
             residual_risks=self._residual_risks(),
@@ -515,7 +517,7 @@ def submit_test_message(
             check,
             content,
             by=by,
-            at=timezone.now(),
+            at=database_time.now(),
             # A signature and a Received line have the time in whole seconds.
             not_before=not_before.replace(microsecond=0) if not_before is not None else None,
             sending_platform=sending_platform,

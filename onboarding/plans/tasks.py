@@ -9,13 +9,12 @@ from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from checks.tasks import run_now
 from onboarding.models import ManualStatus, Plan, Reminder, Task
 from onboarding.plans import evaluation, reminders, services
 from onboarding.plans.proof import checks_of_kinds
-from tenants import outbox
+from tenants import database_time, outbox
 from tenants.email import Email, render_email
 from tenants.models import OutboxMessage, User
 
@@ -26,7 +25,8 @@ REMIND_LIMIT = ("task-remind", "120/h")
 def expire_accepted_risks() -> None:
     """Queue one message for each plan with an accepted risk whose last day is over."""
     expired = _open_plans().filter(
-        tasks__manual_status=ManualStatus.ACCEPTED_RISK, tasks__accepted_until__lte=timezone.now()
+        tasks__manual_status=ManualStatus.ACCEPTED_RISK,
+        tasks__accepted_until__lte=database_time.now(),
     )
     for plan_id in expired.values_list("pk", flat=True).distinct():
         expire_accepted_risks_of.delay(plan_id)
@@ -35,13 +35,13 @@ def expire_accepted_risks() -> None:
 @shared_task(name="onboarding.expire_accepted_risks_of", ignore_result=True)
 def expire_accepted_risks_of(plan_id: int) -> None:
     for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
-        services.expire_accepted_risks(plan, now=timezone.now())
+        services.expire_accepted_risks(plan, now=database_time.now())
 
 
 @shared_task(name="onboarding.complete_waits", ignore_result=True)
 def complete_waits() -> None:
     """Queue one message for each plan with a wait that has ended, or a lockdown that is safe."""
-    now = timezone.now()
+    now = database_time.now()
     is_over = Q(tasks__wait_ends_at__lte=now, tasks__verified_at__isnull=True)
     ended = _open_plans().filter(is_over | Q(tasks__safe_from__lte=now))
     for plan_id in ended.values_list("pk", flat=True).distinct():
@@ -51,7 +51,7 @@ def complete_waits() -> None:
 @shared_task(name="onboarding.complete_waits_of", ignore_result=True)
 def complete_waits_of(plan_id: int) -> None:
     for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
-        evaluation.complete_waits(plan, now=timezone.now())
+        evaluation.complete_waits(plan, now=database_time.now())
 
 
 def _open_plans() -> QuerySet[Plan]:
@@ -64,7 +64,7 @@ def send_due_reminders() -> None:
     automatic = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
     for plan_id in automatic.values_list("pk", flat=True):
         send_due_reminders_of.delay(plan_id)
-    queue_reminders(reminders.unsent(now=timezone.now()))
+    queue_reminders(reminders.unsent(now=database_time.now()))
 
 
 @shared_task(name="onboarding.send_due_reminders_of", ignore_result=True)
@@ -72,7 +72,9 @@ def send_due_reminders_of(plan_id: int) -> None:
     for plan in _open_plans().select_related("tenant__consultant").filter(pk=plan_id):
         with transaction.atomic():
             queue_reminders(
-                reminders.send_due_reminders(plan, now=timezone.now(), site_url=settings.SITE_URL)
+                reminders.send_due_reminders(
+                    plan, now=database_time.now(), site_url=settings.SITE_URL
+                )
             )
 
 
@@ -105,7 +107,7 @@ def _compose(message: OutboxMessage) -> Email | None:
         return None
     tasks = reminders.tasks_still_waiting(reminder)
     if not tasks:
-        Reminder.objects.filter(pk=reminder.pk).update(cancelled_at=timezone.now())
+        Reminder.objects.filter(pk=reminder.pk).update(cancelled_at=database_time.now())
         return None
     context = {
         "reminder": reminder,

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
@@ -34,6 +33,7 @@ from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import LazySafeTimes
 from onboarding.plans.services import actor_of
 from onboarding.plans.transitions import Actor
+from tenants import database_time
 from tenants.access import TenantAccess, access_or_404
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may
@@ -75,7 +75,7 @@ class TenantPage:
 
     @cached_property
     def _safety(self) -> LazySafeTimes:
-        return LazySafeTimes(self.tenant, self.plan_context.checks, now=timezone.now())
+        return LazySafeTimes(self.tenant, self.plan_context.checks, now=database_time.now())
 
     @cached_property
     def cutovers(self) -> list[Cutover]:
@@ -199,7 +199,7 @@ class TenantPage:
 
     @property
     def next_cutover(self) -> Cutover | None:
-        return next_cutover(self.cutovers, now=timezone.now())
+        return next_cutover(self.cutovers, now=database_time.now())
 
     @property
     def head_cutovers(self) -> list[Cutover]:

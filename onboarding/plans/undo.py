@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from onboarding.models import DomainProgress, Task
+from tenants import database_time
 from tenants.models import Domain, User
 
 UNDO_FOR = timedelta(days=1)
@@ -40,7 +40,7 @@ def can_undo(task: Task, *, user_id: int | None, may_manage_plan: bool) -> bool:
     if not stored or not (may_manage_plan or stored["by"] == user_id):
         return False
     at = parse_datetime(stored["at"])
-    return at is not None and timezone.now() - at < UNDO_FOR
+    return at is not None and database_time.now() - at < UNDO_FOR
 
 
 def restores_confirmations(task: Task, by_domain: Mapping[int, DomainProgress]) -> bool:
@@ -78,7 +78,7 @@ def store_undo(task: Task, by_domain: Mapping[int, DomainProgress], *, by: User)
     """Set `task.undo` to the values before an action, without saving it."""
     task.undo = {
         "by": by.pk,
-        "at": timezone.now().isoformat(),
+        "at": database_time.now().isoformat(),
         "task": _snapshot(task, _OF_TASK),
         "parts": {str(pk): _snapshot(row, _OF_DOMAIN) for pk, row in by_domain.items()},
     }

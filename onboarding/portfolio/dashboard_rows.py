@@ -10,7 +10,6 @@ from typing import Self
 
 from django.db.models import Min, QuerySet
 from django.template.loader import get_template
-from django.utils import timezone
 
 from checks.engine.outcomes import MESSAGE_KINDS, CheckKind
 from checks.models import Check, Observation
@@ -32,6 +31,7 @@ from onboarding.portfolio.queries import (
 from onboarding.portfolio.risk_list import ShownRisk, risks_prefetch, shown_risks
 from onboarding.portfolio.row_cache import CachedRow, cached_rows
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
+from tenants import database_time
 from tenants.models import Tenant
 from tenants.visible_text import visible
 
@@ -65,7 +65,7 @@ def dashboard_rows(tenants: Sequence[Tenant]) -> list[CachedRow]:
 
 
 def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
-    now = timezone.now()
+    now = database_time.now()
     ids = [tenant.pk for tenant in tenants]
     checked_at = oldest_runs(ids)
     template = get_template("portfolio/dashboard_row.html")

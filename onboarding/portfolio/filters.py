@@ -8,12 +8,12 @@ from typing import Any
 
 import django_filters
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import Cutover, Drift, Phase, PlanRisk
 from onboarding.plans.current_state import FAILING, SubjectStatus, checks_with_status
+from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
 
@@ -133,7 +133,7 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         fields: list[str] = []
 
     def filter_show(self, tenants: QuerySet[Tenant], name: str, value: str) -> QuerySet[Tenant]:
-        now = timezone.now()
+        now = database_time.now()
         conditions = {
             "active": active(),
             "soon": cut_over_soon(now),

@@ -13,7 +13,6 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
 from checks.models import Check
 from onboarding.cutovers.queries import switched
@@ -27,6 +26,7 @@ from onboarding.portfolio.dashboard_rows import changes_with_time, oldest_runs
 from onboarding.portfolio.queries import failing_checks, with_plans
 from onboarding.portfolio.risks import THRESHOLDS, Risk, RiskFacts, risks_of
 from onboarding.portfolio.tenant_status import fault_sentence
+from tenants import database_time
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def refresh(tenants: QuerySet[Tenant]) -> None:
 
     A read-only or busy database changes nothing: the page then shows the stored risks.
     """
-    plans = with_outdated_risks(Plan.objects.filter(tenant__in=tenants), now=timezone.now())
+    plans = with_outdated_risks(Plan.objects.filter(tenant__in=tenants), now=database_time.now())
     ids = list(plans.order_by().values_list("tenant_id", flat=True)[:MOST_AT_ONCE])
     if not ids:
         return
@@ -61,7 +61,7 @@ def refresh(tenants: QuerySet[Tenant]) -> None:
 
 def update(tenant_ids: Collection[int]) -> None:
     """Compute and store the risks of these tenants, in a constant number of queries for reading."""
-    now = timezone.now()
+    now = database_time.now()
     tenants = list(with_plans(Tenant.objects.filter(pk__in=tenant_ids)))
     for tenant, found, valid_until in _compute(tenants, now=now):
         with transaction.atomic():

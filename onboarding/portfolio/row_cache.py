@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, Sum
-from django.utils import timezone
 
 from onboarding.models import Freeze, Holiday, Plan
+from tenants import database_time
 from tenants.models import Tenant, User
 
 # The bound for facts without a revision, such as the measured durations of other tenants.
@@ -47,7 +47,7 @@ def cached_rows(kind: str, tenants: Sequence[Tenant], compute: Compute) -> list[
 
     The tenants must be loaded with plan and consultant.
     """
-    now = timezone.now()
+    now = database_time.now()
     common = _common_facts()
     keys = {tenant.pk: _key(kind, tenant, common) for tenant in tenants}
     stored: dict[str, CachedRow] = cache.get_many(keys.values()) if not settings.DEBUG else {}

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
-
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.cutovers import change_sheets
@@ -17,6 +15,7 @@ from onboarding.plans.proof import ProofSubject
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
+from tenants import database_time
 from tenants.models import Tenant
 from tenants.regions import Region
 
@@ -89,7 +88,7 @@ def _windows_ahead(plan: Plan) -> dict[int, datetime]:
     chosen = CutoverDomain.objects.filter(
         cutover__plan=plan,
         direction=Cutover.Direction.INBOUND,
-        cutover__planned_at__gt=timezone.now(),
+        cutover__planned_at__gt=database_time.now(),
     )
     return dict(chosen.values_list("domain_id", "cutover__planned_at"))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
-from django.utils import timezone
 
 from onboarding.models import Plan
 from onboarding.portfolio import dashboard_csv, risk_updates
-from tenants import outbox
+from tenants import database_time, outbox
 from tenants.models import User
 
 
@@ -27,7 +26,7 @@ def make_dashboard_csv(user_id: int, query: str) -> None:
 @shared_task(name="onboarding.update_risks", ignore_result=True)
 def update_risks() -> None:
     """Queue one message for each tenant whose stored risks are outdated."""
-    plans = risk_updates.with_outdated_risks(Plan.objects.all(), now=timezone.now())
+    plans = risk_updates.with_outdated_risks(Plan.objects.all(), now=database_time.now())
     ids = plans.order_by("risks_valid_until").values_list("tenant_id", flat=True)
     for tenant_id in ids[: risk_updates.MOST_PER_BEAT]:
         update_risks_of.delay(tenant_id)

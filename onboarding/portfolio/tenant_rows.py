@@ -6,13 +6,13 @@ import functools
 from collections.abc import Sequence
 
 from django.template.loader import get_template
-from django.utils import timezone
 
 from onboarding.plans.current_state import tenant_states
 from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.portfolio.dashboard_rows import changes_with_time, oldest_runs
 from onboarding.portfolio.queries import open_proposal_counts, unfinished, with_plans
 from onboarding.portfolio.row_cache import CachedRow, cached_rows
+from tenants import database_time
 from tenants.models import Tenant
 
 
@@ -26,7 +26,7 @@ def tenant_rows(tenants: Sequence[Tenant], *, is_staff: bool) -> list[CachedRow]
 
 
 def _compute(tenants: list[Tenant], *, is_staff: bool) -> dict[int, CachedRow]:
-    now = timezone.now()
+    now = database_time.now()
     ids = [tenant.pk for tenant in tenants]
     loaded = list(with_plans(Tenant.objects.filter(pk__in=ids)))
     states = tenant_states(loaded, now=now)

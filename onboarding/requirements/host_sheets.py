@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.expectations import sync_checks
 from onboarding.errors import OnboardingError
@@ -36,7 +35,7 @@ from onboarding.requirements.host_values import (
 from onboarding.requirements.sheet_log import store_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.validation import key_of, text_of
-from tenants import domain_lifecycle
+from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.permissions import Permission, may, role_in
@@ -82,7 +81,7 @@ def write_hosts(locked: RequirementsSheet, edit: RowEdit, *, by: User) -> None:
         _refuse(new, removed, known.values(), decides=decides)
         added = [_add(tenant, each, by=by, decides=decides) for each in new]
         for host in removed:
-            domain_lifecycle.mark_removed(host, at=timezone.now(), by=by)
+            domain_lifecycle.mark_removed(host, at=database_time.now(), by=by)
         sync_checks(tenant)
         # The tasks before the activity log: the lock order of `lock_tasks`.
         lock_tasks(plan.pk)
@@ -131,7 +130,7 @@ def _add(tenant: Tenant, new: RouteHost, *, by: User, decides: bool) -> Host:
     """Add the host without consent to connections. It is a proposal unless the user decides."""
     host = Host(tenant=tenant, purpose=Host.Purpose.DELIVERY, name=new.name, port=new.port)
     if not decides:
-        host.proposed_at, host.proposed_by = timezone.now(), by
+        host.proposed_at, host.proposed_by = database_time.now(), by
     return domain_lifecycle.add_or_restore(host)
 
 
@@ -194,7 +193,7 @@ def _mark_signed(locked: RequirementsSheet, hosts: set[RouteHost]) -> None:
     differs = signed != {str(host) for host in hosts}
     if differs == (locked.hosts_changed_at is not None):
         return
-    locked.hosts_changed_at = timezone.now() if differs else None
+    locked.hosts_changed_at = database_time.now() if differs else None
     locked.save(update_fields=["hosts_changed_at"])
     locked.task.plan.touch()
 
@@ -265,7 +264,7 @@ def _sync_answers(locked: RequirementsSheet, hosts: set[RouteHost]) -> None:
         answered += bool(text) - bool(before)
         row.values = row.values | {"answer": text}
         row.text, row.source = text_of(row.values), SheetRow.Source.PROFILE if text else ""
-        row.version, row.changed_by, row.changed_at = row.version + 1, None, timezone.now()
+        row.version, row.changed_by, row.changed_at = row.version + 1, None, database_time.now()
         row.save()
         changed.append(row)
     if changed:

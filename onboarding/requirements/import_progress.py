@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.core.cache import cache
-from django.utils import timezone
 from redis.exceptions import RedisError
 
 from onboarding.models import SheetImport
+from tenants import database_time
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def progress_reporter(job: SheetImport) -> ReportProgress:
             # Only before the writing transaction: later the update would wait for its own row.
             found = {"rows_found": total, "rows_checked": done} if stage is Stage.CHECKING else {}
             rows = SheetImport.objects.filter(pk=job.pk)
-            rows.update(progress_at=timezone.now(), **found)
-        cached = (job.attempts, stage.value, done, total, timezone.now())
+            rows.update(progress_at=database_time.now(), **found)
+        cached = (job.attempts, stage.value, done, total, database_time.now())
         try:
             cache.set(_key(job), cached, timeout=_CACHED_FOR.total_seconds())
         except (RedisError, OSError) as error:

@@ -20,7 +20,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from onboarding.collaboration.file_types import safe_name
 from onboarding.errors import OnboardingError
@@ -41,6 +40,7 @@ from onboarding.requirements.parsers import read_table, text_size_bytes
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.tables import MAX_ROWS, UnreadableFile
 from onboarding.requirements.validation import text_of
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User
 
@@ -105,7 +105,7 @@ def has_earlier(job: SheetImport) -> bool:
     """Whether an earlier import of the tenant is in progress. One that has stalled does not count:
     the beat queues it again."""
     earlier = _in_progress(job).filter(pk__lt=job.pk).defer("content")
-    return any(not is_stalled(each, now=timezone.now()) for each in earlier)
+    return any(not is_stalled(each, now=database_time.now()) for each in earlier)
 
 
 def next_in_progress(job: SheetImport) -> SheetImport | None:
@@ -126,7 +126,7 @@ def start_attempt(job: SheetImport) -> bool:
         # Conditional: the worker that seemed lost may have finished.
         rows.update(status=Status.FAILED, error=_TOO_MANY_ATTEMPTS)
         return False
-    if not rows.update(attempts=F("attempts") + 1, progress_at=timezone.now(), rows_checked=0):
+    if not rows.update(attempts=F("attempts") + 1, progress_at=database_time.now(), rows_checked=0):
         return False
     job.attempts += 1
     return True
@@ -236,7 +236,7 @@ def confirm_import(job: SheetImport, *, duplicates: str, by: User) -> None:
         )
     ready = SheetImport.objects.filter(pk=job.pk, status=Status.READY)
     chosen = SheetImport.Duplicates(duplicates)
-    confirmed_columns = {"duplicates": chosen, "created_by": by, "progress_at": timezone.now()}
+    confirmed_columns = {"duplicates": chosen, "created_by": by, "progress_at": database_time.now()}
     if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **confirmed_columns):
         raise OnboardingError("This import was already started or discarded.")
     job.status, job.duplicates, job.created_by = Status.IMPORTING, chosen, by
@@ -316,7 +316,7 @@ def _apply(
             added=counts["new"],
             replaced=counts["replaced"],
         )
-    job.status, job.imported_at, job.content = Status.DONE, timezone.now(), b""
+    job.status, job.imported_at, job.content = Status.DONE, database_time.now(), b""
     job.save(update_fields=["report", "status", "imported_at", "content"])
 
 
@@ -327,7 +327,7 @@ def _write(
     by: User | None,
     report_progress: ReportProgress,
 ) -> None:
-    now = timezone.now()
+    now = database_time.now()
     position = services.last_position(locked)
     updates = changes.updates
     total = len(changes.new) + len(updates)
@@ -394,5 +394,5 @@ def discard_import(job: SheetImport, *, now: datetime) -> bool:
 
 def delete_abandoned() -> None:
     """Delete unconfirmed previews after a day: they contain personal addresses."""
-    old = SheetImport.objects.filter(created_at__lt=timezone.now() - DELETE_PREVIEW_AFTER)
+    old = SheetImport.objects.filter(created_at__lt=database_time.now() - DELETE_PREVIEW_AFTER)
     old.filter(status__in=(Status.READY, Status.FAILED)).delete()

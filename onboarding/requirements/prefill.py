@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow
@@ -24,6 +23,7 @@ from onboarding.requirements.known_answers import (
 from onboarding.requirements.services import lock_open, record_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.validation import text_of
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User
 
@@ -121,7 +121,7 @@ def _store(
         row.values = row.values | {"answer": text}
         edit.after.append(row.values)
         row.text, row.source = text_of(row.values), source
-        row.version, row.changed_by, row.changed_at = row.version + 1, by, timezone.now()
+        row.version, row.changed_by, row.changed_at = row.version + 1, by, database_time.now()
         row.save()
         changed.append(row)
     if changed:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
@@ -20,6 +19,7 @@ from onboarding.requirements.sheet_log import store_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.tables import MAX_ROWS
 from onboarding.requirements.validation import SheetEntry, text_of
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 
@@ -148,7 +148,7 @@ def change_row(
         kind, before = definition_of(locked), row.values
         for name, value in _columns(entry).items():
             setattr(row, name, value)
-        row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
+        row.version, row.changed_by, row.changed_at = version + 1, by, database_time.now()
         row.source = ""
         row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at", "source"])
         edit = RowEdit([before], [entry.values])

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import RequirementsSheet, Responsibility, SheetRow, Task
@@ -18,6 +17,7 @@ from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
 from onboarding.requirements.host_values import hosts_in, hosts_of, shows_hosts
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -130,7 +130,7 @@ def _count_questions(texts: Sequence[str]) -> str:
 
 def _set_sign_off(sheet: RequirementsSheet, side: str, *, by: User | None, reason: str) -> None:
     """Store the sign-off of one side, or its withdrawal without `by`."""
-    values = {"signed_at": timezone.now() if by else None, "signed_by": by}
+    values = {"signed_at": database_time.now() if by else None, "signed_by": by}
     for name, value in (values | {"sign_off_reason": reason}).items():
         setattr(sheet, f"{side}_{name}", value)
     sheet.save(update_fields=[f"{side}_{name}" for name in (*values, "sign_off_reason")])

@@ -7,11 +7,10 @@ import logging
 
 from celery import shared_task
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.requirements import imports, partner_checks
-from tenants import broker, outbox
+from tenants import broker, database_time, outbox
 from tenants.models import User
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ def import_sheet(public_id: str) -> None:
 @shared_task(name="onboarding.check_tls_partner", acks_late=True, ignore_result=True)
 def check_tls_partner(check_id: int, attempt: int = 1) -> None:
     """Test one partner. While another check uses its hosts, try again later."""
-    earliest = partner_checks.run_test(check_id, now=timezone.now())
+    earliest = partner_checks.run_test(check_id, now=database_time.now())
     if earliest is None:
         return
     if attempt >= partner_checks.MAX_ATTEMPTS:
@@ -65,7 +64,7 @@ def check_tls_partner(check_id: int, attempt: int = 1) -> None:
 def queue_partner_tests(sheet: RequirementsSheet) -> int:
     """Request the allowed tests of the sheet's TLS partners, and queue them on commit."""
     with transaction.atomic():
-        requested = partner_checks.request_tests(sheet, now=timezone.now())
+        requested = partner_checks.request_tests(sheet, now=database_time.now())
         for check in requested:
             outbox.queue_task(check_tls_partner, check.pk, queue=_QUEUE_OF_TESTS)
     return len(requested)
@@ -74,7 +73,7 @@ def queue_partner_tests(sheet: RequirementsSheet) -> int:
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
 def resume_imports() -> None:
     """Queue the imports again that a broker or a worker lost."""
-    for job in imports.stalled_imports(now=timezone.now()):
+    for job in imports.stalled_imports(now=database_time.now()):
         logger.warning("import %s has stalled and is queued again", job.public_id)
         import_sheet.delay(job.public_id)
 

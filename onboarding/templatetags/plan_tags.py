@@ -8,7 +8,6 @@ from typing import Any
 
 from django import template
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
@@ -19,6 +18,7 @@ from onboarding.plans.current_state import CurrentState
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_state, without_proof
 from onboarding.requirements.sign_off import definition_of
+from tenants import database_time
 from tenants.models import Tenant
 
 register = template.Library()
@@ -39,7 +39,7 @@ def unanswered(comments: Iterable[Comment] | None) -> Comment | None:
 @register.filter
 def next_planned(cutovers: Iterable[Cutover]) -> Cutover | None:
     """The next planned cutover, or the last past one."""
-    return next_cutover(list(cutovers), now=timezone.now())
+    return next_cutover(list(cutovers), now=database_time.now())
 
 
 @register.filter

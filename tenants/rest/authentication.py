@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from rest_framework import authentication
 from rest_framework.request import Request
 
-from tenants import api_tokens
+from tenants import api_tokens, database_time
 from tenants.models import ApiToken, User
 from tenants.request_context import set_token
 from tenants.rest.problems import ApiError
@@ -26,7 +25,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         token = api_tokens.find(text.strip())
         if token is None or token.revoked_at is not None:
             raise _refused("invalid-token", "The token is unknown or revoked.")
-        if token.expires_at <= timezone.now():
+        if token.expires_at <= database_time.now():
             raise _refused("expired-token", "The token has expired. Create another.")
         if not token.owner.is_active:
             raise _refused("invalid-token", "The token is unknown or revoked.")

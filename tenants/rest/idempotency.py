@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants import database_time
 from tenants.models import IdempotentRequest, Tenant, User
 from tenants.rest.problems import CONTENT_TYPE, ApiError
 
@@ -65,7 +65,7 @@ def _parts_of_body(request: Request) -> Iterator[bytes]:
 
 def first_response(key: str, user: User, fingerprint: str) -> Response | None:
     """The stored response to the key. Raises a 409 error for a key of another request."""
-    since = timezone.now() - LIFETIME
+    since = database_time.now() - LIFETIME
     row = IdempotentRequest.objects.filter(user=user, key=key, created_at__gt=since).first()
     if row is None:
         return None
@@ -90,7 +90,7 @@ def reserve(key: str, user: User, fingerprint: str) -> IdempotentRequest | None:
     Waits for the transaction of the other request. Call it inside the transaction of the change.
     """
     expired = IdempotentRequest.objects.filter(
-        user=user, key=key, created_at__lte=timezone.now() - LIFETIME
+        user=user, key=key, created_at__lte=database_time.now() - LIFETIME
     )
     expired.delete()
     try:
@@ -129,5 +129,5 @@ def store_refusal(request: Request, key: str, response: Response, tenant: Tenant
 
 def delete_expired() -> int:
     """Delete the responses that no key can return any more. Returns their number."""
-    old = IdempotentRequest.objects.filter(created_at__lte=timezone.now() - LIFETIME)
+    old = IdempotentRequest.objects.filter(created_at__lte=database_time.now() - LIFETIME)
     return old.delete()[0]

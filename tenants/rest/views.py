@@ -18,13 +18,12 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from rest_framework import generics
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import api_tokens
+from tenants import api_tokens, database_time
 from tenants.access import TenantAccess, access_or_404, check_permission
 from tenants.models import ApiToken, Tenant, User
 from tenants.permissions import Permission
@@ -230,7 +229,7 @@ class ApiView(generics.GenericAPIView[Any]):
         if is_known and request.method not in SAFE_METHODS:
             self._store_refusal(request, final)
         if is_known and self.token is not None:
-            api_tokens.mark_used(self.token, now=timezone.now())
+            api_tokens.mark_used(self.token, now=database_time.now())
         return final
 
     def _store_refusal(self, request: Request, response: Response) -> None:

@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
 from checks import services
 from checks.queries import newest_observations, observations_of
 from checks.rejudging import RejudgedObservation, RejudgeResult, rejudge
+from tenants import database_time
 
 
 class Command(BaseCommand):
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 and each.outcome is not None
             ):
                 counts["applied"] += services.record_rejudgement(
-                    each.observation, each.outcome, now=timezone.now()
+                    each.observation, each.outcome, now=database_time.now()
                 )
         self.stdout.write(
             f"{counts.total() - counts['applied']} observations: "

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import path
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -29,6 +28,7 @@ from onboarding.cutovers.preflight import PREFLIGHT_LIMIT, check_proposal
 from onboarding.cutovers.views.dry_run import evaluate_records
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import CutoverSnapshot, DryRun, OnCall, Responsibility
+from tenants import database_time
 from tenants.permissions import Permission
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, found_or_404
@@ -178,7 +178,7 @@ class DryRunListView(_DryRunsView, ApiListView):
 
     def post(self, request: Request, public_id: str, cutover_id: str) -> Response:
         """Evaluate records that are not published yet, and store the dry run."""
-        room, now = self.room(), timezone.now()
+        room, now = self.room(), database_time.now()
         values = self.entered(DryRunInput)
         run, _ = evaluate_records(room, values["records"], now=now)
         made = save_dry_run(
@@ -203,7 +203,7 @@ class DryRunTrialView(_DryRunsView):
     def post(self, request: Request, public_id: str, cutover_id: str) -> Response:
         """Evaluate records that are not published yet, without storing the dry run."""
         room, values = self.room(), self.entered(DryRunRecordsInput)
-        run, _ = evaluate_records(room, values["records"], now=timezone.now())
+        run, _ = evaluate_records(room, values["records"], now=database_time.now())
         return self.one(run.content)
 
 
@@ -246,7 +246,7 @@ class SnapshotListView(CutoversView, ApiListView):
         """Store the records published now, before the window opens."""
         cutover = self.load()
         self.validated(SnapshotInput)
-        made = snapshots.take_now(cutover, now=timezone.now(), by=self.user)
+        made = snapshots.take_now(cutover, now=database_time.now(), by=self.user)
         return self.one(made, status=201)
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from checks.engine.preflight import InvalidZoneText
@@ -28,6 +27,7 @@ from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_r
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import DryRun
 from onboarding.plans.tenant_page import current_user, load_page
+from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -41,7 +41,7 @@ _A_DAY = 24 * 3600
 @require_http_methods(["GET", "POST"])
 def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
-    now = timezone.now()
+    now = database_time.now()
     started_at = _started_at(request, cutover_id) or now
     form = DryRunForm(request.POST or None, initial={"records": _proposed(room)})
     context = {"page": room.page, "cutover": room.cutover, "tab": "cutovers", "form": form}

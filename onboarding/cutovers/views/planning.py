@@ -13,7 +13,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -39,6 +38,7 @@ from onboarding.plans.dates import DueDateShift, due_date_shifts
 from onboarding.plans.planned_cutovers import primary_first
 from onboarding.plans.safe_times import SWITCH_OF_KIND
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
+from tenants import database_time
 from tenants.access import require
 from tenants.models import Domain
 from tenants.permissions import Permission
@@ -70,7 +70,7 @@ class PlanningPage:
 
     def __init__(self, page: TenantPage) -> None:
         self.page = page
-        self.now = timezone.now()
+        self.now = database_time.now()
         self.tasks = [row.task for row in page.rows]
         self.calendar = load_conflict_context(page.plan, page.cutovers)
         self._history = list(observations_by_kind(page.plan_context.checks, list(SWITCH_OF_KIND)))
@@ -209,7 +209,10 @@ def _warnings(
 
 def _over(cutover: Cutover) -> list[str]:
     """The warning about a window that ended before every domain switched."""
-    if cutover.ends_at > timezone.now() or switched(Cutover.objects.filter(pk=cutover.pk)).exists():
+    if (
+        cutover.ends_at > database_time.now()
+        or switched(Cutover.objects.filter(pk=cutover.pk)).exists()
+    ):
         return []
     return ["The window ended before every domain switched. Reschedule it."]
 

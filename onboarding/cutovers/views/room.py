@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind, Verdict
@@ -64,6 +63,7 @@ from onboarding.plans.tenant_page import (
     revision_of,
     show,
 )
+from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
 
@@ -151,7 +151,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverR
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
         raise Http404("No such cutover.")
-    return room_with(page, cutover, page.plan_context, now=timezone.now())
+    return room_with(page, cutover, page.plan_context, now=database_time.now())
 
 
 def room_with(
@@ -369,7 +369,7 @@ def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> H
 def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
     with errors_as_message(request):
-        snapshots.take_now(room.cutover, now=timezone.now(), by=current_user(request))
+        snapshots.take_now(room.cutover, now=database_time.now(), by=current_user(request))
     return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
 
 

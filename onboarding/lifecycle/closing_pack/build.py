@@ -14,7 +14,6 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -30,6 +29,7 @@ from onboarding.lifecycle.closing_pack.contents import (
 )
 from onboarding.models import ClosingPack, RequirementsSheet
 from onboarding.requirements.exports import as_csv, as_xlsx
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
@@ -74,7 +74,7 @@ def build_pack(pack: ClosingPack) -> bool:
         size = path.stat().st_size
     with transaction.atomic():
         wanted = ClosingPack.objects.filter(pk=pack.pk, ready_at=None)
-        if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
+        if wanted.update(ready_at=database_time.now(), stored_as=place, size=size, seal=seal):
             # The seal is part of the log's chain: a later head of the log proves the pack.
             write_activity(pack.tenant, ActivityName.CLOSING_PACK_READY, bytes=size, seal=seal)
             pack.tenant.plan.touch()

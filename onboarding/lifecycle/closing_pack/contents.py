@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Model, Prefetch
-from django.utils import timezone
 
 from checks.models import Observation
 from onboarding.collaboration.comments import comments_by_task
@@ -38,6 +37,7 @@ from onboarding.plans.proof import TaskEvidence
 from onboarding.plans.task_fields import rows_for
 from onboarding.requirements.exports import file_name
 from onboarding.requirements.sign_off import definition_of, unanswered_questions
+from tenants import database_time
 from tenants.log_verification import Head
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
 from tenants.proposals import open_proposals
@@ -71,7 +71,7 @@ def pack_content(tenant: Tenant) -> JsonObject:
     """The implementation without its activity log and its observations."""
     return {
         "format": FORMAT,
-        "made_at": timezone.now(),
+        "made_at": database_time.now(),
         "tenant": _tenant(tenant),
         "phases": _phases(tenant),
         "residual_risks": [_residual_risk(each) for each in accepted_risks_of(tenant)],
@@ -87,7 +87,7 @@ def pack_content(tenant: Tenant) -> JsonObject:
 
 def _current_state(tenant: Tenant) -> JsonObject:
     """The headlines of the tenant when the pack is created."""
-    state = tenant_states([tenant], now=timezone.now())[tenant.pk]
+    state = tenant_states([tenant], now=database_time.now())[tenant.pk]
     return {"tasks": state.task_headline, "monitoring": state.monitoring_headline}
 
 

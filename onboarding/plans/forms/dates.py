@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import Q
-from django.utils import timezone
 
 from onboarding.models import Freeze, Holiday, WorkingTime
+from tenants import database_time
 
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
@@ -31,7 +31,7 @@ _FARTHEST = timedelta(days=3660)
 
 def refuse_far_away(day: date) -> None:
     """Reject a typing error: counting working days over thousands of years takes too long."""
-    if abs(day - timezone.now().date()) > _FARTHEST:
+    if abs(day - database_time.now().date()) > _FARTHEST:
         raise forms.ValidationError("Enter a day within ten years of today.")
 
 

@@ -7,10 +7,10 @@ from datetime import datetime, time
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 
 from onboarding.models import Task
 from onboarding.plans.transitions import LONGEST_REASON, Transition, input_error
+from tenants import database_time
 from tenants.models import Tenant
 
 
@@ -48,7 +48,9 @@ class TransitionForm(forms.Form):
         until = self._end_of(cleaned.get("until"))
         cleaned |= {"reason": cleaned.get("reason", ""), "until": until}
         if not self.errors:
-            problem = input_error(cleaned["reason"], until, self.transition, now=timezone.now())
+            problem = input_error(
+                cleaned["reason"], until, self.transition, now=database_time.now()
+            )
             if problem:
                 is_reason_error = not cleaned["reason"] or len(cleaned["reason"]) > LONGEST_REASON
                 named = "reason" if is_reason_error else "until"

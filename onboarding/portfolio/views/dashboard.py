@@ -11,7 +11,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from onboarding.models import Phase
@@ -22,6 +21,7 @@ from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.risk_list import tenants_at_risk
 from onboarding.portfolio.row_cache import cached_overview
 from onboarding.portfolio.tasks import queue_dashboard_csv
+from tenants import database_time
 from tenants.access import require
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -62,7 +62,7 @@ class PhaseCount:
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
+    now = database_time.now()
     tenants = open_tenants_for(current_user(request))
     all_tenants = tenants_for(current_user(request))
     risk_updates.refresh(all_tenants)

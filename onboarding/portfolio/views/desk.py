@@ -24,6 +24,7 @@ from onboarding.portfolio.desk.strip import Strip, strip_of
 from onboarding.portfolio.desk.waiting import ReminderResult, send_reminders, waiting_tasks
 from onboarding.portfolio.queries import revision_of_tenants
 from onboarding.portfolio.row_cache import cached_overview
+from tenants import database_time
 from tenants.access import require
 from tenants.models import User
 from tenants.permissions import Permission
@@ -45,7 +46,7 @@ class DeskOverview:
 @require_GET
 def desk(request: HttpRequest) -> HttpResponse:
     """The desk, or with `?list=needs` or `?list=clients` one of its lists in pages."""
-    user, now = current_user(request), timezone.now()
+    user, now = current_user(request), database_time.now()
     tenants = queries.desk_tenants(user)
     risk_updates.refresh(tenants)
     # Before the rows: a change in between updates the page once more.

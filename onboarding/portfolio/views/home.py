@@ -6,13 +6,13 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters
 from onboarding.portfolio.queries import with_plan
 from onboarding.portfolio.tenant_rows import tenant_rows
+from tenants import database_time
 from tenants.access import require
 from tenants.models import User
 from tenants.permissions import Permission
@@ -45,7 +45,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     of = request.GET.get("show", "")
     is_mine = user.staff_role == User.StaffRole.CONSULTANT and of not in ("all", "closed")
     mine = tenants_for(user).filter(consultant=user) if is_mine else tenants_for(user)
-    now = timezone.now()
+    now = database_time.now()
     drifted = mine.filter(filters.drifted(now))
     tenants = drifted if of == "drifted" else mine.filter(closed_at__isnull=of != "closed")
     wanted = request.GET.get("q", "").strip()

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind
@@ -22,6 +21,7 @@ from onboarding.error_responses import errors_as_message
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.tenant_page import TenantPage, load_page
+from tenants import database_time
 from tenants.access import require
 from tenants.models import Domain, Host
 from tenants.permissions import Permission
@@ -181,7 +181,7 @@ def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
 def _sent_message(page: TenantPage, lab: Lab, domain: str, request: HttpRequest) -> bytes:
     is_pilot = request.POST.get("pilot") == "yes"
     return stand_in.arriving_message(
-        lab, domain, page.tenant.region, at=timezone.now(), is_pilot=is_pilot
+        lab, domain, page.tenant.region, at=database_time.now(), is_pilot=is_pilot
     )
 
 
@@ -193,7 +193,7 @@ def _received_message(page: TenantPage, lab: Lab, domain: str, request: HttpRequ
         page.tenant.region,
         platform=page.tenant.platform,
         delivery_host=hosts[0] if hosts else "",
-        at=timezone.now(),
+        at=database_time.now(),
         is_test=request.POST.get("test") == "yes",
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_not_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -17,6 +16,7 @@ from onboarding.plans.tenant_page import current_user, requested_refresh, revisi
 from onboarding.portfolio import shared_page
 from onboarding.portfolio.desk.queries import desk_tenants
 from onboarding.portfolio.queries import revision_of_tenants
+from tenants import database_time
 from tenants.access import access_or_404, require
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -43,7 +43,7 @@ def revision_stream(request: HttpRequest, public_id: str) -> HttpResponse:
     refresh_seconds = requested_refresh(request)
     subscription = subscription_of(request, access, refresh_seconds=refresh_seconds)
     number = access.tenant.plan.revision
-    revision = revision_text(number, refresh_seconds=refresh_seconds, now=timezone.now())
+    revision = revision_text(number, refresh_seconds=refresh_seconds, now=database_time.now())
     wait = request.GET.get("wait", "")
     if not (wait.isascii() and wait.isdecimal()):
         return StreamResponse(subscription, revision, plan_revision=number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -32,6 +31,7 @@ from onboarding.plans.tenant_page import (
     show,
 )
 from onboarding.requirements.queries import sheets_by_task
+from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import ActivityLine
 from tenants.permissions import Permission
@@ -133,7 +133,7 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     Each request shows that a page is open, so the checks of the plan get a higher priority.
     """
     tenant = tenant_or_404(request, public_id)
-    now = timezone.now()
+    now = database_time.now()
     if not tenant.is_closed:
         prioritize_viewed(tenant, now=now)
     said = revision_of(tenant.plan, refresh_seconds=requested_refresh(request), now=now)

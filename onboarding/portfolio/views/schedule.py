@@ -9,7 +9,6 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.cutovers import freezes
@@ -27,6 +26,7 @@ from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forecast_card import load_card
 from onboarding.portfolio.forms import BulkForm
+from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -41,7 +41,7 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
-    page, now = load_page(request, public_id), timezone.now()
+    page, now = load_page(request, public_id), database_time.now()
     tenant = page.tenant
     context = {
         "page": page,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.urls import path
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -19,6 +18,7 @@ from onboarding.requirements.api.sheets import SheetsView
 from onboarding.requirements.forms import ImportForm
 from onboarding.requirements.tasks import begin_import, start_import
 from onboarding.requirements.views import imports as pages
+from tenants import database_time
 from tenants.permissions import Permission
 from tenants.rest.problems import invalid
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
@@ -134,7 +134,7 @@ class SheetImportView(_SheetImportsView):
 
     def delete(self, request: Request, public_id: str, sheet_id: str, import_id: str) -> Response:
         """Discard a preview, or an import that has stalled. The sheet is unchanged."""
-        if not imports.discard_import(self.load(), now=timezone.now()):
+        if not imports.discard_import(self.load(), now=database_time.now()):
             raise OnboardingError(imports.NOT_DISCARDED)
         return Response(status=204)
 

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.collaboration.uploads import was_too_large
@@ -18,6 +17,7 @@ from onboarding.requirements.forms import ImportForm
 from onboarding.requirements.import_progress import is_stalled, progress_of
 from onboarding.requirements.tasks import begin_import, start_import
 from onboarding.requirements.views.sheets import load_sheet, redirect_to_sheet, sheet_context
+from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -95,7 +95,7 @@ def sheet_import_show(
         **sheet_context(request, sheet),
         "import": job,
         "progress": progress_of(job),
-        "is_stalled": is_stalled(job, now=timezone.now()),
+        "is_stalled": is_stalled(job, now=database_time.now()),
         "duplicates": SheetImport.Duplicates.choices,
     }
     return show(request, "requirements/import_preview.html", "preview", context)
@@ -120,7 +120,7 @@ def sheet_import_drop(
     request: HttpRequest, public_id: str, sheet_id: str, import_id: str
 ) -> HttpResponse:
     sheet, job = _load(request, public_id, sheet_id, import_id)
-    if imports.discard_import(job, now=timezone.now()):
+    if imports.discard_import(job, now=database_time.now()):
         messages.info(request, "The import was discarded. The sheet is unchanged.")
     else:
         messages.error(request, imports.NOT_DISCARDED)
