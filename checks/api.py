@@ -24,6 +24,7 @@ from tenants import database_time
 from tenants.api import plain_text
 from tenants.permissions import Permission
 from tenants.rest import waiting
+from tenants.rest.filters import MomentFilter
 from tenants.rest.problems import ApiError
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
@@ -97,7 +98,7 @@ class CheckFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fil
     verdict = django_filters.ChoiceFilter(field_name="settled_verdict", choices=VERDICT_CHOICES)
     domain = django_filters.CharFilter(field_name="domain__public_id")
     host = django_filters.CharFilter(field_name="host__public_id")
-    changed_since = django_filters.IsoDateTimeFilter(field_name="settled_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="settled_at", lookup_expr="gte")
 
     class Meta:
         model = Check
@@ -205,7 +206,7 @@ class CheckRunView(ChecksView):
 
 class ObservationFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     verdict = django_filters.ChoiceFilter(choices=VERDICT_CHOICES)
-    changed_since = django_filters.IsoDateTimeFilter(field_name="last_seen_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="last_seen_at", lookup_expr="gte")
 
     class Meta:
         model = Observation

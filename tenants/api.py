@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from tenants.models import ActivityLine, ApiToken, User
 from tenants.permissions import Permission
 from tenants.regions import Region, load_regions
+from tenants.rest.filters import MomentFilter
 from tenants.rest.schema import SCHEMA
 from tenants.rest.serializers import PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView
@@ -153,7 +154,7 @@ class ActivitySerializer(ResourceSerializer):
 
 
 class ActivityFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
-    changed_since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="at", lookup_expr="gte")
 
     class Meta:
         model = ActivityLine

@@ -155,6 +155,12 @@ def activate(person: User, *, by: User) -> None:
             write_activity(None, ActivityName.PERSON_ACTIVATED, by=by, person=person.email)
 
 
+def is_last_administrator(person: User) -> bool:
+    others = User.objects.filter(is_active=True, staff_role=User.StaffRole.ADMINISTRATOR)
+    is_one = person.staff_role == User.StaffRole.ADMINISTRATOR
+    return is_one and not others.exclude(pk=person.pk).exists()
+
+
 def _refuse_own_account(person: User, by: User) -> None:
     """Without this rule the last administrator could lock everyone out."""
     if person.pk == by.pk:

@@ -16,8 +16,8 @@ from django.http.response import HttpResponseRedirectBase
 from django_htmx.http import HttpResponseClientRedirect
 
 SESSION_ENDED = (
-    "Your session has ended, and nothing was changed. Sign in to return to the page. Text that you "
-    "typed is in the form again."
+    "Your session has ended, and nothing was changed. Sign in to return to the page. Your changes "
+    "are then in the form again."
 )
 _READING = ("GET", "HEAD", "OPTIONS", "TRACE")
 

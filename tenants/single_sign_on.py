@@ -28,6 +28,7 @@ from django.shortcuts import render
 from tenants import staff_groups
 from tenants.activity_names import ActivityName
 from tenants.models import User
+from tenants.people import is_last_administrator
 from tenants.provider_session import provider_session
 from tenants.services import log_sign_in
 
@@ -168,16 +169,21 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
             refuse(request, "other-address")
         if not sociallogin.is_existing:
             link_account(request, sociallogin, user)
-        if staff_groups.are_used():
+        if staff_groups.are_used() and staff_groups.concern(user):
             apply_groups(request, user, sociallogin.claims)
+        # For a linked account, the library has loaded the person before the role changed.
+        sociallogin.user = sociallogin.account.user = user
 
 
 def apply_groups(request: HttpRequest, user: User, claims: dict[str, Any]) -> None:
     """Give the person the role of the groups, or refuse the sign-in without one."""
     try:
-        has_role = staff_groups.apply_to(user, staff_groups.groups_in(claims))
+        groups = staff_groups.groups_in(claims)
     except staff_groups.UnknownGroupsError:
+        if is_last_administrator(user):
+            return
         refuse(request, "unknown-groups")
+    has_role = staff_groups.apply_to(user, groups)
     if not has_role:
         refuse(request, "no-role")
 

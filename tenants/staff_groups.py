@@ -54,31 +54,35 @@ def role_of(groups: Sequence[str]) -> str:
     return next((role for group, role in roles.items() if group in groups), "")
 
 
+def concern(person: User) -> bool:
+    """Return whether the groups decide about the person: not about a member of a tenant only."""
+    return bool(person.staff_role) or not Membership.objects.filter(user=person).exists()
+
+
 def apply_to(person: User, groups: Sequence[str]) -> bool:
     """Set the staff role of the person to that of the groups. Return whether a role remains.
 
-    A member of a tenant is no staff, and keeps the membership. The last administrator keeps the
-    role: otherwise an error at the provider would lock everyone out.
+    The last administrator remains one: otherwise an error at the provider would lock everyone out.
     """
-    if Membership.objects.filter(user=person).exists():
-        return True
     role = role_of(groups)
     try:
         people.set_staff_role(person, role)
     except people.PeopleError:
-        logger.warning("the last administrator has no group at the provider, and keeps the role")
+        logger.warning("the last administrator has no group at the provider, and remains one")
         return True
     person.staff_role = role
-    return bool(role)
+    return bool(role) or Membership.objects.filter(user=person).exists()
 
 
 def must_use_provider(person: User) -> bool:
     """Return whether the person may sign in at the provider only, where the groups are read.
 
-    A member of staff who never used single sign-on still can sign in without it: an account for
-    the time when the provider fails.
+    A member of staff who never used single sign-on still can sign in without it, and so can the
+    last administrator: one account remains for the time when the provider fails.
     """
-    return are_used() and person.is_mimecast and SocialAccount.objects.filter(user=person).exists()
+    if not (are_used() and person.is_mimecast) or people.is_last_administrator(person):
+        return False
+    return bool(SocialAccount.objects.filter(user=person).exists())
 
 
 def limit_session(request: HttpRequest) -> None:

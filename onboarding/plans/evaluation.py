@@ -12,7 +12,6 @@ from typing import Self, TypeVar
 
 from django.db import transaction
 
-from checks.engine.outcomes import Verdict
 from checks.models import Check, Observation
 from checks.queries import checks_of
 from onboarding.models import Plan, Task, TaskStatus
@@ -162,19 +161,26 @@ def evaluate(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
     return _verify_or_regress(task, evidence, tenant) or is_changed
 
 
+# The findings of the check, and those of them for a domain without a valid record.
+_POLICY = "mta-sts."
+_WITHOUT_POLICY = ("mta-sts.none", "mta-sts.almost")
+
+
 def _never_had_policy(evidence: TaskEvidence) -> bool:
     """Return whether no domain publishes an MTA-STS policy, and Gangway has never seen one.
 
     Senders apply a policy that was removed until its `max_age` ends (RFC 8461 section 3.2). Then a
-    person must confirm the task.
+    person must confirm the task. A record whose policy Gangway could not fetch counts as a policy.
     """
-    if not evidence.has_no_policy:
+    if evidence.missing or not evidence.has_no_policy:
         return False
     checks = [subject.check for subject in evidence.subjects if subject.check is not None]
-    published = Observation.objects.filter(
-        check_asked__in=checks, verdict__in=[Verdict.PASS, Verdict.WARN, Verdict.FAIL]
+    seen = Observation.objects.filter(check_asked__in=checks).values_list("findings", flat=True)
+    return not any(
+        found["code"].startswith(_POLICY) and found["code"] not in _WITHOUT_POLICY
+        for findings in seen
+        for found in findings
     )
-    return not published.exists()
 
 
 def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:

@@ -1,11 +1,11 @@
-// Preserves the typed text of a form that could not be sent because the session had ended. The draft
-// stays in this tab. It returns after sign-in, to the same person, on the same page.
+// Preserves the changed fields of a form that could not be sent because the session had ended. The
+// draft stays in this tab. It returns after sign-in, to the same person, on the same page.
 
 const KEY = "gangway:draft";
 const MINUTES = 60;
 const PRIVATE =
   "[type=hidden], [type=password], [type=file], [type=submit], [type=button], [autocomplete=one-time-code]";
-const NOTICE = "Your session had ended. Your text is in the form again, and was not sent.";
+const NOTICE = "Your session had ended. Your changes are in the form again, and were not sent.";
 
 const person = document.body.dataset.person ?? "";
 const here = location.pathname + location.search;
@@ -13,8 +13,10 @@ const forget = () => sessionStorage.removeItem(KEY);
 const store = (draft) => sessionStorage.setItem(KEY, JSON.stringify(draft));
 const actionOf = (form) => form.getAttribute("action") ?? form.getAttribute("hx-post") ?? "";
 const isBox = (field) => field.type === "checkbox" || field.type === "radio";
-const fieldsOf = (form) =>
-  [...form.elements].filter((field) => field.name && !field.matches(PRIVATE) && "value" in field);
+const named = (form) => [...form.elements].filter((field) => field.name && "value" in field);
+const typed = (form) => named(form).filter((field) => !field.matches(PRIVATE));
+// The version of the record that the person saw: with it, the server reports another person's change.
+const versions = (form) => named(form).filter((field) => /^expected/.test(field.name));
 const sameForms = (action) => [...document.forms].filter((form) => actionOf(form) === action);
 
 function read() {
@@ -22,18 +24,41 @@ function read() {
   return draft && Date.now() - draft.at < MINUTES * 60_000 ? draft : null;
 }
 
+function isChanged(field) {
+  if (isBox(field)) return field.checked !== field.defaultChecked;
+  if (field.options) return [...field.options].some((o) => o.selected !== o.defaultSelected);
+  return field.value !== field.defaultValue;
+}
+
+// A box is known by its value: the list can have other rows after sign-in.
+function entryOf(field, form) {
+  if (isBox(field)) return { name: field.name, value: field.value, checked: field.checked };
+  const same = named(form).filter((other) => other.name === field.name);
+  return { name: field.name, place: same.indexOf(field), count: same.length, value: field.value };
+}
+
+function find(form, entry) {
+  const same = named(form).filter((field) => field.name === entry.name);
+  if ("checked" in entry) return same.find((field) => field.value === entry.value);
+  return same.length === entry.count ? same[entry.place] : undefined;
+}
+
 function remember(form) {
-  const values = fieldsOf(form).map((field) => (isBox(field) ? field.checked : field.value));
+  const changed = typed(form).filter(isChanged);
+  if (!changed.length) return forget();
+  const entries = [...changed, ...versions(form)].map((field) => entryOf(field, form));
   const action = actionOf(form);
-  store({ person, page: here, action, index: sameForms(action).indexOf(form), values, at: Date.now() });
+  store({ person, page: here, action, index: sameForms(action).indexOf(form), entries, at: Date.now() });
 }
 
 function restore(draft) {
   const form = sameForms(draft.action)[draft.index];
-  const fields = form ? fieldsOf(form) : [];
-  if (fields.length !== draft.values.length) return;
+  const fields = form ? draft.entries.map((entry) => find(form, entry)) : [];
+  if (!fields.length || fields.includes(undefined)) return;
   fields.forEach((field, index) => {
-    field[isBox(field) ? "checked" : "value"] = draft.values[index];
+    const entry = draft.entries[index];
+    if ("checked" in entry) field.checked = entry.checked;
+    else field.value = entry.value;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   for (let box = form.closest("details"); box; box = box.parentElement?.closest("details")) box.open = true;
@@ -42,7 +67,7 @@ function restore(draft) {
   notice.dataset.tone = "warning";
   notice.textContent = NOTICE;
   document.querySelector(".messages")?.append(notice);
-  fields[0]?.focus();
+  fields[0].focus();
 }
 
 function onLoad() {

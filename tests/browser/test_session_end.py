@@ -6,13 +6,13 @@ from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from onboarding.models import Comment
+from onboarding.models import Comment, Task
 from tenants.models import Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, sign_in_to
-from tests.factories import task_of
+from tests.factories import MakeTenant, task_of
 
 TEXT = "When does the old host close?"
-NOTICE = "Your text is in the form again"
+NOTICE = "Your changes are in the form again"
 
 
 def _comment_page(tenant: Tenant) -> str:
@@ -80,3 +80,38 @@ def test_refused_form_returns_with_its_text(
 
     expect(page.locator("textarea[name=body]")).to_have_value(TEXT)
     assert not Comment.objects.exists()
+
+
+def test_boxes_return_to_their_own_rows(
+    open_page: OpenPage, make_tenant: MakeTenant, consultant: User, live_server: object
+) -> None:
+    """After sign-in the list can have other rows: a selection must not move to another client."""
+    make_tenant("Northwind", consultant=consultant)
+    desk = reverse("onboarding:desk")
+    page = open_page(consultant, desk)
+    boxes = page.locator("input[type=checkbox][name=task]")
+    chosen = boxes.nth(1).get_attribute("value")
+    boxes.nth(1).check()
+    first = boxes.nth(0).get_attribute("value")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.get_by_role("button", name="Remind selected").click()
+    expect(page.locator(".messages")).to_contain_text("Your session has ended")
+
+    Task.objects.filter(public_id=first).update(waiting_on="")
+    sign_in_to(page.context, consultant, page.url.partition("/accounts")[0])
+    page.goto(desk)
+
+    checked = page.locator("input[type=checkbox][name=task]:checked")
+    assert [box.get_attribute("value") for box in checked.all()] == [chosen]
+
+
+def test_sign_out_leaves_no_draft(
+    open_page: OpenPage, tenant: Tenant, consultant: User, live_server: object
+) -> None:
+    page = open_page(consultant, _comment_page(tenant))
+
+    page.locator("summary", has_text="CO").first.click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_load_state()
+
+    assert page.evaluate("sessionStorage.getItem('gangway:draft')") is None

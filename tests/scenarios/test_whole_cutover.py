@@ -25,7 +25,7 @@ PREPARED = (
     ),
     *("additional-outbound-policies", "anti-spoofing-exceptions", "global-permitted-senders"),
     *("onmicrosoft-domain", "authorised-outbound-addresses", "direct-send-inventory"),
-    *("inbound-delivery-test", "outbound-cutover", "digest-review", "mta-sts-policy"),
+    *("inbound-delivery-test", "outbound-cutover", "digest-review"),
 )
 
 

@@ -1,7 +1,7 @@
 """Whether a signed zone proves that a record does not exist (NSEC and NSEC3).
 
 A validating resolver rejects a negative answer without this proof (RFC 4035 section 5.4, RFC 5155
-section 8). The functions read only records whose signatures `dnssec` has validated.
+section 8). `dnssec` passes on only the records of the zone whose signatures it has validated.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dns.rdtypes.ANY.NSEC3 import NSEC3
 # RFC 9276 section 3.2: above some number of iterations, resolvers treat the answer as unsigned.
 # Each implementation has its own limit; none is lower than this one.
 MAX_ITERATIONS = 50
+TYPES = (dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 _SHA1 = 1
 _OPT_OUT = 1
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
@@ -29,36 +30,44 @@ def is_proven(
     name: dns.name.Name,
     rdtype: dns.rdatatype.RdataType,
     zone: dns.name.Name,
-    authority: Iterable[dns.rrset.RRset],
+    records: Iterable[dns.rrset.RRset],
     *,
     is_nxdomain: bool,
 ) -> bool:
-    """Return whether the authority section proves that the record does not exist.
+    """Return whether the NSEC or NSEC3 records prove that the record does not exist.
 
     `is_nxdomain`: the answer denies the name itself. NSEC3 records that resolvers do not evaluate
     (unknown hash, too many iterations) count as a proof: for them the zone is unsigned.
     """
-    proof = _proof_in(authority, zone)
-    if proof is None:
+    proofs = _proofs_in(records, zone)
+    if proofs is None:
         return True
-    return proof.denies_name(name) if is_nxdomain else proof.denies_type(name, rdtype)
+    return any(
+        proof.denies_name(name) if is_nxdomain else proof.denies_type(name, rdtype)
+        for proof in proofs
+    )
 
 
 def is_wildcard_proven(
     name: dns.name.Name,
     labels: int,
     zone: dns.name.Name,
-    authority: Iterable[dns.rrset.RRset],
+    records: Iterable[dns.rrset.RRset],
 ) -> bool:
-    """Return whether a wildcard may answer for the name: no closer name exists (RFC 4035 5.3.4).
+    """Return whether a wildcard may answer for the name: no closer name exists.
 
-    `labels` is the number of labels in the signature of the answer, without the asterisk.
+    `labels` is the number of labels in the signature of the answer, without the asterisk. NSEC
+    records deny the name (RFC 4035 section 5.3.4), NSEC3 records the name that is one label longer
+    than the encloser (RFC 5155 section 8.8).
     """
-    proof = _proof_in(authority, zone)
-    if proof is None:
+    proofs = _proofs_in(records, zone)
+    if proofs is None:
         return True
     # A name of N labels has N + 1 with the root.
-    return proof.covers(name.split(labels + 2)[1])
+    next_closer = name.split(labels + 2)[1]
+    return any(
+        proof.covers(next_closer if isinstance(proof, _Nsec3Proof) else name) for proof in proofs
+    )
 
 
 class _NsecProof:
@@ -161,21 +170,28 @@ class _Nsec3Proof:
         return None, None
 
 
-def _proof_in(
-    authority: Iterable[dns.rrset.RRset], zone: dns.name.Name
-) -> _NsecProof | _Nsec3Proof | None:
-    """Return the proof of the zone; None when resolvers do not evaluate its NSEC3 records."""
-    own = [rrset for rrset in authority if rrset.name.is_subdomain(zone)]
-    records = [(rrset.name, rdata) for rrset in own for rdata in rrset]
-    hashed = [(owner, rdata) for owner, rdata in records if isinstance(rdata, NSEC3)]
-    if not hashed:
-        return _NsecProof(zone, [(n, rdata) for n, rdata in records if isinstance(rdata, NSEC)])
-    evaluated = [
-        (owner, nsec3)
-        for owner, nsec3 in hashed
-        if nsec3.algorithm == _SHA1 and nsec3.iterations <= MAX_ITERATIONS
-    ]
-    return _Nsec3Proof(zone, evaluated) if evaluated else None
+def _proofs_in(
+    rrsets: Iterable[dns.rrset.RRset], zone: dns.name.Name
+) -> list[_NsecProof | _Nsec3Proof] | None:
+    """Return the proofs of the zone; None when resolvers do not evaluate its NSEC3 records.
+
+    The NSEC3 records with the same salt and iterations form one proof (RFC 5155 section 8.2).
+    """
+    records = [(rrset.name, rdata) for rrset in rrsets for rdata in rrset]
+    plain = [(owner, rdata) for owner, rdata in records if isinstance(rdata, NSEC)]
+    hashed: dict[tuple[bytes, int], list[tuple[dns.name.Name, NSEC3]]] = {}
+    is_unsupported = False
+    for owner, rdata in records:
+        if not isinstance(rdata, NSEC3) or owner == zone or owner.parent() != zone:
+            continue
+        if rdata.algorithm == _SHA1 and rdata.iterations <= MAX_ITERATIONS:
+            hashed.setdefault((rdata.salt, rdata.iterations), []).append((owner, rdata))
+        else:
+            is_unsupported = True
+    if is_unsupported and not hashed:
+        return None
+    proofs: list[_NsecProof | _Nsec3Proof] = [_NsecProof(zone, plain)]
+    return proofs + [_Nsec3Proof(zone, each) for each in hashed.values()]
 
 
 def _lists_no(found: Sequence[NSEC | NSEC3], rdtype: dns.rdatatype.RdataType) -> bool:

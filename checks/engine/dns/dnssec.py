@@ -44,7 +44,7 @@ DENIAL_UNPROVEN = "dnssec-denial-unproven"
 REJECTED = "dnssec-rejected"
 
 # The records of a negative answer that must have valid signatures.
-_NEGATIVE = (dns.rdatatype.SOA, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
+_NEGATIVE = (dns.rdatatype.SOA, *denial.TYPES)
 # RFC 8624 section 3.3. A resolver ignores a DS record with another digest.
 _DIGESTS = (1, 2, 4)
 
@@ -109,17 +109,45 @@ def fault_in(reply: dns.message.Message, name: str, rtype: str, keys: ZoneKeys) 
         return keys.fault
     for section, types in ((reply.answer, None), (reply.authority, _NEGATIVE)):
         for rrset in section:
-            is_relevant = rrset.rdtype in types if types else rrset.rdtype != dns.rdatatype.RRSIG
+            is_relevant = (
+                rrset.rdtype in types if types else not _needs_no_signature(rrset, section)
+            )
             if is_relevant and rrset.name.is_subdomain(keys.zone):
                 fault = _fault_of(rrset, section, keys.zone, keys.keys)
                 if fault:
                     return fault
-    proven = _is_denial_proven(reply, dns.name.from_text(name), rtype, keys.zone)
-    return "" if proven and _are_wildcards_proven(reply, keys.zone) else DENIAL_UNPROVEN
+    # The records of other zones at the same server prove nothing about this one.
+    proofs = [
+        rrset
+        for rrset in reply.authority
+        if rrset.rdtype in denial.TYPES
+        and any(each.signer == keys.zone for each in _signatures(rrset, reply.authority))
+    ]
+    proven = _is_denial_proven(reply, dns.name.from_text(name), rtype, keys.zone, proofs)
+    return "" if proven and _are_wildcards_proven(reply, keys.zone, proofs) else DENIAL_UNPROVEN
+
+
+def _needs_no_signature(rrset: dns.rrset.RRset, section: Sequence[dns.rrset.RRset]) -> bool:
+    """Return whether the record is a signature, or an alias that a DNAME record creates.
+
+    Servers do not sign such an alias (RFC 6672 section 5.3.1).
+    """
+    if rrset.rdtype == dns.rdatatype.RRSIG:
+        return True
+    return rrset.rdtype == dns.rdatatype.CNAME and any(
+        each.rdtype == dns.rdatatype.DNAME
+        and rrset.name != each.name
+        and rrset.name.is_subdomain(each.name)
+        for each in section
+    )
 
 
 def _is_denial_proven(
-    reply: dns.message.Message, name: dns.name.Name, rtype: str, zone: dns.name.Name
+    reply: dns.message.Message,
+    name: dns.name.Name,
+    rtype: str,
+    zone: dns.name.Name,
+    proofs: Sequence[dns.rrset.RRset],
 ) -> bool:
     """Return whether a negative answer of the zone has its proof. Other replies need none."""
     rdtype = dns.rdatatype.from_text(rtype)
@@ -128,19 +156,29 @@ def _is_denial_proven(
         name = aliases.pop(name)[0].target
     if any(each.name == name and each.rdtype == rdtype for each in reply.answer):
         return True
-    # Without the SOA record of the zone, the reply is a referral or the answer of another zone.
-    if not any(each.rdtype == dns.rdatatype.SOA and each.name == zone for each in reply.authority):
+    if not name.is_subdomain(zone) or _is_of_zone_below(reply.authority, zone):
         return True
     is_nxdomain = reply.rcode() == dns.rcode.NXDOMAIN
-    return not name.is_subdomain(zone) or denial.is_proven(
-        name, rdtype, zone, reply.authority, is_nxdomain=is_nxdomain
+    return denial.is_proven(name, rdtype, zone, proofs, is_nxdomain=is_nxdomain)
+
+
+def _is_of_zone_below(authority: Sequence[dns.rrset.RRset], zone: dns.name.Name) -> bool:
+    """Return whether the reply is a referral, or the negative answer of another zone."""
+    apexes = {each.name for each in authority if each.rdtype == dns.rdatatype.SOA}
+    if apexes:
+        return zone not in apexes
+    return any(
+        each.rdtype == dns.rdatatype.NS and each.name != zone and each.name.is_subdomain(zone)
+        for each in authority
     )
 
 
-def _are_wildcards_proven(reply: dns.message.Message, zone: dns.name.Name) -> bool:
+def _are_wildcards_proven(
+    reply: dns.message.Message, zone: dns.name.Name, proofs: Sequence[dns.rrset.RRset]
+) -> bool:
     """Return whether each answer from a wildcard shows that no closer name exists."""
     return all(
-        denial.is_wildcard_proven(each.name, signature.labels, zone, reply.authority)
+        denial.is_wildcard_proven(each.name, signature.labels, zone, proofs)
         for each in reply.answer
         if each.rdtype == dns.rdatatype.RRSIG and each.name.is_subdomain(zone)
         for signature in each
@@ -192,7 +230,20 @@ def _fault_of(
     keys: dns.rrset.RRset,
 ) -> str:
     """Return the fault of the best signature of a record set: one valid signature is enough."""
-    signatures = [
+    signatures = _signatures(rrset, section)
+    own = [signature for signature in signatures if signature.signer == zone]
+    if not own and any(
+        each.signer.is_subdomain(zone) and rrset.name.is_subdomain(each.signer)
+        for each in signatures
+    ):
+        # A zone below, at the same server, signs these records.
+        return ""
+    faults = [_signature_fault(rrset, signature, zone, keys) for signature in own]
+    return SIGNATURE_MISSING if not faults else min(faults, key=_preference)
+
+
+def _signatures(rrset: dns.rrset.RRset, section: Sequence[dns.rrset.RRset]) -> list[RRSIG]:
+    return [
         signature
         for each in section
         if each.name == rrset.name
@@ -201,12 +252,6 @@ def _fault_of(
         for signature in each
         if isinstance(signature, RRSIG)
     ]
-    own = [signature for signature in signatures if signature.signer == zone]
-    if signatures and not own:
-        # Another zone at the same server signs these records.
-        return ""
-    faults = [_signature_fault(rrset, signature, zone, keys) for signature in own]
-    return SIGNATURE_MISSING if not faults else min(faults, key=_preference)
 
 
 def _preference(fault: str) -> int:

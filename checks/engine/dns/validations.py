@@ -96,7 +96,7 @@ class Validations:
         if reply is None:
             return _NO_REPLY
         fault = dnssec.fault_in(reply, name, rtype, keys)
-        if fault == dnssec.SIGNATURE_MISSING:
+        if fault in (dnssec.SIGNATURE_MISSING, dnssec.DENIAL_UNPROVEN):
             # The name may be in an unsigned zone below, of which the answer does not show the apex.
             start = await self._fetch(endpoint, name, "SOA")
             if start is None:

@@ -188,11 +188,19 @@ def _as_ascii_superset(content: bytes) -> bytes | None:
 
 
 def _without_length(content: bytes) -> bytes:
-    """Return the message in an .emlx file of Apple Mail: its length in bytes is the first line."""
+    """Return the message in an .emlx file of Apple Mail: its length in bytes is the first line.
+
+    In a pasted file the length is wrong, because a form changes the ends of lines.
+    """
     length = _EMLX_LENGTH.match(content)
     if length is None:
         return content
-    return content[length.end() : length.end() + int(length[1])]
+    message, size = content[length.end() :], int(length[1])
+    rest = message[size:].lstrip(b"\r\n\t ")
+    if size <= len(message) and (not rest or rest.startswith(b"<?xml")):
+        return message[:size]
+    start = message.rfind(b"<?xml")
+    return message[:start] if b"<plist" in message[max(start, 0) :] and start > 0 else message
 
 
 def _problem_at_start(content: bytes) -> str:

@@ -15,6 +15,7 @@ from onboarding.error_responses import problem_of_forms
 from onboarding.models import Comment, Responsibility, Task
 from onboarding.plans.services import side_of_role
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
@@ -48,7 +49,7 @@ class CommentInput(InputSerializer):
 
 
 class CommentFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
-    changed_since = django_filters.IsoDateTimeFilter(field_name="written_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="written_at", lookup_expr="gte")
     asked_side = django_filters.ChoiceFilter(choices=Responsibility.choices)
 
     class Meta:

@@ -115,6 +115,8 @@ class _CreateView(_ShareLinksView):
 
 class TaskShareLinkView(_CreateView):
     limits = {"POST": limit_of(pages.task_share)}
+    # The link works without the token.
+    administrative = frozenset({"POST"})
 
     def post(self, request: Request, public_id: str, task_id: str) -> Response:
         """Create a share link to one task, for a person without an account.
@@ -128,6 +130,8 @@ class TaskShareLinkView(_CreateView):
 
 class DomainShareLinkView(_CreateView):
     limits = {"POST": limit_of(pages.domain_share)}
+    # The link works without the token.
+    administrative = frozenset({"POST"})
 
     def post(self, request: Request, public_id: str, domain_id: str) -> Response:
         """Create a share link to one domain, for a person without an account.

@@ -37,14 +37,15 @@ from onboarding.error_responses import problem_of_forms
 from onboarding.models import Cutover
 from onboarding.plans.tenant_page import load_page
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
 
 class CutoverFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     direction = django_filters.ChoiceFilter(choices=Cutover.Direction.choices)
-    planned_after = django_filters.IsoDateTimeFilter(field_name="planned_at", lookup_expr="gte")
-    planned_before = django_filters.IsoDateTimeFilter(field_name="planned_at", lookup_expr="lt")
+    planned_after = MomentFilter(field_name="planned_at", lookup_expr="gte")
+    planned_before = MomentFilter(field_name="planned_at", lookup_expr="lt")
 
     class Meta:
         model = Cutover

@@ -83,7 +83,7 @@ class PreflightView(CutoversView):
     limits = {"POST": PREFLIGHT_LIMIT}
 
     def post(self, request: Request, public_id: str, cutover_id: str) -> Response:
-        """Judge records as if they were published. Sends no query and stores nothing."""
+        """Check records before publication. Sends no query and stores nothing."""
         cutover, values = self.load(), self.validated(ProposalInput)
         form = ProposalForm(values, cutover=cutover)
         if not form.is_valid():

@@ -21,10 +21,18 @@ from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
 
+@extend_schema_field({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+class ClockTimeField(serializers.TimeField):
+    """A time of the clock, such as 08:30. OpenAPI's format `time` has an offset (RFC 3339)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="%H:%M", input_formats=["%H:%M"], **options)
+
+
 class WorkingTimeSerializer(ResourceSerializer):
     weekdays = serializers.SerializerMethodField(help_text="0 is Monday.")
-    opens = serializers.TimeField(read_only=True, help_text="In the tenant's time zone.")
-    closes = serializers.TimeField(read_only=True, help_text="In the tenant's time zone.")
+    opens = ClockTimeField(read_only=True, help_text="In the tenant's time zone.")
+    closes = ClockTimeField(read_only=True, help_text="In the tenant's time zone.")
     remind_after_working_days = serializers.IntegerField(
         read_only=True, help_text="0: Gangway sends no automatic reminder."
     )
@@ -40,8 +48,8 @@ class WorkingTimeInput(InputSerializer):
     weekdays = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=6), required=False, max_length=7
     )
-    opens = serializers.TimeField(required=False)
-    closes = serializers.TimeField(required=False)
+    opens = ClockTimeField(required=False)
+    closes = ClockTimeField(required=False)
     remind_after_working_days = serializers.IntegerField(
         required=False, min_value=0, max_value=32767
     )

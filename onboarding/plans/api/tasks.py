@@ -51,6 +51,7 @@ from onboarding.plans.tasks import REMIND_LIMIT, remind_now
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import check_permission
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.versions import check_precondition
@@ -89,9 +90,7 @@ class TaskFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         choices=[(side.value, side.label) for side in Responsibility], method="filter_side"
     )
     due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt")
-    changed_since = django_filters.IsoDateTimeFilter(
-        field_name="status_changed_at", lookup_expr="gte"
-    )
+    changed_since = MomentFilter(field_name="status_changed_at", lookup_expr="gte")
     phase = django_filters.CharFilter(field_name="phase__key")
     assignee = django_filters.CharFilter(field_name="assignee__public_id")
     verdict = django_filters.ChoiceFilter(choices=VERDICT_CHOICES, method="filter_verdict")

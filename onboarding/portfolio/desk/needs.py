@@ -277,13 +277,17 @@ def _due(task: Task, calendar: Calendar, *, now: datetime) -> DeskEntry:
 def _quiet(tenant: Tenant, waiting: Sequence[Task], days: int) -> DeskEntry:
     plan = tenant.plan
     done = f"{plan.tasks_complete} of {plan.tasks_total} tasks are done."
-    next_task = f"It waits on you: {waiting[0].title}." if waiting else "It waits on the client."
+    sentences = [done]
+    if waiting:
+        sentences.insert(0, f"It waits on you: {waiting[0].title}.")
+    elif getattr(tenant, "waits_on_client", False):
+        sentences.insert(0, "It waits on the client.")
     return DeskEntry(
         Group.NEXT,
         Kind.QUIET,
         TenantLabel.of(tenant),
         f"No movement for {_working_days(days)}",
-        f"{next_task} {done}",
+        " ".join(sentences),
         "Open task" if waiting else "See schedule",
         url_of_task(waiting[0])
         if waiting

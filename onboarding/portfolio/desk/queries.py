@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check
@@ -160,13 +169,21 @@ def drifts_of_closed_tenants(user: User, *, now: datetime) -> QuerySet[Drift]:
 def quiet_tenants(user: User, *, days: int, now: datetime) -> QuerySet[Tenant]:
     """The tenants with open tasks, none of which changed its status within so many days.
 
-    They are annotated with `moved_at`, the time of the last change. So many working days are at
-    least so many days: the calendar of the tenant decides about the rest.
+    They are annotated with `moved_at`, the time of the last change, and `waits_on_client`: whether
+    open tasks wait on the client, and none on Mimecast. So many working days are at least so many
+    days: the calendar of the tenant decides about the rest.
     """
     tasks = Task.objects.filter(plan__tenant=OuterRef("pk")).order_by("-status_changed_at")
     moved = tasks.filter(status_changed_at__gte=now - timedelta(days=days))
     rows = led_tenants(user).filter(filters.active(), ~Exists(moved))
-    rows = rows.annotate(moved_at=Subquery(tasks.values("status_changed_at")[:1]))
+    rows = rows.annotate(
+        moved_at=Subquery(tasks.values("status_changed_at")[:1]),
+        waits_on_client=ExpressionWrapper(
+            Q(Exists(tasks.filter(waiting_on__in=_ON_CLIENT)))
+            & ~Q(Exists(tasks.filter(waiting_on__in=_ON_MIMECAST))),
+            output_field=BooleanField(),
+        ),
+    )
     plan = ("plan__tasks_total", "plan__tasks_complete")
     rows = rows.select_related(None).select_related("plan")
     rows = rows.only("public_id", "name", "time_zone", *plan)

@@ -19,6 +19,7 @@ from onboarding.requirements import host_sheets, queries, services, sign_off
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.tasks import queue_partner_tests
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
@@ -93,7 +94,7 @@ class SheetWithdrawInput(InputSerializer):
 
 
 class SheetRowFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
-    changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="changed_at", lookup_expr="gte")
 
     class Meta:
         model = SheetRow

@@ -284,6 +284,8 @@ NONE = (Verdict.NOT_APPLICABLE, "mta-sts.none")
         ([(Verdict.UNKNOWN, "dns.server-silent"), NONE], "verified"),
         # Senders apply the removed policy until its max_age ends.
         ([(Verdict.FAIL, "mta-sts.not-permitted"), NONE], "todo"),
+        # A record without a policy that Gangway could fetch: senders may have fetched it.
+        ([(Verdict.UNKNOWN, "mta-sts.policy-unreached"), NONE], "todo"),
         # The record was meant as a policy.
         ([(Verdict.NOT_APPLICABLE, "mta-sts.almost")], "todo"),
         ([NONE, (Verdict.FAIL, "mta-sts.not-permitted")], "regressed"),

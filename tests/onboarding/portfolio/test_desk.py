@@ -255,6 +255,38 @@ def test_quiet_implementation_is_listed(led: Tenant, consultant: User, fixed_mon
     assert entry.subject == "No movement for 6 working days"
 
 
+@pytest.mark.parametrize(
+    ("waiting_on", "due_days", "sentence"),
+    [
+        ("client", None, "It waits on the client. "),
+        # The due task is an entry of its own.
+        ("mimecast", -1, ""),
+        ("", None, ""),
+    ],
+)
+def test_quiet_entry_names_the_right_side(
+    led: Tenant,
+    consultant: User,
+    fixed_monday: Clock,
+    waiting_on: str,
+    due_days: int | None,
+    sentence: str,
+) -> None:
+    moved = timezone.now() - 9 * DAY
+    due_on = None if due_days is None else (timezone.now() + due_days * DAY).date()
+    Task.objects.filter(plan__tenant=led).update(waiting_on="", status_changed_at=moved)
+    first = Task.objects.filter(plan__tenant=led, applies=True, is_group=False)[0]
+    Task.objects.filter(pk=first.pk).update(waiting_on=waiting_on, due_on=due_on)
+
+    (entry,) = [
+        each for each in needs_of(consultant, now=timezone.now()).entries if each.kind is Kind.QUIET
+    ]
+    plan = led.plan
+    assert (
+        entry.sentence == f"{sentence}{plan.tasks_complete} of {plan.tasks_total} tasks are done."
+    )
+
+
 def test_quiet_entry_names_the_waiting_task(
     led: Tenant, consultant: User, fixed_monday: Clock
 ) -> None:

@@ -44,7 +44,7 @@ def nsec_chain(contents: Contents) -> list[dns.rrset.RRset]:
     ]
 
 
-def nsec3_chain(contents: Contents, flags: int = 0) -> list[dns.rrset.RRset]:
+def nsec3_chain(contents: Contents, flags: int = 0, salt: str = SALT) -> list[dns.rrset.RRset]:
     types: dict[dns.name.Name, str] = {}
     for label, own in contents.items():
         name = absolute(label)
@@ -54,12 +54,12 @@ def nsec3_chain(contents: Contents, flags: int = 0) -> list[dns.rrset.RRset]:
             name = name.parent()
             types.setdefault(name, "")
     hashes = sorted(
-        (dns.dnssec.nsec3_hash(name, SALT, ITERATIONS, 1), own) for name, own in types.items()
+        (dns.dnssec.nsec3_hash(name, salt, ITERATIONS, 1), own) for name, own in types.items()
     )
     following = [*hashes[1:], hashes[0]]
     return [
         dns.rrset.from_text(
-            absolute(hashed), 60, "IN", "NSEC3", f"1 {flags} {ITERATIONS} {SALT} {after} {own}"
+            absolute(hashed), 60, "IN", "NSEC3", f"1 {flags} {ITERATIONS} {salt} {after} {own}"
         )
         for (hashed, own), (after, _) in zip(hashes, following, strict=True)
     ]
@@ -194,3 +194,34 @@ def test_wildcard_needs_absence_of_name(
     chain: list[dns.rrset.RRset], label: str, labels: int, expected: bool
 ) -> None:
     assert denial.is_wildcard_proven(absolute(label), labels, ZONE, chain) is expected
+
+
+def test_each_salt_is_a_chain() -> None:
+    """During a change of the salt, a server has two chains (RFC 5155 section 8.2)."""
+    both = [*nsec3_chain(CONTENTS), *nsec3_chain(CONTENTS, salt="beef")]
+
+    assert proven(both, "zzz", "A", is_nxdomain=True)
+    assert not proven(both, "a", "TXT", is_nxdomain=False)
+    assert not proven(both, "www", "A", is_nxdomain=True)
+
+
+def test_hash_below_another_name_is_ignored() -> None:
+    """The NSEC3 records of a zone below have its apex in their names."""
+    below = [
+        dns.rrset.from_rdata_list(
+            dns.name.Name([rrset.name.labels[0], b"sub", *ZONE.labels]), 60, list(rrset)
+        )
+        for rrset in CHAINS["NSEC3"]
+    ]
+
+    assert not proven(below, "zzz", "A", is_nxdomain=True)
+    assert proven([*below, *CHAINS["NSEC"]], "zzz", "A", is_nxdomain=True)
+
+
+def test_minimal_record_denies_the_name() -> None:
+    """A signer that lies about the next name covers the name itself only (RFC 4470)."""
+    text = "x!.other.wild.example.test. RRSIG NSEC"
+    minimal = [dns.rrset.from_text(absolute("w~.other.wild"), 60, "IN", "NSEC", text)]
+
+    assert denial.is_wildcard_proven(absolute("x.other.wild"), 3, ZONE, minimal)
+    assert not denial.is_wildcard_proven(absolute("y.other.wild"), 3, ZONE, minimal)

@@ -129,6 +129,12 @@ FROM_WILDCARD = [
 ]
 
 
+NSEC_BELOW = dns.rrset.from_text("sub.example.test.", 60, "IN", "NSEC", "a.sub.example.test. A")
+NSEC_BELOW_SIGNATURE = signature(
+    NSEC_BELOW, owner="b", signer=dns.name.from_text("sub.example.test"), at=VALID
+)
+
+
 def reply_with(
     answer: list[dns.rrset.RRset], authority: list[dns.rrset.RRset] | None = None
 ) -> dns.message.Message:
@@ -160,12 +166,40 @@ SUB = dns.name.from_text("sub.example.test")
         (reply_with([], [SOA, signature(SOA, at=VALID), *OLD_NSEC]), dnssec.EXPIRED),
         (reply_with(FROM_WILDCARD, [*BETWEEN]), ""),
         (reply_with(FROM_WILDCARD), dnssec.DENIAL_UNPROVEN),
+        # Empty, without the SOA record, a referral or the answer of a zone below.
+        (reply_with([]), dnssec.DENIAL_UNPROVEN),
+        (reply_with([], [dns.rrset.from_text(SUB, 60, "IN", "NS", "ns.test.")]), ""),
+        # The record of a zone below proves nothing, and a foreign zone cannot sign the record.
+        (
+            reply_with([], [SOA, signature(SOA, at=VALID), NSEC_BELOW, NSEC_BELOW_SIGNATURE]),
+            dnssec.DENIAL_UNPROVEN,
+        ),
+        (
+            reply_with([MX, signature(MX, owner="b", signer=SUB, at=VALID)]),
+            dnssec.SIGNATURE_MISSING,
+        ),
         (reply_with([], [SOA, signature(SOA, at=PAST)]), dnssec.EXPIRED),
         (reply_with([], [SOA]), dnssec.SIGNATURE_MISSING),
     ],
 )
 def test_fault_in_answer(reply: dns.message.Message, fault: str) -> None:
-    assert dnssec.fault_in(reply, "example.test", "MX", KEYS) == fault
+    asked = reply.answer[0] if reply.answer else MX
+    rtype = dns.rdatatype.to_text(asked.rdtype)
+
+    assert dnssec.fault_in(reply, asked.name.to_text(), rtype, KEYS) == fault
+
+
+def test_alias_of_dname_needs_no_signature() -> None:
+    """A DNAME record of the zone creates the alias, and servers do not sign it (RFC 6672)."""
+    dname = dns.rrset.from_text("old.example.test.", 60, "IN", "DNAME", "new.test.")
+    alias = dns.rrset.from_text("mx.old.example.test.", 60, "IN", "CNAME", "mx.new.test.")
+
+    def fault_of(*records: dns.rrset.RRset) -> str:
+        return dnssec.fault_in(reply_with([*records]), "mx.old.example.test", "A", KEYS)
+
+    assert fault_of(dname, signature(dname, at=VALID), alias) == ""
+    assert fault_of(dname, alias) == dnssec.SIGNATURE_MISSING
+    assert fault_of(alias) == dnssec.SIGNATURE_MISSING
 
 
 @given(start=st.integers(-9, 9), length=st.integers(1, 9))
