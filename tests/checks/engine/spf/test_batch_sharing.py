@@ -141,12 +141,17 @@ def test_include_is_evaluated_once_per_address() -> None:
     assert lookup.asked["mail.test", "MX"] == 1
 
 
-def test_include_of_subject_is_not_reused() -> None:
-    """The servers have another record than the resolvers, so the include has another result."""
-    world = """
-    one.test TXT "v=spf1 ip4:10.0.1.0/24 -all"
-    two.test TXT "v=spf1 include:a.test -all"
-    a.test TXT "v=spf1 include:one.test -all"
+@pytest.mark.parametrize("included", ["include:one.test", "include:one.test include:b.test"])
+def test_include_of_subject_is_not_reused(included: str) -> None:
+    """The servers have another record than the resolvers, so the include has another result.
+
+    The result of b.test is shared when a.test is evaluated.
+    """
+    world = f"""
+    one.test TXT "v=spf1 ip4:10.0.2.0/24 -all"
+    two.test TXT "v=spf1 include:b.test include:a.test ip4:10.0.1.0/24 -all"
+    a.test TXT "v=spf1 {included} -all"
+    b.test TXT "v=spf1 ip4:10.0.3.0/24 -all"
     """
     lookup, include_results = ZoneLookup(world), IncludeResults()
     record = "v=spf1 ip4:10.0.0.0/25 include:a.test -all"
