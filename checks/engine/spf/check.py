@@ -151,17 +151,17 @@ def _region_unresolved(region: RegionFacts, region_tree: ExpansionNode) -> Findi
     return Finding("spf.region-unresolved", params)
 
 
-_Key = tuple[str, ...]
+_Key = tuple[str, ...] | type[Answer]
 
 
 def _key(answer: Answer) -> _Key:
-    """Return the key of an answer: its SPF records, or all values if it has none.
+    """Return the key of an answer: its SPF records, all values, or the type of an empty answer.
 
     Other TXT records next to an SPF record do not matter.
     """
     if isinstance(answer, Records):
         return tuple(sorted_values(select(answer.values) or answer.values))
-    return ("", type(answer).__name__)
+    return type(answer)
 
 
 async def _judge_each(

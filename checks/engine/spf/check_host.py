@@ -132,7 +132,7 @@ async def check_host(
     domain = domain.removesuffix(".")
     if not is_fqdn(domain):
         return CheckHostResult(SpfResult.NONE)
-    address = ip_address(ip) if isinstance(ip, str) else ip
+    address = ip_address(ip)
     # RFC 7208 section 5: an IPv4-mapped address matches the ip4 terms.
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from random import Random
 
 import pytest
@@ -122,6 +122,53 @@ def test_batch_outcomes_equal_single_runs(first: int) -> None:
         asyncio.run(run(zone_of(seed)))
 
 
+def test_region_shares_its_includes() -> None:
+    lookup = ZoneLookup('region.test TXT "v=spf1 include:a.test"\na.test TXT "v=spf1 -all"\n')
+    cache = check.SpfBatchCache()
+
+    asyncio.run(cache.region("region.test", lookup))
+
+    assert list(cache.expansions) == ["include:a.test"]
+
+
+@pytest.mark.parametrize(
+    ("record", "asked"),
+    [
+        ("include:region.test -all", {}),
+        # The proposal for this record has the include.
+        ("-all", {}),
+        # For the tree, and once for all addresses.
+        ("a:host.test include:region.test -all", {("host.test", "A"): 2, ("host.test", "AAAA"): 2}),
+    ],
+)
+def test_batch_shares_queries(record: str, asked: dict[tuple[str, str], int]) -> None:
+    lookup = ZoneLookup(f"""
+    one.test TXT "v=spf1 include:region.test -all"
+    two.test TXT "v=spf1 {record}"
+    {WANTED}{HOSTS}""")
+    cache = check.SpfBatchCache()
+
+    async def run() -> None:
+        await check.inspect("one.test", REGION, lookup, cache)
+        lookup.asked.clear()
+        await check.inspect("two.test", REGION, lookup, cache)
+
+    asyncio.run(run())
+
+    assert lookup.asked == asked
+
+
+def test_path_of_own_term() -> None:
+    networks = [ip_network("10.1.0.0/28")]
+    answer = Records((Record("one.test", "TXT", 0, "v=spf1 ip4:10.1.0.0/28 -all"),))
+
+    facts = asyncio.run(
+        check.gather_facts("one.test", networks, answer, ZoneLookup(""), check.SpfBatchCache())
+    )
+
+    assert [each.path for each in facts.results] == [("one.test",)]
+
+
 def test_include_is_evaluated_once_per_address() -> None:
     many = "\n".join(f'{name} TXT "v=spf1 include:a.test -all"' for name in SUBJECTS)
     lookup = ZoneLookup(f'{many}\na.test TXT "v=spf1 mx:mail.test ~all"\n{HOSTS}')
@@ -141,12 +188,17 @@ def test_include_is_evaluated_once_per_address() -> None:
     assert lookup.asked["mail.test", "MX"] == 1
 
 
-def test_include_of_subject_is_not_reused() -> None:
-    """The servers have another record than the resolvers, so the include has another result."""
-    world = """
-    one.test TXT "v=spf1 ip4:10.0.1.0/24 -all"
-    two.test TXT "v=spf1 include:a.test -all"
-    a.test TXT "v=spf1 include:one.test -all"
+@pytest.mark.parametrize("included", ["include:one.test", "include:one.test include:b.test"])
+def test_include_of_subject_is_not_reused(included: str) -> None:
+    """The servers have another record than the resolvers, so the include has another result.
+
+    The result of b.test is shared when a.test is evaluated.
+    """
+    world = f"""
+    one.test TXT "v=spf1 ip4:10.0.2.0/24 -all"
+    two.test TXT "v=spf1 include:b.test include:a.test ip4:10.0.1.0/24 -all"
+    a.test TXT "v=spf1 {included} -all"
+    b.test TXT "v=spf1 ip4:10.0.3.0/24 -all"
     """
     lookup, include_results = ZoneLookup(world), IncludeResults()
     record = "v=spf1 ip4:10.0.0.0/25 include:a.test -all"

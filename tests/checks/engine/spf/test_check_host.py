@@ -20,7 +20,10 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 ME = "one.test"
 PASS, FAIL, NEUTRAL = SpfResult.PASS, SpfResult.FAIL, SpfResult.NEUTRAL
 PERMERROR, TEMPERROR = SpfResult.PERMERROR, SpfResult.TEMPERROR
-HOSTS = """
+# A label of 64 characters: no valid name.
+LONG = f"{'a' * 64}.test"
+HOSTS = f"""
+{LONG} TXT "v=spf1 all"
 host.test A 192.0.2.1
 host.test AAAA 2001:db8::1
 mail.test MX 10 gone.test
@@ -29,7 +32,10 @@ slow.test TROUBLE timeout
 slowmx.test MX 10 slow.test
 in.test TXT "v=spf1 ip4:192.0.2.0/24 -all exp=why-in.test"
 out.test TXT "v=spf1 ip4:198.51.100.0/24 -all exp=why-in.test"
-why.test TXT "%{i} may not send for %{d} of %{s}"
+void.test TXT "v=spf1 a:gone.test ~all"
+ptr.test TXT "v=spf1 ptr ~all"
+outer.test TXT "v=spf1 include:ptr.test ~all"
+why.test TXT "%{{i}} may not send for %{{d}} of %{{s}}"
 why-in.test TXT "in"
 """
 
@@ -72,6 +78,10 @@ def error(spf: SpfResult, problem: str, detail: str, **other: Any) -> CheckHostR
             result(PASS, "ip4:192.0.2.0/24", (ME, "in.test"), lookups=2, void_lookups=1),
         ),
         ("include:out.test -all", result(FAIL, "-all", lookups=1)),
+        ("include:void.test -all", result(FAIL, "-all", lookups=2, void_lookups=1)),
+        ("include:ptr.test -all", result(FAIL, "-all", lookups=2, is_dynamic=True)),
+        ("include:outer.test -all", result(FAIL, "-all", lookups=3, is_dynamic=True)),
+        (f"include:{LONG}", error(PERMERROR, "no-record", LONG, lookups=1)),
         ("-include:in.test", result(FAIL, "ip4:192.0.2.0/24", (ME, "in.test"), lookups=1)),
         (
             "redirect=out.test",
@@ -131,6 +141,49 @@ def test_result_of_record(record: str, expected: CheckHostResult) -> None:
 
     assert alone == expected
     assert (first, second) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (
+            "a:gone.test include:out.test -all",
+            "include:out.test -all",
+            result(FAIL, "-all", lookups=1),
+        ),
+        (
+            "include:void.test -all",
+            "a:x.test a:y.test include:void.test all",
+            error(PERMERROR, "too-many-void-lookups", "gone.test", lookups=4, void_lookups=3),
+        ),
+    ],
+)
+def test_shared_include_in_other_record(first: str, second: str, expected: CheckHostResult) -> None:
+    shared: IncludeResults = {}
+    run(first, include_results=shared)
+
+    assert run(second, include_results=shared) == expected
+
+
+def test_include_depends_on_sender() -> None:
+    zone = 'own.test TXT "v=spf1 a:%{o} -all"\n'
+    shared: IncludeResults = {}
+
+    found = [
+        run("include:own.test -all", zone=zone, sender=f"jo@{name}", include_results=shared).result
+        for name in ("host.test", "two.test")
+    ]
+
+    assert found == [PASS, FAIL]
+
+
+def test_empty_name_is_not_queried() -> None:
+    lookup = ZoneLookup('one.test TXT "v=spf1 exists:%{h} -all"\n')
+
+    found = asyncio.run(check_host("192.0.2.1", ME, "jo@one.test", "", lookup=lookup))
+
+    assert (found.result, found.void_lookups) == (FAIL, 1)
+    assert list(lookup.asked) == [(ME, "TXT")]
 
 
 @pytest.mark.parametrize(
@@ -198,6 +251,10 @@ def test_sender_without_local_part(sender: str, text: str) -> None:
 )
 def test_explanation_needs_one_valid_text(zone: str, text: str) -> None:
     assert run("-all exp=say.test", zone=zone).explanation == text
+
+
+def test_explanation_needs_valid_name() -> None:
+    assert run(f"-all exp={LONG}").explanation == ""
 
 
 REVERSE = "1.2.0.192.in-addr.arpa"

@@ -11,7 +11,7 @@ import pytest
 from checks.engine.dns.lookup import LookupFailure, NoName, Record, Records, Server
 from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-from checks.engine.spf import check
+from checks.engine.spf import check, expansion
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes
 from tests.checks.engine.spf.test_check import INCLUDE, MIMECAST, REGION, USB, USB_ZONE, run_check
@@ -30,6 +30,7 @@ def test_evidence_of_one_record() -> None:
 
     outcome = run_check(record, 'example.test TXT "other"\n')
 
+    assert (outcome.kind, outcome.subject) == (CheckKind.SPF, "example.test")
     assert {k: v for k, v in outcome.evidence.items() if k not in ("tree", "servers", "zone")} == {
         "include": "eu._netblocks.mimecast.com",
         "record": record,
@@ -108,7 +109,10 @@ def test_evidence_of_one_record() -> None:
 def test_evidence_without_one_record(texts: list[str], expected: dict[str, Any]) -> None:
     extra = "".join(f'example.test TXT "{text}"\n' for text in texts[1:])
 
-    assert part(run_check(texts[0], extra), *expected) == expected
+    outcome = run_check(texts[0], extra)
+
+    assert part(outcome, *expected) == expected
+    assert outcome.evidence["tree"]["term"] == "example.test"
 
 
 def test_global_include_of_region_is_replaced() -> None:
@@ -199,6 +203,25 @@ def test_each_server_without_record_is_judged() -> None:
     assert {"spf.none", "spf.almost"} <= set(codes(outcome))
 
 
+def test_missing_name_and_missing_record_are_judged() -> None:
+    zones = {"ns1.test": "other.test A 192.0.2.1", "ns2.test": "example.test A 192.0.2.1"}
+
+    outcome = inspect(ZoneLookup(MIMECAST, servers=zones))
+
+    assert {"spf.none", "dns.no-such-domain"} <= set(codes(outcome))
+
+
+def test_equal_records_are_judged_once() -> None:
+    asked = []
+    for count in (1, 2):
+        zones = {f"ns{n}.test": f'example.test TXT "v=spf1 mx {INCLUDE}"' for n in range(count)}
+        lookup = ZoneLookup(MIMECAST, servers=zones)
+        inspect(lookup)
+        asked.append(lookup.asked)
+
+    assert asked[0] == asked[1]
+
+
 def test_silent_servers_have_no_record() -> None:
     failed = LookupFailure("timeout")
 
@@ -238,6 +261,35 @@ def test_dynamic_segments_are_limited(own: int, term: str, is_too_long: bool) ->
 
     assert (outcome.verdict is Verdict.UNKNOWN) is is_too_long
     assert ("spf.too-long" in codes(outcome)) is is_too_long
+
+
+@pytest.mark.parametrize(("limit", "is_too_long"), [(4, False), (3, True)])
+def test_comparisons_are_limited(
+    monkeypatch: pytest.MonkeyPatch, limit: int, is_too_long: bool
+) -> None:
+    """One listed network divides that of the region into two segments."""
+    monkeypatch.setattr(check, "_MAX_COMPARISONS", limit)
+
+    outcome = run_check("v=spf1 ip4:170.10.150.0/25 -all", USB_ZONE, USB)
+
+    assert ("spf.too-long" in codes(outcome)) is is_too_long
+    assert outcome.evidence["proposed_lookups"] == 1
+
+
+@pytest.mark.parametrize(("limit", "is_too_long"), [(4, False), (3, True)])
+def test_terms_are_limited(monkeypatch: pytest.MonkeyPatch, limit: int, is_too_long: bool) -> None:
+    """The record and its include have two terms each."""
+    monkeypatch.setattr(expansion, "MAX_TERMS", limit)
+
+    outcome = run_check("v=spf1 include:usb._netblocks.mimecast.com -all", USB_ZONE, USB)
+
+    assert codes(outcome) == (["spf.too-long"] if is_too_long else [])
+
+
+def test_helo_name_is_the_domain() -> None:
+    outcome = run_check("v=spf1 exists:%{h}.x.test -all", "example.test.x.test A 127.0.0.2\n")
+
+    assert outcome.evidence["networks_passing"] == 3
 
 
 def test_dynamic_term_is_tried_at_three_addresses() -> None:

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from checks.engine.spf import expansion
 from checks.engine.spf.expansion import (
     MAX_COSTLY_TERMS,
     MAX_HOSTS,
@@ -18,13 +19,16 @@ from checks.engine.spf.expansion import (
 )
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 
-HOSTS = """
+LONG = f"{'a' * 64}.test"
+HOSTS = f"""
+{LONG} A 192.0.2.1
 host.test A 192.0.2.1
 host.test AAAA 2001:db8::1
 two.test A 192.0.2.8
 two.test A 192.0.2.3
 mail.test MX 10 two.test
 mail.test MX 5 host.test
+bare.test MX 5 gone.test
 slow.test TROUBLE timeout
 """
 
@@ -53,6 +57,13 @@ def listed(node: ExpansionNode) -> list[str]:
         ("?a", ExpansionNode("", "a", "one.test", "?", cost=1, void=1), []),
         ("a:gone.test", ExpansionNode("", "a", "gone.test", cost=1, void=1), []),
         ("a:slow.test", ExpansionNode("", "a", "slow.test", cost=1), []),
+        # The empty answer for AAAA, and those for exchanges, are not void lookups.
+        (
+            "a:two.test",
+            ExpansionNode("", "a", "two.test", cost=1),
+            ["192.0.2.3/32", "192.0.2.8/32"],
+        ),
+        ("mx:bare.test", ExpansionNode("", "mx", "bare.test", cost=1), []),
         (
             "mx:mail.test",
             ExpansionNode("", "mx", "mail.test", cost=1),
@@ -62,6 +73,8 @@ def listed(node: ExpansionNode) -> list[str]:
         ("mx:slow.test", ExpansionNode("", "mx", "slow.test", cost=1), []),
         ("exists:host.test", ExpansionNode("", "exists", "host.test", cost=1), []),
         ("exists:gone.test", ExpansionNode("", "exists", "gone.test", cost=1, void=1), []),
+        # A label of 64 characters is not queried.
+        (f"a:{LONG}", ExpansionNode("", "a", LONG, cost=1, void=1), []),
         # Both macros have one value for all senders of this domain.
         ("a:%{d}", ExpansionNode("", "a", "one.test", cost=1, void=1), []),
         ("a:x.%{o}", ExpansionNode("", "a", "x.one.test", cost=1, void=1), []),
@@ -206,6 +219,57 @@ def test_terms_are_limited(more: int, problems: list[tuple[str, str]]) -> None:
     )
 
     assert tree_of("include:w.test include:x.test", zone).problems == problems
+
+
+def test_exists_asks_for_one_family() -> None:
+    lookup = ZoneLookup(f'one.test TXT "v=spf1 exists:host.test"\n{HOSTS}')
+
+    asyncio.run(expand("one.test", lookup))
+
+    assert set(lookup.asked) == {("one.test", "TXT"), ("host.test", "A")}
+
+
+# Each limit is lowered, and reached by two terms, `include:x.test` and `include:y.test`.
+LOWERED = [
+    ("MAX_COSTLY_TERMS", 8, "a:host.test "),
+    ("MAX_TERMS", 8, "ip6::: "),
+    ("MAX_HOSTS", 6, "a:host.test "),
+]
+
+
+def zone_of_branches(term: str) -> str:
+    return "".join(f'{name}.test TXT "v=spf1 {term * 2}"\n' for name in "xy")
+
+
+@pytest.mark.parametrize(("limit", "value", "term"), LOWERED)
+def test_branches_are_shared_within_limits(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int, term: str
+) -> None:
+    monkeypatch.setattr(expansion, limit, value)
+    zone, shared = zone_of_branches(term), Expansions()
+
+    first = tree_of(f"{term * 2}include:x.test include:y.test", zone, shared)
+    second = tree_of(f"include:x.test {term * 2}include:y.test", zone, shared)
+
+    branches = [shared["include:x.test"].node, shared["include:y.test"].node]
+    assert first.problems == second.problems == []
+    assert all(each is branch for each, branch in zip(first.children[2:], branches, strict=True))
+    assert all(each is branch for each, branch in zip(second.children[::3], branches, strict=True))
+
+
+@pytest.mark.parametrize(("limit", "value", "term"), LOWERED)
+def test_shared_branches_count_for_limits(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int, term: str
+) -> None:
+    monkeypatch.setattr(expansion, limit, value)
+    zone, shared = zone_of_branches(term), Expansions()
+    tree_of("include:x.test include:y.test", zone, shared)
+    record = f"{term * 3}include:x.test include:y.test"
+
+    tree = tree_of(record, zone, shared)
+
+    assert tree == tree_of(record, zone)
+    assert len(tree.problems) == 1
 
 
 def test_branch_is_expanded_once() -> None:
