@@ -82,7 +82,7 @@ class Check(models.Model):
     vantage = models.CharField(max_length=40, default="default")
     is_active = models.BooleanField(default=True)
 
-    next_due_at = models.DateTimeField(default=database_time.now)
+    next_due_at = models.DateTimeField(default=database_time.known_now)
     interval = models.CharField(
         max_length=12,
         default=Interval.UNSETTLED.value,
@@ -302,7 +302,7 @@ class SubmittedMessage(models.Model):
     submitted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    submitted_at = models.DateTimeField(default=database_time.now)
+    submitted_at = models.DateTimeField(default=database_time.known_now)
     runs = models.PositiveIntegerField(default=0)
     # Empty while it is pending. Finished without an observation: another message replaced it.
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -348,7 +348,7 @@ class Discovery(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="discovery")
-    requested_at = models.DateTimeField(default=database_time.now)
+    requested_at = models.DateTimeField(default=database_time.known_now)
     # Empty until the first scan is done; `found` is the newest usable result.
     checked_at = models.DateTimeField(null=True, blank=True)
     found = models.JSONField(default=dict)

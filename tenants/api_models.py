@@ -28,7 +28,7 @@ class ApiToken(models.Model):
         Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -69,7 +69,9 @@ class IdempotentRequest(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     body = models.JSONField(null=True)
     headers = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=database_time.now, editable=False, db_index=True)
+    created_at = models.DateTimeField(
+        default=database_time.known_now, editable=False, db_index=True
+    )
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -54,7 +54,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     # Part of the session hash: an increase ends all sessions of this person.
     session_version = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     objects = UserManager()
 
@@ -138,7 +138,7 @@ class Tenant(models.Model):
     # monitoring, if the implementation was completed. Otherwise they are deactivated.
     closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]
@@ -216,7 +216,7 @@ class Invitation(models.Model):
     token_hash = models.CharField(  # noqa: DJ001 - unique, and several may be unsent
         max_length=64, unique=True, null=True, editable=False
     )
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -282,7 +282,7 @@ class Domain(models.Model):
     # The MX TTL before the first check, as a person remembers it. Without a value Gangway assumes
     # one day.
     original_mx_ttl_seconds = models.PositiveIntegerField(null=True, blank=True)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # Removed: no task, check or cutover covers it any more.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(
@@ -340,7 +340,7 @@ class Host(models.Model):
     )
     # The reason of the consultant who rejected the proposal. The host is removed, too.
     rejection_reason = models.CharField(max_length=300, blank=True, editable=False)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # Removed, as for a domain.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(

@@ -16,17 +16,17 @@ class Migration(migrations.Migration):
                 migrations.AlterField(
                     model_name="check",
                     name="next_due_at",
-                    field=models.DateTimeField(default=tenants.database_time.now),
+                    field=models.DateTimeField(default=tenants.database_time.known_now),
                 ),
                 migrations.AlterField(
                     model_name="discovery",
                     name="requested_at",
-                    field=models.DateTimeField(default=tenants.database_time.now),
+                    field=models.DateTimeField(default=tenants.database_time.known_now),
                 ),
                 migrations.AlterField(
                     model_name="submittedmessage",
                     name="submitted_at",
-                    field=models.DateTimeField(default=tenants.database_time.now),
+                    field=models.DateTimeField(default=tenants.database_time.known_now),
                 ),
             ]
         ),

@@ -135,7 +135,7 @@ class CalendarFeed(models.Model):
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     # The base of the links in the file.
     site = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
     # At most once an hour: programs request a feed often.
     used_at = models.DateTimeField(null=True, blank=True)

@@ -41,7 +41,7 @@ class AcceptedResidualRisk(models.Model):
     sentence = models.TextField()
     reason = models.CharField(max_length=500)
     accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    accepted_at = models.DateTimeField(default=database_time.now, editable=False)
+    accepted_at = models.DateTimeField(default=database_time.known_now, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -23,7 +23,7 @@ class Comment(models.Model):
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="comments")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     body = models.TextField()
-    written_at = models.DateTimeField(default=database_time.now, editable=False)
+    written_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # Visible to staff only: a client must not detect that the note exists.
     is_internal = models.BooleanField(default=False)
     # The side that a question is addressed to. It stays open until `answered_at`.

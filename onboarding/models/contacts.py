@@ -32,7 +32,7 @@ class Contact(models.Model):
     phone = models.CharField(max_length=40, blank=True)
     availability = models.CharField("Availability", max_length=300, blank=True)
     changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    changed_at = models.DateTimeField(default=database_time.now)
+    changed_at = models.DateTimeField(default=database_time.known_now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["role", "name", "pk"]

@@ -179,7 +179,7 @@ class CutoverSnapshot(models.Model):
     # The start of the window at that time: a cutover may be rescheduled and repeated.
     window_start = models.DateTimeField()
     reason = models.CharField(max_length=10, choices=Reason)
-    taken_at = models.DateTimeField(default=database_time.now)
+    taken_at = models.DateTimeField(default=database_time.known_now)
     taken_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -218,7 +218,7 @@ class CutoverVote(models.Model):
     accepted_risk = models.TextField(blank=True)
     # The blockers at the time of the vote, as keys of readiness rows.
     blockers = models.JSONField(default=list, blank=True)
-    voted_at = models.DateTimeField(default=database_time.now)
+    voted_at = models.DateTimeField(default=database_time.known_now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["voted_at", "pk"]
@@ -268,7 +268,7 @@ class DryRun(models.Model):
     round = models.PositiveIntegerField()
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField()
-    saved_at = models.DateTimeField(default=database_time.now)
+    saved_at = models.DateTimeField(default=database_time.known_now)
     records = models.TextField()
     comment = models.TextField(blank=True)
     # The resulting readiness, tasks and findings, as plain JSON.

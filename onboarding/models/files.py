@@ -33,7 +33,7 @@ class ShareLink(models.Model):
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="share_links_created"
     )
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     views = models.PositiveIntegerField(default=0)
@@ -67,7 +67,7 @@ class EvidenceFile(models.Model):
     sha256 = models.CharField(max_length=64)
     stored_as = models.CharField(max_length=80, unique=True, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    uploaded_at = models.DateTimeField(default=database_time.now, editable=False)
+    uploaded_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # The comment that the file was attached to. The file outlives a deleted comment.
     comment = models.ForeignKey(
         Comment, on_delete=models.SET_NULL, null=True, blank=True, related_name="files"
@@ -86,7 +86,7 @@ class TenantExport(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    requested_at = models.DateTimeField(default=database_time.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # Both are empty until the worker is done.
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
@@ -105,7 +105,7 @@ class ClosingPack(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="closing_packs")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    requested_at = models.DateTimeField(default=database_time.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # Empty until the worker is done.
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)

@@ -31,12 +31,12 @@ class TenantImport(models.Model):
     content = models.BinaryField()
     status = models.CharField(max_length=10, choices=Status, default=Status.READING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    progress_at = models.DateTimeField(default=database_time.now)
+    progress_at = models.DateTimeField(default=database_time.known_now)
     # The preview, then the results; onboarding.lifecycle.tenant_import writes and reads it.
     report = models.JSONField(default=dict)
     error = models.CharField(max_length=500, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]

@@ -63,7 +63,7 @@ class Drift(models.Model):
     observation = models.ForeignKey(
         Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    opened_at = models.DateTimeField(default=database_time.now)
+    opened_at = models.DateTimeField(default=database_time.known_now)
     closed_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=12, choices=Resolution, blank=True)
     resolved_by = models.ForeignKey(
@@ -129,7 +129,7 @@ class DriftNotification(models.Model):
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     # For each drift: kind, subject and change (opened, still open after a mute, or closed).
     changes = models.JSONField()
-    created_at = models.DateTimeField(default=database_time.now)
+    created_at = models.DateTimeField(default=database_time.known_now)
     sent_at = models.DateTimeField(null=True, blank=True)
     # The lease of the worker that sends it. It expires if the worker dies.
     claimed_until = models.DateTimeField(null=True, blank=True)

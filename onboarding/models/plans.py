@@ -65,7 +65,7 @@ class PlanTemplate(models.Model):
     """One published version of the plan template. A plan refers to the version it was made from."""
 
     version = models.PositiveIntegerField(unique=True)
-    loaded_at = models.DateTimeField(default=database_time.now)
+    loaded_at = models.DateTimeField(default=database_time.known_now)
     # The whole template, in the structure of the template file. Never changed: plans depend on it.
     content = models.JSONField(default=dict)
     # The version of its template file; None for a version that a person published.
@@ -90,7 +90,7 @@ class Plan(models.Model):
     tasks_total = models.PositiveIntegerField(default=0)
     tasks_complete = models.PositiveIntegerField(default=0)
     tasks_regressed = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # The newest start of its reconciliation (onboarding.lifecycle.tasks).
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
@@ -216,7 +216,7 @@ class Task(models.Model):
     undo = models.JSONField(null=True, blank=True)
 
     status = models.CharField(max_length=24, choices=TaskStatus, default=TaskStatus.TODO)
-    status_changed_at = models.DateTimeField(default=database_time.now)
+    status_changed_at = models.DateTimeField(default=database_time.known_now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["position"]

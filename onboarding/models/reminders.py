@@ -23,7 +23,7 @@ class Reminder(models.Model):
     requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    requested_at = models.DateTimeField(default=database_time.now, editable=False)
+    requested_at = models.DateTimeField(default=database_time.known_now, editable=False)
     # The address at which its links begin.
     site_url = models.CharField(max_length=200, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)

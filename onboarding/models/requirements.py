@@ -109,7 +109,7 @@ class SheetRow(models.Model):
     changed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    changed_at = models.DateTimeField(default=database_time.now)
+    changed_at = models.DateTimeField(default=database_time.known_now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["position"]
@@ -178,12 +178,12 @@ class SheetImport(models.Model):
     rows_found = models.PositiveIntegerField(default=0)
     # The attempts of workers at the current stage, and the time of the last sign of progress.
     attempts = models.PositiveSmallIntegerField(default=0)
-    progress_at = models.DateTimeField(default=database_time.now)
+    progress_at = models.DateTimeField(default=database_time.known_now)
     # The result of the comparison; onboarding.requirements.imports writes and reads it.
     report = models.JSONField(default=dict)
     error = models.CharField(max_length=500, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     imported_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

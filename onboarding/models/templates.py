@@ -24,9 +24,9 @@ class TemplateDraft(models.Model):
     # Increases with every change. Publishing or deleting an older revision is refused.
     revision = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(default=database_time.now)
+    created_at = models.DateTimeField(default=database_time.known_now)
     changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    changed_at = models.DateTimeField(default=database_time.now)
+    changed_at = models.DateTimeField(default=database_time.known_now)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

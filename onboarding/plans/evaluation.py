@@ -47,7 +47,7 @@ class PlanContext:
     # The opening of the open drift of each drifted check, by check id.
     drifted_since: Mapping[int, datetime] = field(default_factory=dict)
     # The time of the current states.
-    now: datetime = field(default_factory=database_time.now)
+    now: datetime = field(default_factory=database_time.known_now)
 
     @classmethod
     def of(

@@ -62,7 +62,7 @@ class ProofSubject:
     sending_platforms: tuple[SendingPlatform, ...] = ()
     # The opening of the check's open drift.
     drifted_since: datetime | None = None
-    now: datetime = field(default_factory=database_time.now, compare=False)
+    now: datetime = field(default_factory=database_time.known_now, compare=False)
 
     @cached_property
     def state(self) -> CurrentState:

@@ -16,44 +16,58 @@ class Migration(migrations.Migration):
                 migrations.AlterField(
                     model_name="apitoken",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="domain",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="host",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="idempotentrequest",
                     name="created_at",
                     field=models.DateTimeField(
-                        db_index=True, default=tenants.database_time.now, editable=False
+                        db_index=True, default=tenants.database_time.known_now, editable=False
                     ),
                 ),
                 migrations.AlterField(
                     model_name="invitation",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="tenant",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="user",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
                 migrations.AlterField(
                     model_name="webhook",
                     name="created_at",
-                    field=models.DateTimeField(default=tenants.database_time.now, editable=False),
+                    field=models.DateTimeField(
+                        default=tenants.database_time.known_now, editable=False
+                    ),
                 ),
             ]
         ),

@@ -61,7 +61,7 @@ class Webhook(models.Model):
     previous_secret_until = models.DateTimeField(null=True, blank=True)
     # The base of the links in messages.
     site = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(default=database_time.now, editable=False)
+    created_at = models.DateTimeField(default=database_time.known_now, editable=False)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=10, choices=PauseReason, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
