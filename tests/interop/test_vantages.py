@@ -23,8 +23,8 @@ from checks.lab.certificates import host_certificate
 from tests.drills.servers import HOST, Server, own_postgresql
 from tests.interop.processes import free_port, program
 
-# Not `interop`: Chromium breaks off its connections when an interface appears, and the browser tests
-# run next to the tests with that marker.
+# Not `interop`: Chromium breaks off its connections when a network interface appears, and the
+# browser tests run next to the tests with that marker.
 pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
