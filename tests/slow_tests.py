@@ -14,7 +14,7 @@ import pytest
 
 LIST = Path(__file__).with_name("slow_tests.txt")
 # On two busy cores. A usual core takes two thirds of it.
-SECONDS = 0.15
+SECONDS = 0.08
 # The access matrix is the test of the isolation between tenants: `make test` always runs it.
 ALWAYS_RUN = ("tests/test_isolation.py",)
 

@@ -19,15 +19,12 @@ const typed = (form) => named(form).filter((field) => !field.matches(PRIVATE));
 const versions = (form) => named(form).filter((field) => /^expected/.test(field.name));
 const sameForms = (action) => [...document.forms].filter((form) => actionOf(form) === action);
 
-function read() {
-  const draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-  return draft && Date.now() - draft.at < MINUTES * 60_000 ? draft : null;
-}
+const read = () => JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+const isOld = (draft) => Date.now() - draft.at > MINUTES * 60_000;
 
 function isChanged(field) {
-  if (isBox(field)) return field.checked !== field.defaultChecked;
   if (field.options) return [...field.options].some((o) => o.selected !== o.defaultSelected);
-  return field.value !== field.defaultValue;
+  return isBox(field) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
 }
 
 // A box is known by its value: the list can have other rows after sign-in.
@@ -63,39 +60,33 @@ function restore(draft) {
   });
   for (let box = form.closest("details"); box; box = box.parentElement?.closest("details")) box.open = true;
   form.closest("dialog:not([open])")?.showModal();
-  const notice = document.createElement("p");
+  const notice = Object.assign(document.createElement("p"), { textContent: NOTICE });
   notice.dataset.tone = "warning";
-  notice.textContent = NOTICE;
   document.querySelector(".messages")?.append(notice);
   fields[0].focus();
 }
 
 function onLoad() {
   const draft = read();
-  if (!draft) return forget();
+  if (!draft || isOld(draft)) return forget();
   const back = document.querySelector("[data-draft-return]");
   if (!person || back) {
     store({ ...draft, pending: true });
     back?.setAttribute("href", draft.page);
   } else if (!draft.pending || draft.person !== person) {
-    // The form was sent, or another person uses this tab.
-    forget();
+    forget(); // The form was sent, or another person uses this tab.
   } else if (draft.page === here) {
     restore(draft);
     forget();
   }
 }
 
-document.addEventListener(
-  "submit",
-  (event) => {
-    const method = event.target.getAttribute("method") ?? "get";
-    if (person && (method.toLowerCase() === "post" || event.target.hasAttribute("hx-post"))) {
-      remember(event.target);
-    }
-  },
-  true,
-);
+function onSubmit({ target }) {
+  const isPost = target.method === "post" || target.hasAttribute("hx-post");
+  if (person && isPost) remember(target);
+}
+
+document.addEventListener("submit", onSubmit, true);
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && !event.detail.xhr.getResponseHeader("HX-Redirect")) forget();
 });
