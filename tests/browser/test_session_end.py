@@ -110,7 +110,7 @@ def test_sign_out_leaves_no_draft(
 ) -> None:
     page = open_page(consultant, _comment_page(tenant))
 
-    page.locator("summary", has_text="CO").first.click()
+    page.locator("header summary").last.click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_load_state()
 
