@@ -40,13 +40,11 @@ def now(*, is_fresh: bool = False) -> datetime:
 
 
 def known_now() -> datetime:
-    """The present time for the default of a field: as `now()`, but opens no connection.
+    """The present time for the default of a field, by the offset that this thread measured last.
 
-    An instance that is not stored needs none. Before the first query of a thread, the clock of this
-    machine counts.
+    It sends no query, because an instance that is not stored needs no connection.
     """
-    is_connected = connection.connection is not None
-    return now() if is_connected else timezone.now() + _measured.offset
+    return timezone.now() + _measured.offset
 
 
 def offset(*, is_fresh: bool = False) -> timedelta:
