@@ -75,11 +75,15 @@ def test_rotated_secret_is_shown_once(admin: ApiClient, base: str) -> None:
     assert Webhook.objects.get().previous_secret_until is not None
 
 
-def test_share_link_is_shown_once(api: ApiClient, base: str, tenant: Tenant) -> None:
+def test_share_link_is_shown_once(
+    api: ApiClient, admin: ApiClient, base: str, tenant: Tenant
+) -> None:
     task = task_of(tenant, "initial-conversation")
     path = f"{base}tasks/{task.public_id}/share-links/"
 
-    address, again = repeated(api, path, LINK, "address")
+    # The link works after the end of the token.
+    assert api.post(path, LINK).json()["code"] == "scope-too-narrow"
+    address, again = repeated(admin, path, LINK, "address")
 
     assert (Client().get(address).status_code, again) == (200, None)
     assert address not in api.get(f"{base}share-links/").content.decode()
