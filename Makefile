@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+WITH_SERVERS := tests/interop tests/scenarios/test_concurrency.py
 
 .PHONY: run test test-all nightly drills fresh check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
@@ -22,7 +23,8 @@ test: suites  ## Run the unit tests on two cores and print the three slowest.
 test-all: suites  ## Run the unit tests, then the scenarios, then the tests with real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 --migrations --create-db --reuse-db $(UNIT_ARGS) $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow and not interop and not nightly" --migrations --reuse-db $(ARGS)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "(interop or browser) and not nightly" --migrations --reuse-db tests/interop tests/scenarios/test_concurrency.py tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -q -n 1 -m "interop and not nightly" --migrations --reuse-db $(WITH_SERVERS) $(ARGS)  # one at a time: the servers share addresses
+	@$(BIN)/python -m pytest -q -n 2 -m "browser and not nightly" --migrations --reuse-db tests/browser $(ARGS)  # separate: Chromium breaks off its connections when an address appears
 
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.
 	@env -u DATABASE_URL -u CELERY_BROKER_URL $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow and not interop and not nightly" $(ARGS)

@@ -70,7 +70,8 @@ def apply_to(person: User, groups: Sequence[str]) -> bool:
     except people.PeopleError:
         logger.warning("the last administrator has no group at the provider, and remains one")
         return True
-    person.staff_role = role
+    # A lost role ended the sessions. The new one needs the new version.
+    person.refresh_from_db(fields=["staff_role", "session_version"])
     return bool(role) or Membership.objects.filter(user=person).exists()
 
 

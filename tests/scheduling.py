@@ -2,9 +2,8 @@
 
 A module whose fixture starts the product, or upgrades a database, runs in one process: in two, the
 fixture would run twice. The tests with real servers share addresses, so that all of them run in one
-process. They are the largest scope, so that they come first: a browser test leaves an event loop
-running in its process. All other tests are distributed one at a time. The groups of pytest-xdist
-3.8 have no effect with pytest 9.
+process. All other tests are distributed one at a time. The groups of pytest-xdist 3.8 have no
+effect with pytest 9.
 """
 
 from __future__ import annotations

@@ -23,9 +23,7 @@ from checks.lab.certificates import host_certificate
 from tests.drills.servers import HOST, Server, own_postgresql
 from tests.interop.processes import free_port, program
 
-# Not `interop`: Chromium breaks off its connections when a network interface appears, and the
-# browser tests run next to the tests with that marker.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.interop
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 HOST_NAME, LDAPS = "directory.example.test", 636
