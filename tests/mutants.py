@@ -41,7 +41,12 @@ KILLED = ("killed", "timeout")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
-_PYTEST = ("-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly")
+# Without the list of slow tests: a test of 80 ms is too slow for `make test`, but kills mutants.
+PYTEST = (
+    "-n",
+    "0",
+    *(f"-pno:{each}" for each in ("cacheprovider", "randomly", "tests.slow_tests")),
+)
 # In one process, because mutmut needs seconds to start.
 _SHOW_EACH = """
 import sys
@@ -273,7 +278,7 @@ def _configure(target: Target, folder: Path) -> None:
         "only_mutate": list(target.modules),
         "also_copy": others,
         "pytest_add_cli_args_test_selection": list(target.tests),
-        "pytest_add_cli_args": [*_PYTEST, "-p", "tests.mutant_plugin"],
+        "pytest_add_cli_args": [*PYTEST, "-p", "tests.mutant_plugin"],
         "use_git_change_detection": False,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -11,10 +13,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests import slow_tests
 from tests.mutant_plugin import caches_of
 from tests.mutant_sources import without_decorators
 from tests.mutants import (
     ACCEPTED,
+    PYTEST,
     TARGETS,
     Mutant,
     Outcome,
@@ -40,6 +44,20 @@ def test_target_exists(name: str) -> None:
 
     assert any(list(root.glob(pattern)) for pattern in TARGETS[name].modules)
     assert [path for path in TARGETS[name].tests if not (root / path).exists()] == []
+
+
+@pytest.mark.slow
+def test_listed_slow_tests_kill_mutants() -> None:
+    """`make test` leaves the listed functions out. A mutation test needs every near test."""
+    (first, *_) = [
+        each for each in sorted(slow_tests.listed()) if each.startswith(TARGETS["proof"].tests)
+    ]
+    command = [sys.executable, "-m", "pytest", *PYTEST, "--collect-only", "-q", first]
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert first in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class ApiView(generics.GenericAPIView[Any]):
     statuses: ClassVar[Mapping[str, int]] = {}
     # The methods that need If-Match.
     versioned: ClassVar[frozenset[str]] = frozenset()
-    # The methods that need the scope *administer*, whatever their permission is.
+    # The methods that need the scope *administer*, also if their permission does not.
     administrative: ClassVar[frozenset[str]] = frozenset()
     # The limit of the page's action for each method: its name and its rate. Both share one count.
     limits: ClassVar[Mapping[str, tuple[str, str]]] = {}
