@@ -35,6 +35,7 @@ Found = list[tuple[str, dict[str, Any]]]
             [("spf.several-records", {"count": 2})],
         ),
         ("v=spf1 ipv4:192.0.2.1 -all", "", [("spf.syntax", {"term": "ipv4:192.0.2.1"})]),
+        ("v=spf1 IP4:EXAMPLE -all", "", [("spf.syntax", {"term": "IP4:EXAMPLE"})]),
         (
             "v=spf1 ip4:192.0.2.1; -all",
             "",
@@ -47,6 +48,11 @@ Found = list[tuple[str, dict[str, Any]]]
             f"v=spf1 include:gone.test {INCLUDE} -all",
             "",
             [("spf.include-without-record", {"name": "gone.test"})],
+        ),
+        (
+            f"v=spf1 include:MAX.test {INCLUDE} -all",
+            "",
+            [("spf.include-without-record", {"name": "MAX.test"})],
         ),
         (
             f"v=spf1 include:a.test,b.test include:a.test;b.test {INCLUDE} -all",
@@ -177,6 +183,12 @@ def test_findings_of_failing_record(record: str, extra: str, expected: Found) ->
                     },
                 ),
             ],
+        ),
+        (
+            f"v=spf1 exists:%{{l}}.list.test {INCLUDE} -all",
+            "someone.list.test A 127.0.0.2\n",
+            "warn",
+            [("spf.sampled", {})],
         ),
         (f"v=spf1 {INCLUDE} include:a3.test -all", CHAIN, "pass", []),
         (
