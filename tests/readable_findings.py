@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,8 +32,8 @@ def _readable_findings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     created: dict[str, Finding] = {}
     original = Finding.__init__
 
-    def create(self: Finding, code: str, params: Mapping[str, Any] | None = None) -> None:
-        original(self, code, params or {})
+    def create(self: Finding, code: str, *args: Any, **named: Any) -> None:
+        original(self, code, *args, **named)
         created[code] = self
 
     monkeypatch.setattr(Finding, "__init__", create)
