@@ -320,6 +320,54 @@ def test_state_of_domain_is_the_first_unverified() -> None:
     assert found.states_by_domain == {1: two.state, 2: five.state}
 
 
+def test_verified_subjects_have_a_settled_pass() -> None:
+    found = TaskEvidence((PASS, FAIL, WARN, OPEN, SKIPPED, NONE, TEXT))
+
+    assert found.verified_subjects == (PASS, WARN, TEXT)
+
+
+def mta_sts(settled: str, *codes: str, **values: Any) -> ProofSubject:
+    latest = newest("not_applicable", *codes)
+    return subject(
+        check(**({"kind": CheckKind.MTA_STS, "settled": settled, "latest": latest} | values))
+    )
+
+
+NO_POLICY = mta_sts("not_applicable", "mta-sts.none")
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (NO_POLICY, True),
+        (mta_sts("not_applicable", "mta-sts.none", latest=None), False),
+        (mta_sts("not_applicable"), False),
+        (mta_sts("not_applicable", "mta-sts.mode-none"), False),
+        (mta_sts("not_applicable", "mta-sts.none", "mta-sts.almost"), False),
+        (mta_sts("", "mta-sts.none"), False),
+        (mta_sts("pass", "mta-sts.none"), False),
+        (mta_sts("not_applicable", "mta-sts.none", kind=CheckKind.MX), False),
+        (NONE, False),
+    ],
+)
+def test_domain_without_policy(of: ProofSubject, expected: bool) -> None:
+    assert of.has_no_policy is expected
+
+
+@pytest.mark.parametrize(
+    ("subjects", "expected"),
+    [
+        ((), False),
+        ((NO_POLICY,), True),
+        ((NO_POLICY, NO_POLICY), True),
+        ((NO_POLICY, mta_sts("")), False),
+        ((mta_sts("pass"),), False),
+    ],
+)
+def test_no_domain_has_a_policy(subjects: tuple[ProofSubject, ...], expected: bool) -> None:
+    assert TaskEvidence(subjects).has_no_policy is expected
+
+
 def test_contradicting_messages_are_listed() -> None:
     wrong = subject(check(DELIVERY, "", latest=newest("fail", REGION)))
 
