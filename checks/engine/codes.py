@@ -237,6 +237,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "message.partly-signed": ("name", "length"),
         "message.testing-key": ("name",),
         "message.no-path": (),
+        "message.not-received": (),
         "message.other-path": ("address", "host"),
         "message.through-region": ("address", "host"),
         "message.spf-not-pass": ("result", "sender", "address"),
