@@ -194,10 +194,19 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.lookups-near-limit", params)
     if any(result.is_dynamic for result in facts.results):
         yield Finding("spf.sampled", {})
-    for problem, detail in facts.tree.problems:
-        # Mail from the region passes before this term. The client's other mail does not.
-        if problem != "could-not-tell":
-            yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
+    yield from _broken_branches(facts.tree)
+
+
+def _broken_branches(tree: ExpansionNode) -> Iterator[Finding]:
+    """Yield a finding for each later term that voids the record.
+
+    Mail from the region passes before this term. The client's other mail does not.
+    """
+    found = [each for each in tree.problems if each[0] != "could-not-tell"]
+    if tree.void_lookups > MAX_VOID_LOOKUPS:
+        found.append(("too-many-void-lookups", tree.last_void))
+    for problem, detail in found:
+        yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
 
 
 def _wide_finding(wide: WideAuthorisation) -> Finding:
