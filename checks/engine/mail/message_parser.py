@@ -216,7 +216,7 @@ def _without_indentation(content: bytes) -> bytes:
     first = content[: len(content) - len(content.lstrip(b"\t "))]
     lines = content.split(b"\n")
     if first and all(line.startswith(first) or not line.strip() for line in lines):
-        return b"\n".join(line.removeprefix(first) for line in lines)
+        return b"\n".join(line.removeprefix(first) for line in lines).lstrip(b"\r\n")
     return content.lstrip(b"\r\n\t ")
 
 
