@@ -90,6 +90,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.branch-unresolved": ("detail",),
         "spf.include-after-all": ("term",),
         "spf.include-qualifier": ("term",),
+        "spf.ptr-of-suffix": ("term", "suffix"),
         "spf.ptr": ("term",),
         "spf.hosted": ("target",),
         "spf.wrong-region-include": ("found", "expected"),

@@ -126,6 +126,12 @@ def test_spf_fails(record: str, extra: str, expected: list[str]) -> None:
         ),
         (f"v=spf1 {INCLUDE} include:gone.test -all", "", ["spf.broken-branch"]),
         (f"v=spf1 {INCLUDE} a:x.test a:y.test a:z.test -all", "", ["spf.broken-branch"]),
+        (f"v=spf1 {INCLUDE} ptr:co.uk -all", "", ["spf.ptr-of-suffix", "spf.ptr"]),
+        (
+            f"v=spf1 {INCLUDE} include:wide.test -all",
+            'wide.test TXT "v=spf1 ptr:Org.AU. -all"\n',
+            ["spf.ptr-of-suffix"],
+        ),
         (f"v=spf1 {INCLUDE} mx -all", ELEVEN_EXCHANGES, ["spf.broken-branch"]),
     ],
 )
