@@ -160,8 +160,7 @@ def _lines(text: str) -> Iterator[_Line]:
     copied = [
         _OUTSIDE_QUOTES.sub(_without_invisible, line) for line in re.split(r"\r\n|\r|\n", text)
     ]
-    # Lines of an e-mail or a list are often all indented, which is no continued name.
-    for number, content in enumerate(textwrap.dedent("\n".join(copied)).split("\n"), start=1):
+    for number, content in enumerate(_without_indentation(copied), start=1):
         if not tokens:
             start, continues, has_comment = number, content[:1] in (" ", "\t"), False
         found = list(_tokens(content, number))
@@ -175,6 +174,17 @@ def _lines(text: str) -> Iterator[_Line]:
             tokens = []
     if depth:
         raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
+
+
+def _without_indentation(lines: Sequence[str]) -> Sequence[str]:
+    """Remove an indentation of all lines, as in an e-mail or a list.
+
+    Where the first word is no name, the lines continue one that is missing, and remain.
+    """
+    dedented = textwrap.dedent("\n".join(lines)).split("\n")
+    word = next(iter(" ".join(dedented).split()), "").upper()
+    is_name = word not in {"IN", "CH", "HS", *_TYPES, *_OTHER_TYPES} and not _TTL.fullmatch(word)
+    return dedented if is_name else lines
 
 
 # Inside quotation marks, such a character is part of the record and spoils it.
@@ -337,6 +347,8 @@ def _absolute(reader: _Reader, text: str, number: int) -> str:
     name = text.lower()
     if name == "@":
         return reader.origin or "."
+    # Some exports write a name below the origin with the sign of the origin at its end.
+    name = name.removesuffix(".@")
     full = name.removesuffix(".") if name.endswith(".") else f"{name}.{reader.origin}".strip(".")
     full = _in_a_labels(full)
     if len(full) > _MAX_NAME or not all(map(_LABEL.fullmatch, full.split("."))):

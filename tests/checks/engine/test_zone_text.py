@@ -124,6 +124,11 @@ CASES: dict[str, Case] = {
         },
         {},
     ),
+    "sign-of-the-origin": (
+        f'_dmarc.@ TXT "v=DMARC1; p=none"\n_sip._tls.@ SRV 1 1 443 a.\n@ MX 10 {MX}.',
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"], (DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (2,)},
+    ),
     "names-of-devices": (
         f"Printer\\032Hall._ipp._tcp SRV 0 0 631 p\nfront+desk A 192.0.2.1\n@ MX 10 {MX}.",
         {(DOMAIN, "MX"): [f"10 {MX}"]},
@@ -181,6 +186,12 @@ def test_problem_names_the_line_of_the_pasted_text(line: str, problem: str, endi
     if "opening" in problem and "(" in line:
         text = ending.join(["; first", "@ MX 10 mail", line])
     assert parse_zone_text(text, DOMAIN) == InvalidZoneText(problem)
+
+
+@pytest.mark.parametrize("line", ["  IN MX 10 a.", " 300 IN MX 10 a.", "\tMX 10 a.\n\tMX 20 b."])
+def test_indented_record_without_a_name_is_refused(line: str) -> None:
+    """Its first word must not become a name."""
+    assert parse_zone_text(line, DOMAIN) == InvalidZoneText("line 1: no name")
 
 
 def test_ttl_is_read_with_units() -> None:
