@@ -136,7 +136,7 @@ def _to_a_label(label: str, noun: str) -> str:
     length = len(label) if label.isascii() else len("xn--") + len(label.encode("punycode"))
     if length > MAX_LABEL:
         raise BadName(_long_label(label, length))
-    if _is_punycode(label):
+    if label.startswith("xn--"):
         # Names outside IDNA 2008 were registered and receive mail. As LDH labels they are legal.
         return label
     try:
@@ -147,21 +147,16 @@ def _to_a_label(label: str, noun: str) -> str:
             f"a part of a {noun} may not."
         ) from None
     except (idna.IDNAError, UnicodeError):
-        raise _bad_character(label, noun) from None
+        raise _bad_label(label, noun) from None
 
 
-def _is_punycode(label: str) -> bool:
-    """Whether the label encodes visible characters outside ASCII (RFC 3492)."""
-    if not label.startswith("xn--"):
-        return False
-    try:
-        decoded = label.removeprefix("xn--").encode().decode("punycode")
-        again = f"xn--{decoded.encode('punycode').decode()}"
-    except UnicodeError:
-        return False
-    # Joiners combine emoji into one.
-    is_visible = all(char.isprintable() or char in "\u200c\u200d" for char in decoded)
-    return again == label and not decoded.isascii() and is_visible
+def _bad_label(label: str, noun: str) -> BadName:
+    """The error of a label that IDNA does not allow, with its A-label if that may be registered."""
+    error = _bad_character(label, noun)
+    if not any(unicodedata.category(char) == "So" for char in label):
+        return error
+    encoded = f"xn--{label.encode('punycode').decode()}"
+    return BadName(f"{error} If the domain is registered, enter this part as {encoded}.")
 
 
 def _bad_character(text: str, noun: str) -> BadName:

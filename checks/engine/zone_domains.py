@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.engine.zone_text import ZoneText, read_zone_text
+from checks.engine.zone_text import ZoneText, is_doubled, is_outside, read_zone_text
 
 # A whole zone, and not only the records of one change.
 MAX_CHARACTERS = 500_000
@@ -34,21 +34,26 @@ def mail_domains(text: str, origin: str) -> list[MailDomain]:
     that is too long, or a line that cannot be read.
     """
     zone = read_zone_text(text, origin, max_characters=MAX_CHARACTERS, max_records=MAX_RECORDS)
-    outside = {name for note in zone.notes if note.code == "outside" for name in note.names}
-    names = dict.fromkeys(owner for owner, rtype in zone.records if rtype in ("MX", "TXT"))
-    found = [_mail_domain(name, zone) for name in names if _is_host(name) and name not in outside]
-    return [each for each in found if each is not None]
+    owners = dict.fromkeys(owner for owner, rtype in zone.records if rtype in ("MX", "TXT"))
+    found: dict[str, MailDomain] = {}
+    for owner in owners:
+        # A name that repeats the origin is complete, and only lacks its final dot.
+        name = owner.removesuffix(f".{origin}") if is_doubled(owner, origin) else owner
+        domain = _mail_domain(name, owner, zone) if _is_host(name) else None
+        if domain is not None and not is_outside(name, origin):
+            found.setdefault(name, domain)
+    return list(found.values())
 
 
 def _is_host(name: str) -> bool:
     return not any(label.startswith(("_", "*")) for label in name.split("."))
 
 
-def _mail_domain(name: str, zone: ZoneText) -> MailDomain | None:
-    exchanges = [record.value.partition(" ")[2] for record in zone.records.get((name, "MX"), ())]
+def _mail_domain(name: str, owner: str, zone: ZoneText) -> MailDomain | None:
+    exchanges = [record.value.partition(" ")[2] for record in zone.records.get((owner, "MX"), ())]
     policies = [
         " ".join(record.value.lower().split())
-        for record in zone.records.get((name, "TXT"), ())
+        for record in zone.records.get((owner, "TXT"), ())
         if record.value.lower().startswith("v=spf1")
     ]
     if not exchanges and not policies:

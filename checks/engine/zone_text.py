@@ -8,11 +8,14 @@ its number in the pasted text.
 from __future__ import annotations
 
 import re
+import textwrap
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import idna
 
+from checks.engine.almost_records import describe_character
 from checks.engine.dns.dnspython_adapter import decode_txt
 from checks.engine.dns.lookup import Record
 from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
@@ -24,6 +27,11 @@ DEFAULT_TTL = 3600
 _MAX_STRING = 255
 _MAX_NAME = 253
 _TYPES = frozenset({"MX", "TXT", "CNAME"})
+# Their names may be any text.
+_OTHER_TYPES = frozenset(
+    {"A", "AAAA", "CAA", "DHCID", "DNSKEY", "DS", "HINFO", "LOC", "NAPTR", "NS", "NSEC", "PTR"}
+    | {"RRSIG", "SOA", "SRV", "SSHFP", "WINS", "WINSR"}
+)
 # Types of DNS hosts that answer with the records of another name.
 _FLATTENED = frozenset({"ALIAS", "ANAME", "FLATTEN"})
 # Possessive: with `+`, sixty digits would take years.
@@ -35,9 +43,6 @@ _LABEL = re.compile(r"[a-z0-9_*/-]{1,63}")
 _ADDRESS = re.compile(r"[0-9a-f.:]+", re.IGNORECASE)
 _CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
 _TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,15}", re.IGNORECASE)
-_INVISIBLE = str.maketrans(
-    {"\ufeff": "", "\u200b": "", "\u00a0": " ", "\u2003": " ", "\u202f": " "}
-)
 
 
 class ZoneTextError(Exception):
@@ -94,6 +99,8 @@ class _Reader:
     origin: str
     ttl: int = DEFAULT_TTL
     owner: str = ""
+    # The reason why `owner` is empty, where the last name cannot be read.
+    owner_problem: str = ""
     found: list[tuple[int, Record]] = field(default_factory=list)
     noted: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
@@ -150,8 +157,10 @@ def _lines(text: str) -> Iterator[_Line]:
     """Yield the logical lines: parentheses join lines, and a semicolon begins a comment."""
     tokens: list[_Token] = []
     depth, start, continues, has_comment = 0, 1, False, False
-    for number, copied in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        content = _OUTSIDE_QUOTES.sub(_without_invisible, copied)
+    copied = [
+        _OUTSIDE_QUOTES.sub(_without_invisible, line) for line in re.split(r"\r\n|\r|\n", text)
+    ]
+    for number, content in enumerate(_without_indentation(copied), start=1):
         if not tokens:
             start, continues, has_comment = number, content[:1] in (" ", "\t"), False
         found = list(_tokens(content, number))
@@ -167,12 +176,27 @@ def _lines(text: str) -> Iterator[_Line]:
         raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
 
 
+def _without_indentation(lines: Sequence[str]) -> Sequence[str]:
+    """Remove an indentation of all lines, as in an e-mail or a list.
+
+    Where the first word is no name, the lines continue one that is missing, and remain.
+    """
+    dedented = textwrap.dedent("\n".join(lines)).split("\n")
+    word = next(iter(" ".join(dedented).split()), "").upper()
+    is_name = word not in {"IN", "CH", "HS", *_TYPES, *_OTHER_TYPES} and not _TTL.fullmatch(word)
+    return dedented if is_name else lines
+
+
 # Inside quotation marks, such a character is part of the record and spoils it.
 _OUTSIDE_QUOTES = re.compile(r'("(?:\\.|[^"\\])*")|[^"]+')
 
 
 def _without_invisible(match: re.Match[str]) -> str:
-    return match[0] if match[1] is not None else match[0].translate(_INVISIBLE)
+    """Remove the format characters of Unicode, and turn its other spaces into plain ones."""
+    if match[1] is not None or match[0].isascii():
+        return match[0]
+    categories = ((char, unicodedata.category(char)) for char in match[0])
+    return "".join(" " if kind == "Zs" else char for char, kind in categories if kind != "Cf")
 
 
 _LEXEME = re.compile(
@@ -215,11 +239,24 @@ def _read_line(reader: _Reader, line: _Line) -> None:
         return
     tokens = list(line.tokens)
     if not line.continues_owner:
-        reader.owner = _absolute(reader, tokens.pop(0).text, line.number)
-    if not reader.owner:
+        reader.owner, reader.owner_problem = _owner(reader, tokens.pop(0).text, line.number)
+    if not reader.owner and not reader.owner_problem:
         raise ZoneTextError(f"line {line.number}: no name")
+    words = len(tokens)
+    ttl = _take_ttl(reader, tokens)
+    rtype, values = _record_type(reader, tokens, line.number), tokens[1:]
+    if words == len(tokens):
+        _refuse_prose(line.number, rtype, values)
+    _refuse_comment_in_text(line, rtype, values)
+    _read_record(reader, line.number, rtype, values, ttl)
+
+
+def _take_ttl(reader: _Reader, tokens: list[_Token]) -> int:
+    """Remove TTL, class and aging mark from the tokens, and return the TTL in seconds.
+
+    RFC 1035 section 5.1: TTL and class are optional and occur in any order.
+    """
     ttl = reader.ttl
-    # RFC 1035 section 5.1: TTL and class are optional and occur in any order.
     while tokens and not tokens[0].is_quoted:
         text = tokens[0].text
         if _TTL.fullmatch(text) and len(tokens) > 1:
@@ -227,11 +264,41 @@ def _read_line(reader: _Reader, line: _Line) -> None:
         elif text.upper() not in ("IN", "CH", "HS") and not _AGING.fullmatch(text):
             break
         tokens.pop(0)
+    return ttl
+
+
+def _record_type(reader: _Reader, tokens: Sequence[_Token], number: int) -> str:
+    """Return the type in upper case. Raises ZoneTextError without one.
+
+    A name that cannot be read matters only to the types of a check, and to unknown words.
+    """
     if not tokens or not _TYPE.fullmatch(tokens[0].text):
-        raise ZoneTextError(f"line {line.number}: no record type")
-    rtype, values = tokens[0].text.upper(), tokens[1:]
-    _refuse_comment_in_text(line, rtype, values)
-    _read_record(reader, line.number, rtype, values, ttl)
+        raise ZoneTextError(reader.owner_problem or f"line {number}: no record type")
+    rtype = tokens[0].text.upper()
+    if reader.owner_problem and rtype not in _OTHER_TYPES:
+        raise ZoneTextError(reader.owner_problem)
+    return rtype
+
+
+def _owner(reader: _Reader, text: str, number: int) -> tuple[str, str]:
+    """Return the absolute name, or else the problem, which only matters to records of a check.
+
+    Names of devices and services may contain any character, such as a space.
+    """
+    try:
+        return _absolute(reader, text, number), ""
+    except ZoneTextError as error:
+        return "", str(error)
+
+
+def _refuse_prose(number: int, rtype: str, values: Sequence[_Token]) -> None:
+    """Refuse prose such as “not a record”: it has a word where zone text has the type.
+
+    With a TTL or a class it is a record, such as `A Parked` of GoDaddy.
+    """
+    is_address = all(_ADDRESS.fullmatch(each.text) for each in values)
+    if rtype in ("A", "AAAA") and not is_address:
+        raise ZoneTextError(f"line {number}: this is no {rtype} record")
 
 
 def _refuse_comment_in_text(line: _Line, rtype: str, values: Sequence[_Token]) -> None:
@@ -245,14 +312,30 @@ def _refuse_comment_in_text(line: _Line, rtype: str, values: Sequence[_Token]) -
 def _read_directive(reader: _Reader, line: _Line) -> None:
     name, values = line.tokens[0].text.upper(), [token.text for token in line.tokens[1:]]
     # $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
+    if name in ("$INCLUDE", "$GENERATE"):
+        reader.note("ignored", line.number, name)
+        return
     if name not in ("$ORIGIN", "$TTL") or len(values) != 1:
         raise ZoneTextError(f"line {line.number}: a directive other than $ORIGIN and $TTL")
     if name == "$ORIGIN":
-        reader.origin = _absolute(reader, values[0], line.number)
+        reader.origin = _origin(reader, values[0], line.number)
     elif _TTL.fullmatch(values[0]):
         reader.ttl = _seconds(values[0])
     else:
         raise ZoneTextError(f"line {line.number}: “{values[0][:40]}” is no TTL")
+
+
+def _origin(reader: _Reader, text: str, number: int) -> str:
+    """Return the origin of the following lines; empty for the root.
+
+    Azure exports the name of the zone without its final dot.
+    """
+    if text == ".":
+        return ""
+    if reader.domain and text.lower() == reader.domain:
+        reader.note("no-final-dot", number, text.lower())
+        return reader.domain
+    return _absolute(reader, text, number)
 
 
 def _seconds(text: str) -> int:
@@ -264,10 +347,14 @@ def _absolute(reader: _Reader, text: str, number: int) -> str:
     name = text.lower()
     if name == "@":
         return reader.origin or "."
+    # Some exports write a name below the origin with the sign of the origin at its end.
+    name = name.removesuffix(".@")
     full = name.removesuffix(".") if name.endswith(".") else f"{name}.{reader.origin}".strip(".")
     full = _in_a_labels(full)
     if len(full) > _MAX_NAME or not all(map(_LABEL.fullmatch, full.split("."))):
-        raise ZoneTextError(f"line {number}: “{text[:40]}” is no name")
+        stray = next((describe_character(c) for c in full if not c.isascii()), "")
+        named = f", because it contains {stray}" if stray else ""
+        raise ZoneTextError(f"line {number}: “{text[:40]}” is no name{named}")
     return full
 
 
@@ -275,7 +362,7 @@ def _in_a_labels(name: str) -> str:
     try:
         return name if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
     except idna.IDNAError:
-        return ""
+        return name
 
 
 def _target(reader: _Reader, text: str, number: int) -> str:
@@ -305,9 +392,6 @@ def _read_record(
         reader.note("flattened", number, rtype)
         return
     if rtype not in _TYPES:
-        if rtype in ("A", "AAAA") and not all(_ADDRESS.fullmatch(each.text) for each in tokens):
-            # Prose such as “not a record” has a word where zone text has the type.
-            raise ZoneTextError(f"line {number}: this is no {rtype} record")
         reader.note("ignored", number, rtype)
         return
     if not tokens:

@@ -28,13 +28,20 @@ _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 _ADDRESS_TYPE = re.compile(
     r"(smtp|mailto|sips?|x500|x400|ex|eum|spo|im|tel|notes|ccmail|msmail)\s*:\s*", re.IGNORECASE
 )
+# Recipients that ForwardingAddress names: /o=…/cn=…, CN=…,DC=…, and example.com/Users/Ann.
+_DIRECTORY_NAME = re.compile(
+    r"/o=|(?:CN|OU)=[^,]+,|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^/?#]+){2,}$", re.IGNORECASE
+)
 # A recipient as rules of Exchange print it: "Ann" [SMTP:ann@example.com].
 _RULE_RECIPIENT = re.compile(r"[^\[\]]*\[((?:smtp|ex):[^\[\]]*)\]", re.IGNORECASE)
 _SMTP_ADDRESS = re.compile(r"smtp:(\S+@\S+)", re.IGNORECASE)
 _RANGE = re.compile(r"[0-9a-fA-F.:]+\s*[-–]\s*[0-9a-fA-F.:]+")
+_SPF_TERM = re.compile(r"^[+~?-]?(?:include:|redirect=)\s*", re.IGNORECASE)
+_SPF_LABEL = re.compile(r"_[a-z0-9_-]{0,62}")
 # Spreadsheet programs run a cell that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SPREADSHEET_ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
+_EMPTY_DECIMALS = re.compile(r"(?<=[0-9])[.,]0{1,2}$")
 # No sender has a broader network: a typing error here would let in strangers.
 _BROADEST_V4, _BROADEST_V6 = 8, 24
 
@@ -96,6 +103,14 @@ def free_text(text: str) -> str:
     return text
 
 
+def _refuse_directory_name(text: str) -> None:
+    if _DIRECTORY_NAME.match(text):
+        raise BadValue(
+            f"“{quoted(text)}” is a name in a directory or a web address, not an e-mail address."
+            " Enter the e-mail address of the recipient."
+        )
+
+
 def _without_type(text: str) -> str:
     """The address without “smtp:” or “mailto:”. Raises BadValue for an address of another type."""
     found = _ADDRESS_TYPE.match(text)
@@ -117,6 +132,20 @@ def domain(text: str) -> str:
         return _normalised(text)
     except BadName as error:
         raise BadValue(str(error)) from None
+
+
+def without_spf_term(text: str) -> str:
+    """The name in a term of an SPF record, such as “include:_spf.example.com”."""
+    return _SPF_TERM.sub("", text)
+
+
+def spf_domain(text: str) -> str:
+    """A name that publishes an SPF record. Labels such as “_spf” are usual there (RFC 8552)."""
+    name = without_spf_term(text).removesuffix(".").lower()
+    labels = name.split(".")
+    # Only the underscored labels in front: the rest is a domain of somebody.
+    count = next((n for n, each in enumerate(labels) if not _SPF_LABEL.fullmatch(each)), 0)
+    return ".".join([*labels[:count], domain(".".join(labels[count:]))])
 
 
 # Lists repeat domains, and IDNA mapping of a name is the most expensive part.
@@ -198,11 +227,17 @@ def _is_same(name: str, address: str) -> bool:
 
 
 def address_or_domain(text: str) -> str:
+    _refuse_directory_name(text)
     if "@" in text[1:] or _RULE_RECIPIENT.fullmatch(text):
         return address(text)
     if " " in text and "." not in text and not _ADDRESS_TYPE.match(text):
         raise BadValue(f"“{quoted(text)}” is a name; enter the e-mail address or the domain.")
     return domain(text)
+
+
+def whole_number(text: str) -> str:
+    """The number without empty decimals, which some programs write: “25.0”, in Europe “25,0”."""
+    return _EMPTY_DECIMALS.sub("", text)
 
 
 def single_ip(text: str) -> str:
@@ -244,13 +279,14 @@ def _no_ip(text: str) -> str:
 
 
 def port(text: str) -> str:
+    text = whole_number(text)
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
         raise BadValue(f"“{quoted(text)}” is not a port; enter a number from 1 to 65535.")
     return str(int(text))
 
 
 def count(text: str) -> str:
-    plain = text.replace(" ", "").replace(",", "").replace(".", "")
+    plain = whole_number(text).replace(" ", "").replace(",", "").replace(".", "")
     if not plain.isascii() or not plain.isdigit() or len(plain) > 9:
         raise BadValue(f"“{quoted(text)}” is not a whole number.")
     return str(int(plain))

@@ -52,7 +52,7 @@ def _no_own_domain_permitted(row: Values, validation_context: ValidationContext)
 
 
 def _source_fits_method(row: Values, validation_context: ValidationContext) -> Problems:
-    parse = cell_types.domain if row["method"] == "SPF" else cell_types.ip_or_network
+    parse = cell_types.spf_domain if row["method"] == "SPF" else cell_types.ip_or_network
     try:
         parse(row["source"])
     except cell_types.BadValue as error:
@@ -65,8 +65,9 @@ def _source(text: str) -> str:
     try:
         return cell_types.ip_or_network(text)
     except cell_types.BadValue as refused:
-        if any(char.isalpha() for char in text) and "/" not in text and ":" not in text:
-            return cell_types.domain(text)
+        name = cell_types.without_spf_term(text)
+        if any(char.isalpha() for char in name) and "/" not in name and ":" not in name:
+            return cell_types.spf_domain(name)
         raise refused from None
 
 

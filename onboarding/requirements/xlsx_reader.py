@@ -95,10 +95,11 @@ def _read(
     filled = [place for place, sample in samples.items() if sample]
     if not filled:
         return [], []
-    chosen = choose([samples[place] for place in filled])
-    place = filled[chosen]
+    # Old versions of a table are often in hidden worksheets.
+    visible = [place for place in filled if sheets[place].sheet_state == "visible"] or filled
+    place = visible[choose([samples[place] for place in visible])]
     values = _with_progress(_values(sheets[place]), measurements.rows, on_progress)
-    notes = unread_worksheets([sheets[other].title for other in filled], chosen)
+    notes = unread_worksheets([sheets[other].title for other in filled], filled.index(place))
     return list(_rows(values, written(place))), notes
 
 

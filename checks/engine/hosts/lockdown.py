@@ -28,7 +28,9 @@ _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.51\b")
 _DIRECT_SEND_REPLY = re.compile(r"\b5\.7\.68\b")
 # RFC 3463: a status about the address, the mailbox, the system, the route or the content, such as
 # 5.1.1. It is at the start of a line (RFC 2034); elsewhere, such digits are part of an address.
-_OTHER_REASON = re.compile(r"5\.[0-46]\.\d{1,3}(?![\d.])")
+# 5.1.7 and 5.1.8 are about the sender, and so are no proof that others may send.
+_OTHER_REASON = re.compile(r"5\.(?!1\.[78](?!\d))[0-46]\.\d{1,3}(?![\d.])")
+_POLICY_REASON = re.compile(r"(?<![\d.])5\.7\.\d{1,3}(?![\d.])")
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
@@ -149,15 +151,24 @@ def judge(
 
 def _judge_reply(host: str, port: int, dialogue: SmtpDialogue) -> tuple[Verdict, Finding]:
     """Judge the last reply of a server that greets: to the recipient, else to EHLO."""
+    if dialogue.is_recipient_untried:
+        # Many servers refuse strangers only at RCPT TO.
+        return _unclear(host, port, f"STARTTLS: {dialogue.tls_error}")
     reply = dialogue.ehlo if dialogue.recipient is None else dialogue.recipient
     if reply.code == 0:
         return _unclear(host, port, "closed")
     is_rejected = reply.code >= 400 and not (reply is dialogue.ehlo and dialogue.is_helo)
     # RFC 5321 section 4.2.1: after a 4xx reply nothing is decided, as with a greylist.
-    if is_rejected and (reply.code < 500 or not any(map(_OTHER_REASON.match, reply.lines))):
+    if is_rejected and (reply.code < 500 or not _has_other_reason(reply)):
         # A policy refuses the sender: the lockdown, or a block list or a relay rule.
         return _refused_by_policy(host, reply)
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})
+
+
+def _has_other_reason(reply: SmtpReply) -> bool:
+    """Whether the refusal is certainly no policy against the sender, which any line may state."""
+    is_other = any(map(_OTHER_REASON.match, reply.lines))
+    return is_other and not _POLICY_REASON.search(reply.text)
 
 
 def _refused_by_policy(host: str, reply: SmtpReply) -> tuple[Verdict, Finding]:

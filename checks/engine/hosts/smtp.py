@@ -69,6 +69,8 @@ class SmtpDialogue:
     waited_seconds: float = 0
     # The reply to the same recipient with the recipient as sender; None when it was not tried.
     own_sender: SmtpReply | None = None
+    # A recipient was given, but the dialogue ended before it.
+    is_recipient_untried: bool = False
     # Bytes arrived between the reply to STARTTLS and the first encrypted command.
     is_injected: bool = False
 
@@ -309,7 +311,7 @@ async def finish_dialogue(
     """Try the recipient if one is given, then QUIT. Never sends a message."""
     # The rest of a reply that is too long would count as the replies to the next commands.
     if dialogue.greeting.code != 220 or dialogue.tls_error or dialogue.ehlo.is_too_long:
-        return dialogue
+        return replace(dialogue, is_recipient_untried=bool(recipient and dialogue.tls_error))
     try:
         async with asyncio.timeout(timeout_seconds):
             if recipient:

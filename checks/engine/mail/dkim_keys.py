@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -136,8 +136,8 @@ def parse(text: str) -> DkimKey | InvalidDkimKey:
         kind=kind[:40],
         public=public,
         bits=_bits(kind, public),
-        hashes=_split_list(tags.get("h", "")),
-        services=_split_list(tags.get("s", "")),
+        hashes=_listed(tags, "h"),
+        services=_listed(tags, "s"),
         # Some receivers read a flag in any case. The strict reading counts.
         flags=_split_list(tags.get("t", "").lower()),
     )
@@ -147,6 +147,14 @@ def _invalid(text: str, problem: str) -> InvalidDkimKey:
     """Return the quotation mark, comma or backslash of an invalid text, or else the problem."""
     stray = stray_character(remove_whitespace(text))
     return InvalidDkimKey(stray, KeyProblem.STRAY_CHARACTER) if stray else InvalidDkimKey(problem)
+
+
+def _listed(tags: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return the values of a list tag; the tag itself for an empty list, which permits nothing.
+
+    RFC 6376 section 3.6.1: a list has at least one value. Only an absent tag permits everything.
+    """
+    return _split_list(tags[name]) or (f"{name}=",) if name in tags else ()
 
 
 def _split_list(value: str) -> tuple[str, ...]:

@@ -158,7 +158,8 @@ async def region_networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork
 def _path(hops: Sequence[ReceivedHop], networks: Sequence[IPNetwork]) -> DeliveryPath:
     # Any hop in the region counts, because forwarders can add newer hops after Mimecast's.
     through = next((hop for hop in hops if _is_within(hop, networks)), None)
-    return DeliveryPath(through or find_handover(hops), through is not None, bool(networks))
+    handover = through or find_handover(hops)
+    return DeliveryPath(handover, through is not None, bool(networks), has_lines=bool(hops))
 
 
 def _is_within(hop: ReceivedHop, networks: Sequence[IPNetwork]) -> bool:

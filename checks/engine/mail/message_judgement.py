@@ -24,12 +24,14 @@ from checks.engine.spf.check_host import SpfResult
 class DeliveryPath:
     """The path of the message by its Received lines.
 
-    `networks_known` is False when the region's ranges could not be determined.
+    `networks_known` is False when the region's ranges could not be determined, and `has_lines`
+    without any Received line.
     """
 
     handover: ReceivedHop | None
     is_region: bool
     networks_known: bool
+    has_lines: bool = True
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,10 @@ def _judge_other_signer(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
     if fresh:
         params = {"names": [s.name for s in fresh], "selectors": expected}
         return ServerVerdict(Verdict.FAIL, (Finding("message.other-signer", params),)), True
+    if not others and not facts.path.has_lines:
+        # RFC 5321 section 4.4: every server on the way adds a Received line. A copy in the folder
+        # of sent messages has none, nor has a signature been added to it.
+        return _unknown(Finding("message.not-received", {}))
     sent_at = others[0].signed_at if others else facts.dated_at
     reason = staleness_finding(sent_at, facts)
     if reason is not None and (others or sent_at is not None):

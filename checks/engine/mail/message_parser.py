@@ -32,25 +32,44 @@ _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _ADDRESS = re.compile(r"([^\s<>@,:;()]{1,64})@([^\s<>@,:;()\[\]]{1,253})")
 _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _ENCLOSED = re.compile(r"[^<>,:;]*<([^<>]*)>")
+# RFC 5322 section 4.4: an obsolete route in front of the address, such as <@relay.test:a@b.test>.
+_ROUTED = re.compile(r"[^<>,:;]*<\s*@[^<>@:]+(?:,\s*@[^<>@:]+)*:([^<>:]*)>")
+_AROUND_SIGNS = re.compile(r"\s*([@.])\s*")
 _FROM_CLAUSE = re.compile(r"\s*from\s+(\S{1,255})", re.IGNORECASE)
 _BY_CLAUSE = re.compile(r"(?:^|\s)by\s+(\S{1,255})", re.IGNORECASE)
 _FOR_CLAUSE = re.compile(r"\sfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
 # The first bytes of files that contain a message, and are none.
 _CONTAINERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "outlook-file"),
+    # The file of attachments that Outlook sends to other programs (winmail.dat).
+    (b"\x78\x9f\x3e\x22", "outlook-file"),
+    (b"!BDN", "outlook-file"),
     (b"PK\x03\x04", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "zip"),
+    (b"Rar!\x1a\x07", "zip"),
     (b"\x1f\x8b", "gzip"),
+    (b"BZh", "gzip"),
+    (b"\xfd7zXZ\0", "gzip"),
     (b"<", "html"),
     (b"%PDF-", "pdf"),
 )
 # The envelope line of an mbox file. “From :” is a header field (RFC 5322 section 4.5.2).
 _ENVELOPE = re.compile(rb">?From (?![ \t]*:)")
+# Lines that mail programs show or insert above a copied text, which is no source.
+_DISPLAYED = re.compile(
+    rb"-+ ?(?:original message|forwarded message|forwarded by)|begin forwarded message:"
+    rb"|original message\s*\n\s*message id\b",
+    re.IGNORECASE,
+)
 # It ends in the date of the delivery (RFC 4155 appendix A).
 _NEXT_IN_MBOX = re.compile(
     rb"\n\nFrom \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}"
 )
 _EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
 _ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
+_AROUND_TIME = re.compile(r"\s*([:,])\s*")
+_LEAP_SECOND = re.compile(r"(:[0-5][0-9]):60\b")
+_SHORT_YEAR = re.compile(r"(?<=[A-Za-z] )[0-9]{3}(?= )")
 _IP_LIKE = re.compile(r"(?:ipv6:)?([0-9a-f:.]{3,45})", re.IGNORECASE)
 
 
@@ -125,7 +144,8 @@ class UnreadableMessage:
     """Not a message.
 
     `problem` is a stable code: empty, too-large, header-line, too-many-headers, header-too-long,
-    white-space, quoted, several, utf-16, or a container: outlook-file, zip, gzip, html, pdf.
+    white-space, quoted, displayed, several, utf-16, or a container: outlook-file, zip, gzip, html,
+    pdf.
     """
 
     problem: str
@@ -143,7 +163,7 @@ def parse(content: bytes) -> MailMessage | UnreadableMessage:
     if decoded is None:
         return UnreadableMessage("utf-16")
     # A byte order mark and leading blank lines come from editors and copying.
-    content = decoded.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
+    content = _without_indentation(decoded.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
     content = _without_length(content)
     problem = _problem_at_start(content)
     if problem:
@@ -187,6 +207,19 @@ def _as_ascii_superset(content: bytes) -> bytes | None:
         return None
 
 
+def _without_indentation(content: bytes) -> bytes:
+    """Return the text without the indentation of its first line, which copying can add to all.
+
+    Only a text whose every line has it is changed: other indented lines continue a header field.
+    """
+    content = content if content.strip() else b""
+    first = content[: len(content) - len(content.lstrip(b"\t "))]
+    lines = content.split(b"\n")
+    if first and all(line.startswith(first) or not line.strip() for line in lines):
+        return b"\n".join(line.removeprefix(first) for line in lines).lstrip(b"\r\n")
+    return content.lstrip(b"\r\n\t ")
+
+
 def _without_length(content: bytes) -> bytes:
     """Return the message in an .emlx file of Apple Mail: its length in bytes is the first line.
 
@@ -209,6 +242,8 @@ def _problem_at_start(content: bytes) -> str:
         return "empty"
     if content.startswith(b">") and not _ENVELOPE.match(content):
         return "quoted"
+    if _DISPLAYED.match(content.replace(b"\r", b"\n")[:200]):
+        return "displayed"
     return next((problem for start, problem in _CONTAINERS if content.startswith(start)), "")
 
 
@@ -238,6 +273,9 @@ def _fields(head: bytes) -> tuple[HeaderField, ...] | UnreadableMessage:
         if line[:1] in (b" ", b"\t") and raw:
             raw[-1][1].append(line)
             continue
+        # Gateways and mbox files leave the envelope line among the fields, quoted. It is no field.
+        if _ENVELOPE.match(line):
+            continue
         name, colon, value = line.partition(b":")
         name = name.rstrip(b" \t")
         if not colon or not _NAME.fullmatch(name):
@@ -259,8 +297,10 @@ def parse_mailbox(text: str) -> str:
     """
     # Quoted names and comments may contain addresses, as in `"ceo@a.test" <x@b.test>`.
     bare = _without_comments(_QUOTED.sub(" ", text[:_MAX_READ]))
-    enclosed = _ENCLOSED.fullmatch(bare.strip())
-    match = _ADDRESS.fullmatch((enclosed.group(1) if enclosed else bare).strip())
+    enclosed = _ROUTED.fullmatch(bare.strip()) or _ENCLOSED.fullmatch(bare.strip())
+    # RFC 5322 section 4.4: white space around the sign and the dots.
+    plain = _AROUND_SIGNS.sub(r"\1", (enclosed.group(1) if enclosed else bare).strip())
+    match = _ADDRESS.fullmatch(plain)
     domain = _as_domain(match.group(2)) if match else ""
     return f"{match.group(1)}@{domain}" if match and domain else ""
 
@@ -345,8 +385,14 @@ def find_handover(hops: Sequence[ReceivedHop]) -> ReceivedHop | None:
 
 
 def parse_date(text: str) -> datetime | None:
-    """Parse a Date value (RFC 5322 section 3.3) into UTC; None when it is invalid."""
+    """Parse a Date value (RFC 5322 sections 3.3 and 4.3) into UTC; None when it is invalid."""
+    bare = _without_comments(text[:_MAX_READ])
+    bare = _AROUND_TIME.sub(r"\1", bare)
+    # A leap second, which Python does not know, counts as the second before it.
+    bare = _LEAP_SECOND.sub(r"\1:59", bare)
+    # Section 4.3: a year of three digits counts from 1900.
+    bare = _SHORT_YEAR.sub(lambda year: str(1900 + int(year.group())), bare)
     try:
-        return email.utils.parsedate_to_datetime(text[:_MAX_READ]).astimezone(UTC)
+        return email.utils.parsedate_to_datetime(bare).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MODES = ("enforce", "testing", "none")
@@ -122,14 +122,21 @@ def _escaped(text: str) -> str:
     return text.encode("unicode_escape").decode()
 
 
-def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | InvalidMtaSts:
+def _shown_key(fields: Mapping[str, str], wanted: str) -> str:
+    """Return the field as written, or one whose name is spelled differently, such as `Max-Age`."""
+    spelled = {name.lower().replace("-", "_"): name for name in fields}
+    name = wanted if wanted in fields else spelled.get(wanted, wanted)
+    return _shown(f"{name}: {fields.get(name, '')}")
+
+
+def _policy(fields: Mapping[str, str], hosts: Sequence[str]) -> MtaStsPolicy | InvalidMtaSts:
     mode, age = fields.get("mode", ""), fields.get("max_age", "")
     if fields.get("version") != "STSv1":
-        return InvalidMtaSts(f"version: {fields.get('version', '')}"[:_MAX_SHOWN])
+        return InvalidMtaSts(_shown_key(fields, "version"))
     if mode not in MODES:
-        return InvalidMtaSts(f"mode: {mode}"[:_MAX_SHOWN])
+        return InvalidMtaSts(_shown_key(fields, "mode"))
     if not (age.isascii() and age.isdigit() and len(age) <= 10 and int(age) <= MAX_AGE):
-        return InvalidMtaSts(f"max_age: {age}"[:_MAX_SHOWN])
+        return InvalidMtaSts(_shown_key(fields, "max_age"))
     # RFC 8461 section 3.2: only mode none may omit mx.
     if not hosts and mode != "none":
         return InvalidMtaSts("mx:")

@@ -73,6 +73,11 @@ class ExpansionNode:
     def void_lookups(self) -> int:
         return self.void + sum([child.void_lookups for child in self.children])
 
+    @property
+    def last_void(self) -> str:
+        """The last term whose lookup found nothing; empty without one."""
+        return next((node.text for node in reversed([*self.walk()]) if node.void), "")
+
     @functools.cached_property
     def all_networks(self) -> list[IPNetwork]:
         return _concatenated(self.networks, [child.all_networks for child in self.children])
@@ -289,6 +294,9 @@ async def _expand_hosts(walk: _Walk, node: ExpansionNode, term: Term) -> None:
         answer = await _ask(walk, node.target, "MX")
         node.void = int(not isinstance(answer, Records | LookupFailure))
         hosts = sorted(r.exchange for r in answer.records) if isinstance(answer, Records) else []
+        if len(hosts) > MAX_HOSTS_OF_TERM:
+            # RFC 7208 section 4.6.4: a permanent error where the evaluation reaches the term.
+            node.problem, node.detail = "too-many-hosts", node.target
         hosts = hosts[:MAX_HOSTS_OF_TERM]
     walk.hosts += len(hosts)
     if walk.hosts > MAX_HOSTS:

@@ -10,6 +10,7 @@ from typing import Any
 from checks.engine.addresses import IPNetwork
 from checks.engine.almost_records import AlmostRecord, stray_character
 from checks.engine.dns.consensus import ServerVerdict
+from checks.engine.dns.public_suffix import is_public_suffix
 from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.outcomes import Finding, Verdict
 from checks.engine.spf.authorised import WideAuthorisation
@@ -184,20 +185,43 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.global-include", params)
     elif region.spf_include.lower() not in included and not _hosted_at(facts):
         yield Finding("spf.flattened", {"include": region.spf_include})
-    # A common mistake, `+all`, authorises every spammer. The region's networks pass all the same.
-    if facts.passes_everyone:
-        yield Finding("spf.passes-everyone", {"record": facts.records[0]})
-    else:
-        yield from map(_wide_finding, facts.wide)
+    yield from _too_wide(facts)
     if facts.tree.lookups >= NEAR_LIMIT:
         params = {"lookups": facts.tree.lookups, "limit": MAX_LOOKUPS}
         yield Finding("spf.lookups-near-limit", params)
     if any(result.is_dynamic for result in facts.results):
         yield Finding("spf.sampled", {})
-    for problem, detail in facts.tree.problems:
-        # Mail from the region passes before this term. The client's other mail does not.
-        if problem != "could-not-tell":
-            yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
+    yield from _broken_branches(facts.tree)
+
+
+def _too_wide(facts: SpfFacts) -> Iterator[Finding]:
+    """Yield the terms that authorise far more than the client's senders."""
+    # A common mistake, `+all`, authorises every spammer. The region's networks pass all the same.
+    if facts.passes_everyone:
+        yield Finding("spf.passes-everyone", {"record": facts.records[0]})
+        return
+    yield from map(_wide_finding, facts.wide)
+    for node in facts.tree.walk():
+        # Every host whose reverse name is below the suffix passes (RFC 7208 section 5.5).
+        is_pass_ptr = node.name == "ptr" and node.qualifier == "+"
+        if is_pass_ptr and is_public_suffix(_ptr_target(node)):
+            yield Finding("spf.ptr-of-suffix", {"term": node.text, "suffix": _ptr_target(node)})
+
+
+def _ptr_target(node: ExpansionNode) -> str:
+    return node.text.partition(":")[2].lower().removesuffix(".")
+
+
+def _broken_branches(tree: ExpansionNode) -> Iterator[Finding]:
+    """Yield a finding for each later term that voids the record.
+
+    Mail from the region passes before this term. The client's other mail does not.
+    """
+    found = [each for each in tree.problems if each[0] != "could-not-tell"]
+    if tree.void_lookups > MAX_VOID_LOOKUPS:
+        found.append(("too-many-void-lookups", tree.last_void))
+    for problem, detail in found:
+        yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
 
 
 def _wide_finding(wide: WideAuthorisation) -> Finding:

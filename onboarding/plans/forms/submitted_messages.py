@@ -40,6 +40,10 @@ _REFUSALS = {
     ),
     "pdf": "This is a PDF file. In the mailbox choose “Show original” or “View source”.",
     "quoted": "The lines begin with “>”, as in a reply. Copy the source of the message itself.",
+    "displayed": (
+        "This is the message as a mail program shows or forwards it. Choose “Show original” or "
+        "“View source”, and submit only the source, without a summary above it."
+    ),
     "several": "The file contains several messages. Export the one test message.",
     "utf-16": "The text is damaged UTF-16. Save it as UTF-8, or choose the original file.",
 }

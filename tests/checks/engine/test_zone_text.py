@@ -96,6 +96,49 @@ CASES: dict[str, Case] = {
         {(DOMAIN, "MX"): [f"10 {MX}"], (DOMAIN, "TXT"): ["v=spf1 -all"]},
         {},
     ),
+    "parked-address": (
+        f"@ 600 IN A Parked\n@ 600 IN A WebsiteBuilder Site\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1, 2)},
+    ),
+    "origin-without-final-dot": (
+        f"$TTL 300\n$ORIGIN {DOMAIN}\n@ IN MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"no-final-dot": (2,)},
+    ),
+    "origin-of-the-root": (
+        f"$ORIGIN .\n{DOMAIN} 300 IN MX 10 {MX}.\n$ORIGIN {DOMAIN}.\nwww CNAME @",
+        {(DOMAIN, "MX"): [f"10 {MX}"], (f"www.{DOMAIN}", "CNAME"): [DOMAIN]},
+        {},
+    ),
+    "directives-of-bind": (
+        f"$GENERATE 1-100000000 h$ A 192.0.2.1\n$include key.db\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1, 2)},
+    ),
+    "all-lines-indented": (
+        f'    @ MX 10 {MX}.\n\n    _dmarc TXT "v=DMARC1; p=none"\n',
+        {
+            (DOMAIN, "MX"): [f"10 {MX}"],
+            (f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"],
+        },
+        {},
+    ),
+    "sign-of-the-origin": (
+        f'_dmarc.@ TXT "v=DMARC1; p=none"\n_sip._tls.@ SRV 1 1 443 a.\n@ MX 10 {MX}.',
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"], (DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (2,)},
+    ),
+    "names-of-devices": (
+        f"Printer\\032Hall._ipp._tcp SRV 0 0 631 p\nfront+desk A 192.0.2.1\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1, 2)},
+    ),
+    "invisible-characters": (
+        f"\u200e@\u2007MX\u200910 {MX}.\u2060\u200e",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {},
+    ),
     "twice": (f"@ MX 10 {MX}.\n@ MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
 }
 
@@ -128,8 +171,13 @@ SEMICOLON = "line 3: a semicolon begins a comment; put the text in quotation mar
         ("@ TXT", "line 3: a TXT record without a value"),
         ("a..b MX 10 mail", "line 3: “a..b” is no name"),
         ("northwind", "line 3: no record type"),
-        ("$INCLUDE /etc/passwd", "line 3: a directive other than $ORIGIN and $TTL"),
-        ("$GENERATE 1-9 h$ A 192.0.2.1", "line 3: a directive other than $ORIGIN and $TTL"),
+        ("$TLL 300", "line 3: a directive other than $ORIGIN and $TTL"),
+        (
+            "us\u2011smtp MX 10 mail",
+            "line 3: “us\u2011smtp” is no name, because it contains the character \u2011 (U+2011)",
+        ),
+        ("Hello, TXT a", "line 3: “Hello,” is no name"),
+        ("not a zone", "line 3: this is no A record"),
         ("$TTL soon", "line 3: “soon” is no TTL"),
     ],
 )
@@ -138,6 +186,12 @@ def test_problem_names_the_line_of_the_pasted_text(line: str, problem: str, endi
     if "opening" in problem and "(" in line:
         text = ending.join(["; first", "@ MX 10 mail", line])
     assert parse_zone_text(text, DOMAIN) == InvalidZoneText(problem)
+
+
+@pytest.mark.parametrize("line", ["  IN MX 10 a.", " 300 IN MX 10 a.", "\tMX 10 a.\n\tMX 20 b."])
+def test_indented_record_without_a_name_is_refused(line: str) -> None:
+    """Its first word must not become a name."""
+    assert parse_zone_text(line, DOMAIN) == InvalidZoneText("line 1: no name")
 
 
 def test_ttl_is_read_with_units() -> None:

@@ -221,7 +221,8 @@ def test_unsigned_start_is_replaced_by_now(
     ("records", "problem"),
     [
         ("", "This field is required."),
-        ("$INCLUDE /etc/passwd", "No dry run is possible: line 1: a directive other than"),
+        ("$INCLUDE /etc/passwd", "it has no MX, TXT or CNAME record."),
+        ("$TLL 300", "No dry run is possible: line 1: a directive other than"),
         ("elsewhere.test. MX 10 m.test.", "elsewhere.test is not in this cutover."),
         ("main.test. MX 10 m.test.", "main.test is not in this cutover."),
         ("www A 192.0.2.1", "it has no MX, TXT or CNAME record."),

@@ -78,7 +78,9 @@ def test_preflight_records_nothing(
 @pytest.mark.parametrize(
     ("records", "problem"),
     [
-        ("$GENERATE 1-9999999 h$ A 192.0.2.1", "This is no valid zone text"),
+        ("$GENERATE 1-9999999 h$ A 192.0.2.1", "It has no MX, TXT or CNAME record."),
+        ("$INCLUDE /etc/passwd", "It has no MX, TXT or CNAME record."),
+        ("“@” MX 10 m.test.", "This is no valid zone text"),
         ("www 300 A 192.0.2.1", "It has no MX, TXT or CNAME record."),
         ("northwind.test 300 MX 10 m.test.", "Every line is outside northwind.test"),
         ("$ORIGIN other.test.\n@ 300 MX 10 m.test.", "Every line is outside northwind.test"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import ValidationContext
@@ -45,6 +48,7 @@ def refusal(kind: str, content: str | bytes) -> str:
 
 HEADINGS = ["Domain", "Direction", "TLS"]
 PARTNER = ["partner.net", "both", "enforced"]
+OLD = ["old.net", "both", "enforced"]
 # Field case 22.
 TITLES = {
     "none": [],
@@ -219,6 +223,20 @@ def test_unread_worksheets_are_named() -> None:
 
     assert layout_of(TLS, content).notes == [
         "Only the worksheet “Data” was read; “Read_me” was not."
+    ]
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_visible_worksheet_is_read(state: Literal["hidden", "veryHidden"]) -> None:
+    book = load_workbook(io.BytesIO(workbook(Old=[HEADINGS, OLD], Data=[HEADINGS, PARTNER])))
+    book["Old"].sheet_state = state
+    book.active = 1
+    saved = io.BytesIO()
+    book.save(saved)
+
+    assert rows(TLS, saved.getvalue()) == [PARTNER]
+    assert layout_of(TLS, saved.getvalue()).notes == [
+        "Only the worksheet “Data” was read; “Old” was not."
     ]
 
 

@@ -23,6 +23,7 @@ HOST, CONTROL = "mail.example.test", "control.example.test"
 HOSTED = "example-test.mail.protection.outlook.com"
 ZONE = f"{HOST} A 127.0.0.1\n{CONTROL} A 127.0.0.2\n"
 CLOSED_PORT = 9
+GREETED = SmtpReply(250, ("mail.example.test", "STARTTLS"))
 
 
 def free_port() -> int:
@@ -225,6 +226,10 @@ DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not 
                 (554, "5.7.1 <static.34.12.5.9.1.example.net[5.9.1.20]>: Access denied"),
                 (550, "Service unavailable, client host [198.5.1.20] blocked"),
                 (550, "5.1.20.198 is blocked"),
+                # A status of the sender, and a policy behind another status.
+                (553, "5.1.8 Domain of sender address does not exist"),
+                (550, "5.1.7 The sender address is not valid"),
+                (550, "5.4.1 <ann@example.test>: 5.7.1 Access denied"),
                 (504, "5.5.2 <probe.invalid>: Helo command rejected"),
                 (530, "5.5.1 Authentication Required"),
             )
@@ -256,6 +261,10 @@ def test_lockdown_judge(
         (SmtpDialogue(SmtpReply()), "no greeting"),
         (SmtpDialogue(SmtpReply(), waited_seconds=10), "no reply within 10 s"),
         (SmtpDialogue(SmtpReply(421, ("busy",))), "421 busy"),
+        (
+            SmtpDialogue(WELCOME, GREETED, tls_error="454 later", is_recipient_untried=True),
+            "STARTTLS: 454 later",
+        ),
         (ConnectionFailure("reset"), "reset"),
     ],
 )
@@ -398,6 +407,36 @@ def test_own_sender_is_tried_without_a_message() -> None:
         "QUIT",
     ]
     assert "DATA" not in commands
+
+
+@pytest.mark.parametrize(
+    ("recipient", "verdict", "code"),
+    [
+        ("ann@example.test", Verdict.UNKNOWN, "lockdown.unclear"),
+        ("", Verdict.FAIL, "lockdown.open"),
+    ],
+)
+def test_recipient_after_failed_starttls_is_untried(
+    recipient: str, verdict: Verdict, code: str
+) -> None:
+    """A server may refuse strangers at RCPT TO, which the dialogue did not reach."""
+
+    async def run() -> Outcome:
+        async with nameserver(ZONE) as dns, mail_host(starttls="454 4.7.0 later") as server:
+            request = CheckRequest(
+                CheckKind.LOCKDOWN,
+                host=HOST,
+                port=server.port,
+                control=("127.0.0.1", server.port),
+                recipient=recipient,
+            )
+            network = network_of(dns)
+            (found,) = await run_all([request], network=network, budget_seconds=5, concurrency=1)
+            return found
+
+    outcome = asyncio.run(run())
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [code])
 
 
 def recipient(text: str) -> SmtpDialogue:

@@ -102,6 +102,8 @@ def test_dkim_with_usable_key_passes(record: str) -> None:
         (txt(f"p={long_key(4608)}"), ["dkim.long-key"]),
         (txt(GOOD + "; s=tlsrpt"), ["dkim.not-for-mail"]),
         (txt(GOOD + "; h=sha1"), ["dkim.hash-missing"]),
+        (txt(GOOD + "; h="), ["dkim.hash-missing"]),
+        (txt(GOOD + "; s= "), ["dkim.not-for-mail"]),
         (txt(GOOD, NAME + ".example.test"), ["dkim.none", "dkim.zone-doubled"]),
         (txt(GOOD, "mc2026.example.test"), ["dkim.none", "dkim.other-name"]),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from checks.engine.mail.message_parser import (
     MailMessage,
     parse,
+    parse_date,
     parse_mailbox,
 )
 from checks.engine.outcomes import Verdict
 from onboarding.plans.forms.submitted_messages import MessageForm
-from tests.checks.engine.mail.signed_messages import signed, written
+from tests.checks.engine.mail.signed_messages import joined, signed, written
 from tests.checks.engine.mail.test_message import run_check
 from tests.checks.engine.outcomes import codes, params
 
@@ -59,6 +61,12 @@ READ = {
     "blank-before-colon-of-signed-field": MESSAGE.replace(b"\r\nSubject:", b"\r\nSubject :"),
     "mbox": _mbox(MESSAGE),
     "mbox-quoting": _mbox(signed(body=QUOTED_BODY)),
+    "mbox-in-mbox": MBOX_LINE + b">" + MBOX_LINE + LINE_FEEDS,
+    "envelope-among-fields": LINE_FEEDS.replace(b"From:", b">" + MBOX_LINE + b"From:", 1),
+    "all-lines-indented": b"    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
+    "indented-below-blanks": b"    \r\n    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
+    "obsolete-route": signed(written("Ann <@relay.test,@b.test:ann@example.test>")),
+    "blanks-around-signs": signed(written("ann @ example . test")),
     "blank-lines-first": b"\r\n\r\n" + MESSAGE,
     "nested-comment": signed(written("ann@example.test (Ann (HR (Old)) Example)")),
     "escaped-bracket-in-comment": signed(written(r"ann@example.test (Ann \) HR)")),
@@ -85,6 +93,7 @@ NAMED = {
     "outlook-file": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500,
     "zip": _zip(),
     "gzip": gzip.compress(MESSAGE),
+    "displayed": b"---------- Forwarded message ---------\r\n" + MESSAGE,
     "html": b"\n<!DOCTYPE html><html><body>From: ann@example.test</body></html>",
     "pdf": b"%PDF-1.7\n",
     "quoted": b"> " + MESSAGE.replace(b"\r\n", b"\r\n> "),
@@ -101,6 +110,64 @@ def test_fault_of_an_export_is_named(problem: str) -> None:
     assert params(outcome, "message.unreadable") == {"problem": problem}
     form = MessageForm({"source": NAMED[problem].decode("latin-1")})
     assert not form.is_valid()
+
+
+@pytest.mark.parametrize(
+    ("problem", "content"),
+    [
+        ("displayed", b"-----Original Message-----\r\nFrom: ann@example.test\r\n"),
+        ("displayed", b"Begin forwarded message:\n\nFrom: ann@example.test\n"),
+        ("displayed", b"Original Message\r\nMessage ID\t<1@a.test>\r\n\r\n" + MESSAGE),
+        ("zip", b"7z\xbc\xaf\x27\x1c" + b"\0" * 50),
+        ("zip", b"Rar!\x1a\x07\0" + b"\0" * 50),
+        ("gzip", b"BZh91AY&SY" + b"\0" * 50),
+        ("outlook-file", b"\x78\x9f\x3e\x22" + b"\0" * 50),
+    ],
+)
+def test_other_exports_have_a_name(problem: str, content: bytes) -> None:
+    assert params(run_check(content), "message.unreadable") == {"problem": problem}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [
+            ("From", "Ann <ann@example.test>"),
+            ("Sent", "Friday, November 20, 2026"),
+            ("To", "b@c.d"),
+        ],
+        written(received="", return_path=""),
+        written(received="", return_path="", X_Unsent="1"),
+    ],
+    ids=["reading-pane", "sent-items", "draft"],
+)
+def test_message_without_received_lines_was_not_received(fields: list[tuple[str, str]]) -> None:
+    """A copy of the sender has no signature yet, so that its lack is no fault."""
+    outcome = run_check(joined(fields))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.not-received"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fri, 20 Nov 2026 11:58:30 +0000",
+        "Fri, 20 Nov 26 11:58:30 GMT",
+        "20 Nov 126 06:58:30 EST",
+        "Fri (a (b)), 20 (c) Nov 2026 11:58:30 +0000 (d)",
+        "Fri , 20 Nov 2026 11 : 58 : 30 +0000",
+        "Fri, 20 Nov 2026 11:58:30 GMT+00:00",
+    ],
+)
+def test_obsolete_dates_are_read(text: str) -> None:
+    """RFC 5322 section 4.3."""
+    assert parse_date(text) == datetime(2026, 11, 20, 11, 58, 30, tzinfo=UTC)
+
+
+def test_leap_second_is_the_second_before() -> None:
+    read = parse_date("Sat, 31 Dec 2016 23:59:60 +0000")
+
+    assert read == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def test_body_that_quotes_an_envelope_line_is_one_message() -> None:

@@ -161,7 +161,9 @@ def test_policy_host_without_address_fails(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf" + policy(), "\\ufeffversion: STSv1"),
         (policy().replace(b"\r\n", b"\r"), "version: STSv1\\rmode: enforce\\rmx: "),
         (policy().replace(b"STSv1", b"STSv1;"), "version: STSv1;"),
-        (policy().replace(b"version", b"Version"), "version: "),
+        (policy().replace(b"version", b"Version"), "Version: STSv1"),
+        (policy().replace(b"max_age", b"max-age"), "max-age: 604800"),
+        (policy().replace(b"enforce", b"enforce\xe2\x80\x8b"), "mode: enforce\\u200b"),
         (policy() + b"# our policy\n", "# our policy"),
     ],
 )

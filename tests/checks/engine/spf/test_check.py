@@ -65,6 +65,11 @@ def test_spf_hosted_by_redirect_passes() -> None:
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["spf.hosted"])
 
 
+ELEVEN_EXCHANGES = "".join(
+    f"example.test MX 10 m{n}.test\nm{n}.test A 192.0.2.{n}\n" for n in range(11)
+)
+
+
 @pytest.mark.parametrize(
     ("record", "extra", "expected"),
     [
@@ -120,6 +125,14 @@ def test_spf_fails(record: str, extra: str, expected: list[str]) -> None:
             ["spf.sampled"],
         ),
         (f"v=spf1 {INCLUDE} include:gone.test -all", "", ["spf.broken-branch"]),
+        (f"v=spf1 {INCLUDE} a:x.test a:y.test a:z.test -all", "", ["spf.broken-branch"]),
+        (f"v=spf1 {INCLUDE} ptr:co.uk -all", "", ["spf.ptr-of-suffix", "spf.ptr"]),
+        (
+            f"v=spf1 {INCLUDE} include:wide.test -all",
+            'wide.test TXT "v=spf1 ptr:Org.AU. -all"\n',
+            ["spf.ptr-of-suffix"],
+        ),
+        (f"v=spf1 {INCLUDE} mx -all", ELEVEN_EXCHANGES, ["spf.broken-branch"]),
     ],
 )
 def test_spf_cautions_warn(record: str, extra: str, expected: list[str]) -> None:

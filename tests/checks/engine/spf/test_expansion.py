@@ -205,7 +205,7 @@ def test_hosts_are_limited() -> None:
     tree = tree_of(" ".join(["mx:mx.test"] * (MAX_HOSTS // 10) + ["a:host.test"]), zone)
 
     assert [len(node.networks) for node in tree.children] == [10] * (MAX_HOSTS // 10) + [0]
-    assert tree.problems == [("too-many-lookups", "a:host.test")]
+    assert tree.problems == [("too-many-hosts", "mx.test"), ("too-many-lookups", "a:host.test")]
 
 
 @pytest.mark.parametrize(
