@@ -30,7 +30,7 @@ _TENANTS_AT_ONCE = 200
 
 
 def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
-    """Run these checks every few seconds until `until`, whatever their settled verdict is.
+    """Run these checks every few seconds until `until`, with any settled verdict.
 
     For a cutover window. Safe to repeat while the window is open. Return the number of checks
     without this priority before; these are due at once.

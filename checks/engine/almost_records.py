@@ -1,7 +1,7 @@
 """Recognise texts that were meant as a record of a kind, and the character that spoils them. Pure.
 
 A web form, a word processor or a spreadsheet adds quotation marks, other spaces and invisible
-characters. Receivers discard such a text, and it looks correct on a page.
+characters. Receivers discard such a text, although it appears correct on a page.
 """
 
 from __future__ import annotations
