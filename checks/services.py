@@ -280,6 +280,7 @@ def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
 
 
 def policy_for_check(check: Check) -> CheckPolicy:
+    """Return the intervals and the reopen policy of one check."""
     policy = policy_for_tenant(check.tenant)
     if check.kind in MESSAGE_KINDS:
         # A message is a fixed input: a second run soon after the first is enough.

@@ -112,6 +112,7 @@ def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
 
 
 def almost(kind: str, text: str) -> AlmostRecord | None:
+    """Return the text as an almost valid record of the kind, or None if it was not meant as one."""
     cleaned = clean(with_spaces(text) if kind == "spf" else text)
     version = _VERSION[kind].match(cleaned)
     if version is None and not _is_without_version(kind, cleaned):

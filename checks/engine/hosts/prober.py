@@ -210,6 +210,7 @@ def server_name(host: str) -> str | None:
 
 
 def reason_of(error: OSError) -> str:
+    """Return the reason code of a failed connection, "unreachable" for an unknown error."""
     return _REASONS.get(error.errno or 0, "unreachable")
 
 
