@@ -228,7 +228,7 @@ def test_unread_worksheets_are_named() -> None:
 @pytest.mark.parametrize(
     "heading", ["Domain [Required]", "domain (required)", "DOMAIN*", "Partner_domain"]
 )
-def test_remarks_in_headings_are_ignored(heading: str) -> None:
+def test_notes_in_headings_are_ignored(heading: str) -> None:
     assert rows(TLS, f"{heading},Direction\npartner.net,both") == [PARTNER]
 
 
@@ -284,7 +284,7 @@ def test_value_beyond_headings_is_a_problem(text: str) -> None:
         ("Domain,TLS,,,\npartner.net,enforced,,,please check", 2),
     ],
 )
-def test_remark_without_heading_is_noted(text: str, row: int) -> None:
+def test_column_without_heading_is_noted(text: str, row: int) -> None:
     layout = layout_of(TLS, text)
 
     assert rows(TLS, text) == [PARTNER]
