@@ -264,7 +264,7 @@ def running(check_ids: Collection[int]) -> Iterator[RunningClaim]:
         ended.set()
         renewal.join()
         # Recording a run has ended its claim already.
-        _held(claim).update(claim_id="", claimed_until=None)
+        _checks_of(claim).update(claim_id="", claimed_until=None)
 
 
 def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
@@ -279,14 +279,14 @@ def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
     return claim
 
 
-def _held(claim: RunningClaim) -> QuerySet[Check]:
+def _checks_of(claim: RunningClaim) -> QuerySet[Check]:
     return Check.objects.filter(pk__in=claim.check_ids, claim_id=claim.claim_id)
 
 
 def _renew_until(claim: RunningClaim, ended: threading.Event) -> None:
     while not ended.wait(_RENEW_EVERY_SECONDS):
         try:
-            _held(claim).update(claimed_until=database_time.now() + RUNNING_FOR)
+            _checks_of(claim).update(claimed_until=database_time.now() + RUNNING_FOR)
         except DatabaseError as error:
             # The next renewal may succeed. Otherwise another worker runs the checks as well.
             logger.warning("a claim of %d checks was not renewed: %s", len(claim.check_ids), error)

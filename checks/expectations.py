@@ -39,8 +39,9 @@ PURPOSE_BY_KIND = {
 def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
     """The expected values as plain data; None when the check cannot run yet.
 
-    A value that a client proposed is expected like a confirmed one. `Check.is_proposed` tells the
-    two apart: a verdict on a proposed value completes no task and is no consent to connections.
+    A value that a client proposed is expected like a confirmed one. `Check.is_proposed`
+    distinguishes the two: a verdict on a proposed value completes no task and is no consent to
+    connections.
     """
     match kind:
         case CheckKind.OWNERSHIP if domain is not None:
@@ -71,7 +72,7 @@ def selectors_in_use(domain: Domain) -> list[str]:
 
 
 def _selector_expectation(kind: CheckKind, domain: Domain) -> dict[str, Any] | None:
-    """A recorded selector is necessary: without it, Mimecast's signature looks like any other.
+    """A recorded selector is necessary: without it, Mimecast's signature is like any other.
 
     The list of selectors is not part of the question about a message, so that one more selector
     does not undo a proof. A list that a client proposed is: a proof by another system's selector

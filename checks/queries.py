@@ -37,8 +37,8 @@ IS_PROPOSED = (
 
 def removed_checks(tenant: Tenant) -> QuerySet[Check]:
     """Checks of removed domains and hosts: they do not run any more, their history remains."""
-    taken_out = Q(domain__removed_at__isnull=False) | Q(host__removed_at__isnull=False)
-    found = Check.objects.filter(taken_out, tenant=tenant, latest__isnull=False)
+    is_removed = Q(domain__removed_at__isnull=False) | Q(host__removed_at__isnull=False)
+    found = Check.objects.filter(is_removed, tenant=tenant, latest__isnull=False)
     return found.select_related("domain__removed_by", "host__removed_by", "latest")
 
 

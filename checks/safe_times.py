@@ -110,9 +110,8 @@ def cutover_safe_time(
     """Return the time after which a changed MX is visible everywhere within `threshold` seconds.
 
     Every answer with a higher TTL has then expired in caches. Servers with exactly the
-    `expected` hosts are done,
-    whatever their TTL. An empty answer of a zone that had records is no low TTL: the zone is
-    reloading, or lost.
+    `expected` hosts are done, with any TTL. An empty answer of a zone that had records is no low
+    TTL: the zone is reloading, or lost.
     """
     hosts = frozenset(expected)
     ever = any(

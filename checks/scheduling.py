@@ -15,7 +15,7 @@ UNSETTLED_FOR = timedelta(days=1)
 REQUESTED_FOR = timedelta(minutes=10)
 # An open page repeats its request about once a minute; a closed page expires soon after.
 VIEWED_FOR = timedelta(minutes=2)
-# The upper limit, whatever the settings say.
+# The upper limit of every setting.
 MAX_INTERVAL = timedelta(days=1)
 
 

@@ -30,7 +30,7 @@ _TENANTS_AT_ONCE = 200
 
 
 def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
-    """Run these checks every few seconds until `until`, whatever their settled verdict is.
+    """Run these checks every few seconds until `until`, with any settled verdict.
 
     For a cutover window. Safe to repeat while the window is open. Return the number of checks
     without this priority before; these are due at once.
@@ -280,6 +280,7 @@ def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
 
 
 def policy_for_check(check: Check) -> CheckPolicy:
+    """Return the intervals and the reopen policy of one check."""
     policy = policy_for_tenant(check.tenant)
     if check.kind in MESSAGE_KINDS:
         # A message is a fixed input: a second run soon after the first is enough.

@@ -11,8 +11,8 @@ people to ignore us.
 3. A settled yes is reopened when several runs over a longer time (`ReopenPolicy`) all contradict
    it, each with every server. A zone reload, one faulty anycast node or a partly written zone file
    is over by then.
-4. A run with UNKNOWN, or with a server that did not answer, changes nothing. If any server said
-   yes, the count of contradicting runs restarts.
+4. A run with UNKNOWN, or with a server that did not answer, changes nothing. If any server
+   passed, the count of contradicting runs restarts.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class RunResult:
     verdict: Verdict
     at: datetime
     unanimous: bool = True
-    # Servers disagree, or one said yes and others did not answer.
+    # Servers disagree, or one passed and others did not answer.
     has_partial_pass: bool = False
     since_previous: timedelta | None = None
 
@@ -124,9 +124,9 @@ class RunResult:
 
 
 def _has_partial_pass(outcome: Outcome) -> bool:
-    """Whether servers disagree, or some did not answer and no other server said no.
+    """Whether servers disagree, or some did not answer and no other server failed.
 
-    If one had said no, the verdict would not be UNKNOWN.
+    If one had failed, the verdict would not be UNKNOWN.
     """
     if any(finding.code == _SERVERS_DISAGREE for finding in outcome.findings):
         return True

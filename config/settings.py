@@ -141,7 +141,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # A server that does not answer must not hold a request: the page for it follows within seconds.
+    # A server that does not answer must not delay a request: its page follows within seconds.
     # JIT compiles a query of a page for longer than the query takes.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 2,

@@ -44,7 +44,8 @@ def add_line(
     The row of the chain is locked until the transaction ends, so the lines have the order of the
     commits. Lock the logged rows first: in another order two transactions can deadlock.
 
-    The installation's log contains a commitment in place of an erasable address.
+    The installation's log contains a commitment in place of an erasable address. Raises TypeError
+    if the action is no ActivityName.
     """
     # A misspelt name could never be corrected: the hash covers it, and lines are append-only.
     if not isinstance(action, ActivityName):

@@ -69,7 +69,10 @@ def _pending(invitation: Invitation) -> QuerySet[Invitation]:
 
 
 def renew(invitation: Invitation, *, by: User) -> None:
-    """Revoke the old link and start a new week. The caller sends the new link."""
+    """Revoke the old link and start a new week. The caller sends the new link.
+
+    Raises InvitationError if it is not pending, or if the address received too many e-mails.
+    """
     with transaction.atomic():
         _refuse_email_bomb(invitation.tenant, invitation.email, by=by)
         renewed = _pending(invitation).update(
@@ -165,7 +168,8 @@ def accept(invitation: Invitation, *, by: User) -> Membership:
 def accept_with_new_account(invitation: Invitation, *, name: str, password: str) -> User:
     """Create the account for the invitation's address and accept the invitation.
 
-    The link came by e-mail, so the address counts as verified.
+    The link came by e-mail, so the address counts as verified. Raises InvitationError if an
+    account for the address exists.
     """
     with transaction.atomic():
         if User.objects.filter(email=invitation.email).exists():

@@ -91,13 +91,13 @@ class _Reader(HTMLParser):
     def _end_icon(self, label: str) -> None:
         assert self._svg is not None
         if "data-state" in self._svg:
-            said = Statement(
+            statement = Statement(
                 self._svg.get("data-check", ""),
                 self._svg["data-state"],
                 self._svg["data-verdict"],
                 label,
             )
-            self.page.checks.append(said)
+            self.page.checks.append(statement)
         self._title = None
 
     def handle_data(self, data: str) -> None:

@@ -33,7 +33,7 @@ SECTIONS = {
 
 
 def places_in(text: str) -> list[str]:
-    """The code spans that look like a path of the repository."""
+    """The code spans with the form of a path of the repository."""
     is_path = re.compile(r"[\w./-]+(/[\w.-]+|\.(py|in|txt|toml|yml))|\.dockerignore").fullmatch
     return [span for span in re.findall(r"`([^`]+)`", text) if is_path(span)]
 

@@ -26,7 +26,7 @@ MEDIAN_TEST_NAME = 36
 RETIRED_PER_10_000 = 25
 MAKE_TARGETS = 15
 CHANGELOG_LINE = 120
-# Names that Django looks for: each model, form, app or command has its own.
+# Names that Django expects: each model, form, app or command has its own.
 DJANGO_CLASS_NAMES = {"Command", "Config", "Meta", "Migration"}
 NOT_OURS = ("static/vendor/", "/migrations/")
 # Each pattern has two parts, so that this file does not match.

@@ -1,7 +1,7 @@
 """Recognise texts that were meant as a record of a kind, and the character that spoils them. Pure.
 
 A web form, a word processor or a spreadsheet adds quotation marks, other spaces and invisible
-characters. Receivers discard such a text, and it looks correct on a page.
+characters. Receivers discard such a text, although it appears correct on a page.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
 
 
 def almost(kind: str, text: str) -> AlmostRecord | None:
+    """Return the text as an almost valid record of the kind, or None if it was not meant as one."""
     cleaned = clean(with_spaces(text) if kind == "spf" else text)
     version = _VERSION[kind].match(cleaned)
     if version is None and not _is_without_version(kind, cleaned):

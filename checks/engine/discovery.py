@@ -44,7 +44,7 @@ _MAX_SENDERS = 40
 # The questions that can remain unanswered.
 QUESTIONS = ("mx", "spf", "dmarc", "mta_sts")
 # No service uses this selector. A key at its name shows that a wildcard answers for every selector.
-_UNUSED_SELECTOR = "gangway-asks-for-nobody"
+_UNUSED_SELECTOR = "gangway-unused-selector"
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ def match_suffix(name: str, table: Mapping[str, str]) -> str:
 
 
 def dns_provider(server: str) -> str:
+    """Return the DNS host to which the name server belongs, or ""."""
     server = server.lower().removesuffix(".")
     by_pattern = (name for pattern, name in _DNS_PATTERNS if pattern.search(server))
     return match_suffix(server, DNS_HOSTS) or next(by_pattern, "")

@@ -111,6 +111,7 @@ def state_of(region: RegionFacts, answer: Answer) -> MxState:
 
 
 def exchanges(answer: Records) -> list[str]:
+    """Return the names of the MX hosts, in the order of the answer."""
     return [record.exchange for record in answer.records]
 
 

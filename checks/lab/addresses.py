@@ -94,10 +94,11 @@ _taken: list[socket.socket] = []
 
 
 def take_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
-    """Take the first free block for the life of this process.
+    """Reserve the first free block for the life of this process.
 
     The lab itself listens later, when the database is ready. Until then the block must not seem
-    free to another product. OSError if this machine has no such addresses.
+    free to another product. Raises OSError if
+    no block is free, or if this machine has no such addresses.
     """
     for block in range(LAST_BLOCK + 1):
         endpoints = LabEndpoints(block=block, port=port)

@@ -30,9 +30,9 @@ def _is_good(file: Path, names: Sequence[str]) -> bool:
     if not file.exists():
         return False
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     is_fresh = certificate.not_valid_after_utc > datetime.now(UTC) + RENEW_BEFORE
-    return is_fresh and held.get_values_for_type(x509.DNSName) == list(names)
+    return is_fresh and extension.get_values_for_type(x509.DNSName) == list(names)
 
 
 def _issue(folder: Path, certificate: Path, key: Path, names: Sequence[str]) -> None:

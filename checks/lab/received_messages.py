@@ -30,6 +30,7 @@ def received_message(
     Mail arrives through the stand-in for Mimecast if every MX host of the domain is one of its
     hosts. A delivery test goes directly to the stand-in; MX has no effect on it. `platform` is that
     of the mailboxes: microsoft_365, google_workspace, or a server with the name `delivery_host`.
+    Raises LabError if the lab has no zone of the domain, or no ranges of the region.
     """
     zones = lab.load().zones
     if domain not in zones:

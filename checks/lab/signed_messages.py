@@ -45,7 +45,8 @@ def arriving_message(
     """A message from the domain as an external recipient would receive it now.
 
     The stand-in signs only mail that leaves through it: all mail of a domain with that route, or a
-    pilot message over a connector that is scoped to one mailbox.
+    pilot message over a connector that is scoped to one mailbox. Raises LabError if the lab has
+    no zone of the domain, or no ranges of the region.
     """
     state = lab.load()
     if domain not in state.zones:
@@ -81,7 +82,7 @@ def arriving_message(
 
 
 def sending_address(zones: Zones, region: str) -> str:
-    """A sending address of the stand-in's region, from its SPF record."""
+    """A sending address of the stand-in's region, from its SPF record. LabError if it has none."""
     records = zones[SIGNING_DOMAIN].records if SIGNING_DOMAIN in zones else ()
     label = f"{region}._netblocks"
     text = next((r.value for r in records if r.label == label), "")

@@ -36,7 +36,10 @@ def nameserver_of(text: str | None) -> tuple[Endpoint, ...]:
 
 
 def message_from(path: str | None) -> MessageInput | None:
-    """Return the message in a file, up to the size that the check reads."""
+    """Return the message in a file, up to the size that the check reads; None without a path.
+
+    Raises BadArguments if the file cannot be read.
+    """
     if path is None:
         return None
     try:

@@ -57,11 +57,11 @@ def is_consistent(
 ) -> bool:
     """In the calm period at the end, the settled verdict matches the contents of all servers."""
     last = recorded_runs[-1]
-    contents_held = [world.servers[number].content_at(last.at) for number in last.viewed]
+    contents = [world.servers[number].content_at(last.at) for number in last.viewed]
     verdict = state.settled.verdict
-    if all(each.is_right for each in contents_held):
+    if all(each.is_right for each in contents):
         return verdict is not None and verdict.is_passing
-    if any(each.is_right for each in contents_held):
+    if any(each.is_right for each in contents):
         return True
     return verdict in (Verdict.FAIL, Verdict.NOT_APPLICABLE)
 
@@ -119,6 +119,6 @@ def _departed_server_expiries(
     left = world.left_at(number, recorded_runs[-1].at)
     if left is None or not contents:
         return
-    contents_held = world.servers[number].content_at(left)
-    if contents_held == contents[-1][1]:
-        yield left + world.ns_ttl + contents_held.ttl
+    content = world.servers[number].content_at(left)
+    if content == contents[-1][1]:
+        yield left + world.ns_ttl + content.ttl

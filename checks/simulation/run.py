@@ -130,9 +130,9 @@ class Simulation:
     async def _claim(self, beat: float) -> None:
         """A beat claims and queues the due check; a second beat finds it claimed."""
         row, chance = self.row, self.chance
-        held = to_datetime(row.claimed_until)
+        claimed_until = to_datetime(row.claimed_until)
         self.counts.abandoned += not is_claimable(
-            row.state.next_due_at, held, now=to_datetime(beat)
+            row.state.next_due_at, claimed_until, now=to_datetime(beat)
         )
         self.counts.abandoned += beat - self.claimed_at > _LONGEST_WAIT
         self.claimed_at, row.claimed_until = beat, beat + CLAIM_SECONDS
@@ -160,7 +160,7 @@ class Simulation:
         return ground_truth.SimulatedRun(at, outcome, lookup.served, lookup.viewed)
 
     def _record(self, run: ground_truth.SimulatedRun, *, now: float) -> None:
-        """As services.record_run, without a database."""
+        """As `checks.services.record_runs`, without a database."""
         row, at = self.row, to_datetime(run.at)
         if is_stale(row.state, at):
             row.claimed_until = 0.0

@@ -73,7 +73,7 @@ class LiveApplication:
     async def _respond(self, scope: Scope) -> HttpResponseBase:
         if not scope["path"].startswith((PREFIX, HEALTH)):
             return HttpResponse(status=404)
-        if scope["path"].startswith(PREFIX) and not self.hub.has_room(self._opening):
+        if scope["path"].startswith(PREFIX) and not self.hub.has_capacity(self._opening):
             return _busy(503)
         self._opening += 1
         try:
@@ -81,7 +81,7 @@ class LiveApplication:
         finally:
             self._opening -= 1
         if isinstance(response, StreamResponse):
-            return response if self.hub.has_room_for(response.subscription) else _busy(429)
+            return response if self.hub.has_capacity_for(response.subscription) else _busy(429)
         return response
 
     async def _wait(self, response: WaitResponse, scope: Scope) -> HttpResponseBase:

@@ -54,11 +54,11 @@ class Hub:
 
     # --- Streams
 
-    def has_room(self, opening: int) -> bool:
+    def has_capacity(self, opening: int) -> bool:
         """Whether one more stream fits, in addition to those that are `opening`."""
         return len(self.streams) + opening < settings.LIVE_MAX_STREAMS
 
-    def has_room_for(self, subscription: Subscription) -> bool:
+    def has_capacity_for(self, subscription: Subscription) -> bool:
         return self._owners[subscription.owner] < settings.LIVE_MAX_STREAMS_PER_PERSON
 
     def add(self, response: StreamResponse, request: Scope) -> Stream:

@@ -73,7 +73,10 @@ def on_call_gaps(on_call: Sequence[OnCall]) -> list[str]:
 
 
 def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: User) -> OnCall:
-    """Put a person on call, or change the person's phone number."""
+    """Put a person on call, or change the person's phone number.
+
+    Raises ConflictingChange if the cutover was cancelled or changed.
+    """
     person = chosen.person
     key = {"user": person} if isinstance(person, User) else {"contact": person}
     try:

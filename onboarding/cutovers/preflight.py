@@ -84,7 +84,7 @@ def _row(result: PreflightResult) -> PreflightRow:
     if result.outcome is None:
         return PreflightRow(label, Verdict.UNKNOWN, [])
     if not result.is_affected:
-        # Today's verdict would look like the verdict of the proposal.
+        # Today's verdict would appear as the verdict on the proposed records.
         return PreflightRow(label, Verdict.NOT_APPLICABLE, [], is_affected=False)
     found = [{"code": f.code, "params": dict(f.params)} for f in result.outcome.findings]
     return PreflightRow(label, result.outcome.verdict, found)

@@ -338,7 +338,10 @@ def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
 
 
 def mute(drift: Drift, *, by: User, until: datetime) -> None:
-    """Send no notification about the drift until then. The page still shows it."""
+    """Send no notification about the drift until then. The page still shows it.
+
+    Raises OnboardingError if the time has passed, or if the drift is closed.
+    """
     if until <= database_time.now():
         raise OnboardingError("Choose a day in the future.")
     columns = {"muted_until": until, "muted_by": by}

@@ -31,7 +31,10 @@ from tenants.services import write_activity
 
 
 def create_plan(tenant: Tenant) -> Plan:
-    """Create the tenant's plan. Tasks that the profile excludes are not applicable."""
+    """Create the tenant's plan. Tasks that the profile excludes are not applicable.
+
+    Raises OnboardingError if no plan template is stored.
+    """
     template = newest_template()
     if template is None:
         raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")

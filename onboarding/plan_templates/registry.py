@@ -35,14 +35,6 @@ def newest_template() -> PlanTemplate | None:
     return newest_first.filter(builtin_version=None).first() or newest_first.first()
 
 
-def newest_builtin() -> PlanTemplate | None:
-    return (
-        PlanTemplate.objects.filter(builtin_version__isnull=False)
-        .order_by("-builtin_version")
-        .first()
-    )
-
-
 def plan_and_newer_version(plan: Plan) -> tuple[int, int | None]:
     """A plan's version, and the version for new plans if that is newer. One query."""
     rows = list(

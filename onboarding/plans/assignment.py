@@ -35,7 +35,8 @@ def assign_task(
     """Assign the task to the user with this id; an empty id removes the assignee.
 
     `expected` is the id of the assignee on the user's page; None skips that comparison. `actor`
-    avoids one query for each task when the caller knows it.
+    avoids one query for each task when the caller knows it. Raises NotPermitted or OnboardingError
+    for a refusal, and ConflictingChange if another user changed the assignee.
     """
     require_permitted(task, ASSIGN, actor or actor_for(by, task.plan.tenant))
     if public_id == _id_of(task.assignee):

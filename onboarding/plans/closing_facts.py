@@ -109,11 +109,11 @@ def _inbound_domain(
     before = opened.get(check.domain_id or 0, check.first_verified_at)
     target = target_ttl(original_ttl(check, of_domain, history, before=before))
     if is_older_than(check, STALE_AFTER, now=now):
-        because = "The last check is too old to count."
-        return InboundDomain(subject.name, None, because, None, target)
+        reason = "The last check is too old to count."
+        return InboundDomain(subject.name, None, reason, None, target)
     safe_at = _safe_at(check, history, plan_context)
-    because = "" if safe_at else "Not every name server publishes exactly the new answer."
-    return InboundDomain(subject.name, safe_at, because, lowest_ttl(check.latest), target)
+    reason = "" if safe_at else "Not every name server publishes exactly the new answer."
+    return InboundDomain(subject.name, safe_at, reason, lowest_ttl(check.latest), target)
 
 
 def _safe_at(

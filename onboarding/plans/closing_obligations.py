@@ -39,12 +39,12 @@ class InboundDomain:
     """One domain whose inbound mail switches to Mimecast.
 
     `safe_at` is the safe time of the lockdown for this domain; None while it is unknown, with the
-    reason in `unknown_because`. The TTLs are in seconds; `ttl_now` is None if it is unknown.
+    reason in `unknown_reason`. The TTLs are in seconds; `ttl_now` is None if it is unknown.
     """
 
     name: str
     safe_at: datetime | None
-    unknown_because: str
+    unknown_reason: str
     ttl_now: int | None
     target_ttl: int
 
@@ -196,7 +196,7 @@ def _last_caches(facts: ClosingFacts) -> Iterator[ResidualRisk]:
         if domain.safe_at is None:
             sentence = (
                 f"Gangway cannot verify when caches drop the old MX records of {domain.name}."
-                f" {domain.unknown_because}"
+                f" {domain.unknown_reason}"
             )
             yield ResidualRisk(kind, domain.name, UNKNOWN, sentence)
             continue

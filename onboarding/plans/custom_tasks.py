@@ -64,7 +64,7 @@ def content_of(task: Task) -> CustomTaskContent:
 
 
 def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
-    """Add a task at the end of its phase."""
+    """Add a task at the end of its phase. Raises OnboardingError if the plan has too many."""
     with transaction.atomic():
         lock_tasks(plan.pk)
         # Counted after the lock: its result lacks the tasks that others added while it waited.
@@ -87,7 +87,8 @@ def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
 def change_task(task: Task, content: CustomTaskContent, *, expected: str, by: User) -> None:
     """Change a custom task. `expected` is the fingerprint of the values on the user's page.
 
-    Confirmations, comments and files stay. `is_per_domain` can change only while there are none.
+    Confirmations, comments and files remain. Raises ConflictingChange if another user changed the
+    task, and OnboardingError if `is_per_domain` changes although one of them exists.
     """
     with transaction.atomic():
         locked = _lock_custom_task(task)
@@ -120,7 +121,7 @@ def change_task(task: Task, content: CustomTaskContent, *, expected: str, by: Us
 
 
 def remove_task(task: Task, *, by: User) -> None:
-    """Remove a custom task without confirmations, comments, files or proofs."""
+    """Remove a custom task. Raises OnboardingError if it has confirmations, comments or files."""
     with transaction.atomic():
         locked = _lock_custom_task(task, deletes=True)
         if not is_untouched(locked):

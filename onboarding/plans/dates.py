@@ -127,7 +127,8 @@ def set_due_date(
 
     A date set by hand does not change with the cutovers. `expected` is the date on the user's page,
     as YYYY-MM-DD; None skips that comparison. `actor` avoids one query for each task when the
-    caller knows it.
+    caller knows it. Raises NotPermitted or OnboardingError for a refusal, and ConflictingChange if
+    another user changed the date.
     """
     with transaction.atomic():
         lock_tasks(task.plan_id)
@@ -160,7 +161,10 @@ def set_due_date(
 
 
 def save_original_schedule(plan: Plan, *, by: User) -> None:
-    """Store today's due dates as the original schedule. `slip` compares with it."""
+    """Store today's due dates as the original schedule. `slip` compares with it.
+
+    Raises OnboardingError if no task has a due date.
+    """
     with transaction.atomic():
         tasks = [task for task in lock_tasks(plan.pk) if task.due_on is not None]
         if not tasks:

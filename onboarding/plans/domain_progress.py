@@ -164,7 +164,7 @@ def set_confirmations(
 ) -> dict[int, DomainProgress]:
     """Store one side's confirmation of these domains; None for `at` withdraws it.
 
-    Returns the rows by domain id as they are now. Two queries, whatever the number of domains.
+    Returns the rows by domain id as they are now. Two queries, for any number of domains.
     """
     known = [by_domain[domain.pk] for domain in domains if domain.pk in by_domain]
     new = [

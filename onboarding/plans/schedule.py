@@ -55,7 +55,7 @@ class PlanSchedule:
 
 
 def plan_schedule(plan: Plan, rows: Sequence[TaskRow], *, now: datetime) -> PlanSchedule:
-    """The schedule of a plan at the time `now`. Five queries, whatever the number of tasks."""
+    """The schedule of a plan at the time `now`. Five queries, for any number of tasks."""
     calendar = dates.calendar_of(plan.tenant)
     today = calendar.day_of(now)
     leaves = [row for row in rows if row.task.applies and not row.task.is_group]

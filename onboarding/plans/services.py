@@ -91,6 +91,7 @@ def side_of(user: User, tenant: Tenant) -> str:
 
 
 def side_of_role(role: Role | None, *, is_closed: bool = False) -> str:
+    """The side that a role acts for: mimecast, client, or empty for a reader."""
     if role is None or not may(role, Permission.CONFIRM, is_closed=is_closed):
         return ""
     return Responsibility.MIMECAST if role.is_staff else Responsibility.CLIENT
@@ -106,6 +107,7 @@ def actor_of(role: Role | None, user: User, *, is_closed: bool = False) -> Actor
 
 
 def actor_for(user: User, tenant: Tenant) -> Actor:
+    """The actor for a user. Reads the role, with one query for a member of the tenant."""
     return actor_of(role_in(user, tenant), user, is_closed=tenant.is_closed)
 
 
@@ -203,7 +205,8 @@ def _refuse_unread_status(task: Task, expected: str) -> None:
 def set_responsibility(task: Task, responsibility: str, *, by: User, expected: str = "") -> None:
     """Set the responsible side where the article states none.
 
-    `expected` is the side on the user's page.
+    `expected` is the side on the user's page. Raises ConflictingChange if another user chose a
+    third one.
     """
     with transaction.atomic():
         locked = _lock(task)
@@ -328,7 +331,10 @@ def expire_accepted_risks(plan: Plan, *, now: datetime) -> int:
 
 
 def exempt_domain(task: Task, domain: Domain, *, by: User, reason: str) -> None:
-    """Exempt a domain from a per-domain task, with a reason. The last domain stays in scope."""
+    """Exempt a domain from a per-domain task. The last domain stays in scope.
+
+    Raises OnboardingError without a reason, and for a refusal of `why_not`.
+    """
     text = reason.strip()[:MAX_EXEMPT_REASON]
     with transaction.atomic():
         locked = _lock(task)
@@ -380,7 +386,8 @@ def _set_exemption(
 def undo_last_action(task: Task, *, by: User, expected: str = "") -> None:
     """Restore the values before the last user's action; a proof since then stays.
 
-    `expected` is the time of the action on the user's page.
+    `expected` is the time of the action on the user's page. Raises ConflictingChange if another
+    action followed.
     """
     with transaction.atomic():
         locked = _lock(task)

@@ -72,7 +72,10 @@ class _ParsedImport:
 
 
 def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: User) -> SheetImport:
-    """Store the content for a preview. Deletes the person's earlier previews of the sheet."""
+    """Store the content for a preview. Deletes the person's earlier previews of the sheet.
+
+    Raises OnboardingError if the file is empty.
+    """
     if not content.strip():
         raise OnboardingError("The file is empty. Nothing was imported.")
     with transaction.atomic():

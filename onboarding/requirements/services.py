@@ -81,6 +81,7 @@ def _questions(sheet: RequirementsSheet, facts: TenantFacts) -> Iterable[SheetRo
 
 
 def validation_context_of(tenant: Tenant) -> ValidationContext:
+    """The facts of the tenant that the validation of rows needs: its domains. One query."""
     return ValidationContext(frozenset(tenant.domains.values_list("name", flat=True)))
 
 
@@ -120,6 +121,7 @@ def lock_open(sheet: RequirementsSheet) -> RequirementsSheet:
 
 
 def last_position(sheet: RequirementsSheet) -> int:
+    """The position of the last row; 0 in an empty sheet."""
     last = SheetRow.objects.filter(sheet=sheet).aggregate(last=Max("position"))["last"]
     return int(last or 0)
 

@@ -158,7 +158,10 @@ def _refuse_signing(sheet: RequirementsSheet, side: str, expected_revision: int)
 
 
 def withdraw_sign_off(sheet: RequirementsSheet, *, by: User, side: str) -> None:
-    """Withdraw the sign-off of one side, and with it that side's confirmation of the task."""
+    """Withdraw the sign-off of one side, and with it that side's confirmation of the task.
+
+    Raises OnboardingError if the side has not signed the sheet off.
+    """
     _require_side(side)
     with transaction.atomic():
         locked = lock_sheet(sheet)

@@ -33,7 +33,7 @@ def get_item(mapping: Mapping[Any, Any], key: object) -> Any:
 @register.filter
 def unanswered(comments: Iterable[Comment] | None) -> Comment | None:
     """The oldest unanswered question of these comments."""
-    return next((said for said in comments or () if said.is_open_question), None)
+    return next((each for each in comments or () if each.is_open_question), None)
 
 
 @register.filter

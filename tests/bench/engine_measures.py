@@ -149,7 +149,7 @@ class _Line:
 def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Measured:
     """checkdmarc's SPF, MX and DMARC of some domains, without its start-up time."""
     before = world.answered()
-    said = subprocess.run(
+    output = subprocess.run(
         [
             *(str(python), str(Path(__file__).with_name("peer_script.py"))),
             *(RESOLVER, str(world.port), str(threads), *domains),
@@ -159,7 +159,7 @@ def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Me
         text=True,
         timeout=600,
     ).stdout
-    seconds, cpu_seconds = map(float, said.split())
+    seconds, cpu_seconds = map(float, output.split())
     return Measured(len(domains), world.answered() - before, seconds, cpu_seconds)
 
 

@@ -60,7 +60,7 @@ class Pass:
         )
 
 
-# Checks are due when the measurement says so.
+# Checks are due when the measurement requests it.
 _NEVER_DUE = dict.fromkeys(
     ("CHECKS_SETTLING_SECONDS", "CHECKS_UNSETTLED_SECONDS", "CHECKS_IDLE_SECONDS"), "86400"
 )

@@ -274,10 +274,10 @@ def test_claim_of_a_killed_worker_expires_soon(tenant: Tenant) -> None:
     claim = killed.__enter__()
     started_at = timezone.now()
 
-    held = claims.claim_due_checks(now=started_at + claims.RUNNING_FOR / 2)
+    claimed = claims.claim_due_checks(now=started_at + claims.RUNNING_FOR / 2)
     free = claims.claim_due_checks(now=started_at + claims.RUNNING_FOR + timedelta(seconds=1))
 
-    assert (held, sorted(_ids(free))) == ([], sorted(claim.check_ids))
+    assert (claimed, sorted(_ids(free))) == ([], sorted(claim.check_ids))
     killed.__exit__(None, None, None)
 
 

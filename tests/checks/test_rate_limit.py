@@ -37,8 +37,8 @@ class Outside:
     async def run_within(
         self, asked: list[CheckRequest], *, pinned: dict[str, tuple[str, ...]], **_: Any
     ) -> list[Outcome]:
-        self.asked += [(look.kind, look.host, pinned.get(look.host, ())) for look in asked]
-        return [Outcome(look.kind, look.subject, self.verdict) for look in asked]
+        self.asked += [(each.kind, each.host, pinned.get(each.host, ())) for each in asked]
+        return [Outcome(request.kind, request.subject, self.verdict) for request in asked]
 
     async def locate_hosts(
         self, hosts: list[Endpoint], **_: Any

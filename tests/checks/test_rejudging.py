@@ -68,15 +68,15 @@ def test_every_dns_kind_from_raw_answers(kind: CheckKind) -> None:
     region = RegionFacts(
         "us", mx=("us-smtp-inbound-1.mimecast.com",), spf_include="us._netblocks.mimecast.com"
     )
-    look = CheckRequest(kind, domain="northwind.test", region=region)
+    request = CheckRequest(kind, domain="northwind.test", region=region)
     lookup = ZoneLookup(zone, servers={"a.test": zone, "b.test": LookupFailure("timeout")})
     recorder = Recorder()
 
     seen = asyncio.run(
-        _inspect(recording_clients(lookup, Prober(Network(), lookup), recorder), look)
+        _inspect(recording_clients(lookup, Prober(Network(), lookup), recorder), request)
     )
     kept = json.loads(json.dumps(dict(recorder.raw())))
-    again = asyncio.run(inspect_recorded(look, kept, at=START))
+    again = asyncio.run(inspect_recorded(request, kept, at=START))
 
     assert again == seen
 

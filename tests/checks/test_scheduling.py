@@ -83,11 +83,9 @@ def test_next_run_is_within_a_day(
     assert NOW < following <= NOW + MAX_INTERVAL
 
 
-@pytest.mark.parametrize(
-    "cadence", ["CHECKS_INTERVAL_SECONDS", "CHECKS_INTERVAL_SECONDS_OF_SAMPLES"]
-)
-def test_every_interval_has_a_setting(cadence: str) -> None:
-    seconds = getattr(settings, cadence)
+@pytest.mark.parametrize("name", ["CHECKS_INTERVAL_SECONDS", "CHECKS_INTERVAL_SECONDS_OF_SAMPLES"])
+def test_every_interval_has_a_setting(name: str) -> None:
+    seconds = getattr(settings, name)
 
     assert set(seconds) == set(Interval) - {Interval.DEFERRED}
     assert max(seconds["cutover"], seconds["requested"], seconds["unsettled"]) <= 60

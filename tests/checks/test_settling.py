@@ -145,7 +145,7 @@ def test_settled_verdict_and_its_runs(
         (UNKNOWN, ["timeout", "records"], True),
         (UNKNOWN, ["timeout", "servfail"], False),
         (UNKNOWN, [], False),
-        # No server said yes: the no is only not unanimous.
+        # No server passed: the FAIL is only not unanimous.
         (FAIL, ["timeout", "no-record"], False),
     ],
 )

@@ -201,7 +201,7 @@ def test_newer_message_replaces_older(check: Check, worker: Worker) -> None:
         None,
         b"",
     )
-    assert [look.message.content for look in worker.seen if look.message] == [b"From: c\n"]
+    assert [request.message.content for request in worker.seen if request.message] == [b"From: c\n"]
     newer.refresh_from_db()
     assert newer.observation == check.latest
 

@@ -121,7 +121,7 @@ def test_lists_name_tenants_and_tasks(run: Run, tenant: Tenant) -> None:
         ({"spf": "fail", "mx": "unknown"}, 1),
         ({"spf": "pass", "mx": "unknown"}, 2),
         ({"spf": "pass", "mx": ""}, 2),
-        # Without a submitted message, its check says nothing.
+        # Without a submitted message, its check proves nothing.
         ({"spf": "pass", "message": ""}, 0),
     ],
 )

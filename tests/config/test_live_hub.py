@@ -135,11 +135,11 @@ def test_limits_count_open_streams(settings: Any) -> None:
         hub = Hub(Gateway())
         first = _add(hub, "3")
 
-        assert hub.has_room(1)
-        assert not hub.has_room(2)
-        assert not hub.has_room_for(first.subscription)
+        assert hub.has_capacity(1)
+        assert not hub.has_capacity(2)
+        assert not hub.has_capacity_for(first.subscription)
         hub.remove(first)
-        assert hub.has_room_for(first.subscription)
+        assert hub.has_capacity_for(first.subscription)
         assert hub.tenants == []
 
     _run(run())

@@ -56,7 +56,7 @@ def private_key() -> str:
 
 
 def configure(port: int, folder: Path) -> None:
-    # The provider is on loopback, where nobody can intercept the traffic.
+    # The provider is on loopback, so that no other machine can intercept the traffic.
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
     settings.configure(
         SECRET_KEY="the provider's own, and as long as it has to be",

@@ -43,7 +43,7 @@ def wait_for(address: str, port: int, log: Path) -> None:
     while not listens(address, port):
         if time.monotonic() > until:
             output_text = log.read_text(errors="replace") if log.exists() else "(no log)"
-            pytest.fail(f"nothing listens on {address}:{port}; the server said:\n{output_text}")
+            pytest.fail(f"nothing listens on {address}:{port}; its output:\n{output_text}")
         time.sleep(0.05)
 
 

@@ -46,11 +46,11 @@ def seen(
 
 async def run_checks(servers: LiveNameServers) -> dict[CheckKind, Outcome]:
     kinds = (CheckKind.OWNERSHIP, CheckKind.SPF, CheckKind.MX, CheckKind.MX_TTL)
-    looks = [
+    requests = [
         CheckRequest(kind, domain=DOMAIN, region=REGION, ownership=OwnershipCode(TOKEN))
         for kind in kinds
     ]
-    outcomes = await run_all(looks, network=servers.network, budget_seconds=20, concurrency=4)
+    outcomes = await run_all(requests, network=servers.network, budget_seconds=20, concurrency=4)
     return dict(zip(kinds, outcomes, strict=True))
 
 

@@ -130,7 +130,7 @@ def test_address_from_userinfo(gangway: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "reason"),
+    ("name", "sentence", "reason"),
     [
         ("unverified", "did not confirm that your e-mail address is verified", "unverified"),
         (
@@ -143,13 +143,13 @@ def test_address_from_userinfo(gangway: str) -> None:
         ("without-nonce", "was invalid or too late", "nonce"),
     ],
 )
-def test_incomplete_claims_are_refused(gangway: str, name: str, said: str, reason: str) -> None:
+def test_incomplete_claims_are_refused(gangway: str, name: str, sentence: str, reason: str) -> None:
     browser = Browser()
 
     answer = browser.through_provider(gangway, name)
 
     assert (answer.status_code, browser.is_in(gangway)) == (403, False)
-    assert said in answer.text
+    assert sentence in answer.text
     assert (last_line().action, last_line().params) == (
         "single-sign-on-refused",
         {"reason": reason},

@@ -269,6 +269,6 @@ def test_only_the_permitted_vantage_verifies_the_host(installation: Installation
     networks.unblock(FIRST)
     networks.block(SECOND)
 
-    # WARN: the host is open to an address for which nobody opened it.
+    # WARN: the host is open to an address outside the permitted ranges.
     # FAIL: the host no longer answers the address for which the client opened it.
     installation.wait_for({"default": "warn", "office": "fail"})

@@ -295,16 +295,16 @@ def contradictions(world: World, pages: dict[str, Page]) -> list[str]:
     found = _of_share_link(world)
     labels: dict[str, set[tuple[str, str]]] = {}
     for name, page in pages.items():
-        for said in page.checks:
-            kind = kinds[said.check]
-            labels.setdefault(kind, set()).add((said.status, said.label))
+        for statement in page.checks:
+            kind = kinds[statement.check]
+            labels.setdefault(kind, set()).add((statement.status, statement.label))
             expected = _expected(world, kind).shape(kind)
-            if said.shape != expected:
-                found.append(f"{name}: {kind} is {said.shape}, not {expected}")
+            if statement.shape != expected:
+                found.append(f"{name}: {kind} is {statement.shape}, not {expected}")
         for task in page.tasks:
             found += _of_task(world, name, task.key, task.shape)
         found += _of_text(name, page)
-    found += [f"{kind}: {sorted(said)}" for kind, said in labels.items() if len(said) > 1]
+    found += [f"{kind}: {sorted(values)}" for kind, values in labels.items() if len(values) > 1]
     return found
 
 
@@ -312,7 +312,7 @@ def _of_share_link(world: World) -> list[str]:
     """The icons on the page without an account, which names no check."""
     if world.is_closed:
         return []
-    shown = {said.shape for said in world.share_link().checks}
+    shown = {statement.shape for statement in world.share_link().checks}
     of_domain = [check.kind for check in world.checks if check.domain_id is not None]
     expected = {_expected(world, kind).shape(kind) for kind in of_domain}
     return [f"share link: {shown - expected}"] if shown - expected or not shown else []
@@ -343,7 +343,7 @@ def _of_text(name: str, page: Page) -> list[str]:
         # Only the evidence of the chosen check has sentences, and up to two.
         is_verified = page.checks[-1].shape in ("pass", "caution")
         return [f"{name}: a correct answer"] if praised and not is_verified else []
-    verified = sum(said.shape in ("pass", "caution") for said in page.checks)
+    verified = sum(statement.shape in ("pass", "caution") for statement in page.checks)
     return [f"{name}: {praised} correct answers, {verified} verified"] if praised > verified else []
 
 

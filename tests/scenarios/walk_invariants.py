@@ -119,8 +119,10 @@ def agreement_faults(walk: Walk, shown: list[Shown]) -> list[str]:
         for task in each.page.tasks:
             shapes[task.key].add(task.shape)
         counts |= {match.group() for match in DONE_COUNT.finditer(each.html)}
-    found += [f"check {key}: {sorted(said)}" for key, said in labels.items() if len(said) > 1]
-    found += [f"icons of {key}: {sorted(said)}" for key, said in shapes.items() if len(said) > 1]
+    found += [f"check {key}: {sorted(values)}" for key, values in labels.items() if len(values) > 1]
+    found += [
+        f"icons of {key}: {sorted(values)}" for key, values in shapes.items() if len(values) > 1
+    ]
     if len(counts) > 1:
         found.append(f"counts: {sorted(counts)}")
     return found + headline_faults(walk, shown)

@@ -85,6 +85,7 @@ ANSWERED_STATUSES = frozenset({"records", "no-record", "no-name"})
 
 
 def status_of(answer: Answer) -> str:
+    """Return one of ANSWERED_STATUSES, or the reason of a failed query."""
     match answer:
         case Records():
             return "records"

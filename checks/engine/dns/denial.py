@@ -197,7 +197,8 @@ def _proofs_in(
 def _lists_no(found: Sequence[NSEC | NSEC3], rdtype: dns.rdatatype.RdataType) -> bool:
     """Return whether the record at the name lists neither the type nor an alias.
 
-    The record of a delegation is the parent's. It says nothing about the zone below (RFC 4035 5.4).
+    The record of a delegation is the parent's. It proves nothing about the zone below (RFC 4035
+    section 5.4).
     """
     if not found:
         return False
@@ -208,7 +209,7 @@ def _lists_no(found: Sequence[NSEC | NSEC3], rdtype: dns.rdatatype.RdataType) ->
 
 
 def _is_zone_cut(record: NSEC | NSEC3) -> bool:
-    """Return whether the record says nothing about the names below it (RFC 6840 section 4.1)."""
+    """Return whether the record proves nothing about the names below it (RFC 6840 section 4.1)."""
     types = _types_of(record)
     return _is_delegation(types) or not types.isdisjoint({dns.rdatatype.DNAME})
 

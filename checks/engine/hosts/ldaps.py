@@ -98,7 +98,7 @@ def judge(
             return refusal, [Finding("ldaps.unreachable", params)]
         return refusal, [Finding("ldaps.unreachable-from-here", params)]
     if isinstance(result, NoTls):
-        # A time-out says nothing about the host: a slow network has the same symptom.
+        # A time-out proves nothing about the host: a slow network has the same symptom.
         verdict = Verdict.UNKNOWN if result.reason == "timeout" else refusal
         return verdict, [_no_tls(host, port, result)]
     found = [*cautions(result.tls, host, now)]

@@ -23,7 +23,7 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 # A host with more addresses is never tried completely, so that its lockdown stays UNKNOWN.
 MAX_ADDRESSES = 16
-# `connect_first` looks for one address that answers.
+# `connect_first` needs one address that answers.
 _MAX_TRIED = 3
 _MAX_AT_ONCE = 4
 DEFAULT_PORTS = {CheckKind.SMTP: 25, CheckKind.LDAPS: 636, CheckKind.LOCKDOWN: 25}
@@ -210,6 +210,7 @@ def server_name(host: str) -> str | None:
 
 
 def reason_of(error: OSError) -> str:
+    """Return the reason code of a failed connection, "unreachable" for an unknown error."""
     return _REASONS.get(error.errno or 0, "unreachable")
 
 

@@ -73,7 +73,7 @@ def judge(facts: DeliveryFacts) -> tuple[Verdict, tuple[Finding, ...]]:
 
 
 def _rejection(facts: DeliveryFacts) -> Finding | None:
-    """Return the reason why the message says nothing about the domain's delivery, or None."""
+    """Return the reason why the message proves nothing about the domain's delivery, or None."""
     if not facts.recipients:
         return Finding("delivery-message.no-recipient", {"expected": facts.domain})
     if not facts.is_for_domain:

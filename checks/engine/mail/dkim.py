@@ -69,6 +69,7 @@ async def _inspect_one(domain: str, selector: DkimSelector, lookup: Lookup) -> O
 
 
 def key_name(selector: str, domain: str) -> str:
+    """Return the name at which the selector's key is published (RFC 6376 section 3.6.2.1)."""
     return f"{selector}._domainkey.{domain}"
 
 

@@ -40,6 +40,7 @@ class AppliedPolicy:
 
 
 def records_in(answer: Answer | None) -> list[str]:
+    """Return the texts of an answer that begin as a DMARC record, sorted; none for a failure."""
     return sorted_values(select(answer.values)) if isinstance(answer, Records) else []
 
 

@@ -33,7 +33,7 @@ def _one_of(*allowed: str) -> Callable[[str], bool]:
 
 
 # The tags with a closed set of values. Those of RFC 7489 alone (pct, rf, ri) still have a meaning
-# for its receivers. An unknown tag is no error: both RFCs tell receivers to ignore it.
+# for its receivers. An unknown tag is no error: by both RFCs receivers ignore it.
 _IS_VALID: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         "p": _one_of(*POLICIES),

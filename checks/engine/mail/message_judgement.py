@@ -270,6 +270,7 @@ def _informational(facts: MessageFacts) -> Iterator[Finding]:
 
 
 def signature_verdict(facts: MessageFacts) -> Verdict:
+    """Return the verdict on the signatures of the recorded selectors."""
     # The signature passes although the message may be too old: age is a fact of its own.
     if any(s.is_valid for s in facts.selector_signatures):
         return Verdict.PASS
@@ -277,12 +278,14 @@ def signature_verdict(facts: MessageFacts) -> Verdict:
 
 
 def age_verdict(facts: MessageFacts) -> Verdict:
+    """Return PASS if a signature proves a recent time, else UNKNOWN."""
     if facts.proofs:
         return Verdict.PASS
     return Verdict.UNKNOWN
 
 
 def path_verdict(facts: MessageFacts) -> Verdict:
+    """Return FAIL if the message left from outside the known networks of the region."""
     if facts.path.is_region:
         return Verdict.PASS
     if facts.path.handover is None or not facts.path.networks_known:
@@ -291,6 +294,7 @@ def path_verdict(facts: MessageFacts) -> Verdict:
 
 
 def spf_verdict(facts: MessageFacts) -> Verdict:
+    """Return the verdict on SPF. An error of DNS is UNKNOWN."""
     match facts.spf.result:
         case None | SpfResult.TEMPERROR:
             return Verdict.UNKNOWN

@@ -78,10 +78,12 @@ async def _inspect(
 
 
 def policy_host(domain: str) -> str:
+    """Return the host that serves the policy (RFC 8461 section 3.3)."""
     return f"mta-sts.{domain}"
 
 
 def records_in(answer: Answer) -> list[str]:
+    """Return the texts of an answer that begin as an MTA-STS record, sorted; none for a failure."""
     return sorted_values(select(answer.values)) if isinstance(answer, Records) else []
 
 

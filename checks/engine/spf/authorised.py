@@ -75,6 +75,7 @@ def subtract(ranges: Ranges, removed: Ranges) -> Ranges:
 
 
 def intersect(ranges: Ranges, others: Ranges) -> Ranges:
+    """Return the addresses that are in both."""
     return subtract(ranges, subtract(ranges, others))
 
 

@@ -74,6 +74,7 @@ def _address_value(letter: str, ip: IPv4Address | IPv6Address) -> str:
 
 
 def is_macro_string(text: str, *, with_spaces: bool = False) -> bool:
+    """Return whether the text is a macro-string, or an explain-string (RFC 7208 section 7.1)."""
     pattern = _EXPLAIN_STRING if with_spaces else _MACRO_STRING
     return bool(pattern.fullmatch(text)) and not _ZERO_PARTS.search(text)
 
@@ -89,6 +90,7 @@ def is_domain_spec(text: str) -> bool:
 
 
 def macro_letters(text: str) -> frozenset[str]:
+    """Return the letters of the macros in the text, in lower case."""
     return frozenset(match[1].lower() for match in _MACRO.finditer(text) if match[1])
 
 

@@ -17,12 +17,12 @@ from checks.lab.records import APEX, HostedLockdown, LabError, LabState, Mode, Z
 from checks.lab.serve import serve
 from checks.lab.zones import HOSTS, Lab
 
-SHOWN_AFTER_NEXT_RUN = "An open page shows it after the next look, within a minute."
+SHOWN_AFTER_NEXT_RUN = "An open page shows it after the next run, within a minute."
 
 
 class Command(BaseCommand):
     requires_system_checks = ()
-    help = "The lab: publish and withdraw records of .test domains, hold servers back, close hosts."
+    help = "The lab: publish and withdraw records of .test domains, delay servers, close hosts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

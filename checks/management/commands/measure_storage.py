@@ -14,7 +14,7 @@ from checks.storage import measure
 class Command(BaseCommand):
     """`measure_storage [--domains 10000] [--changes 12]`; PostgreSQL only."""
 
-    help = "Measure what observations take in this database, and reckon a year of looking."
+    help = "Measure the disk space of observations in this database, and project that of a year."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--domains", type=int, default=10_000)

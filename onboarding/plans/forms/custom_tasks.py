@@ -24,7 +24,7 @@ class CustomTaskForm(forms.Form):
         max_length=5000,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 5}),
-        label="Instructions, and how to tell that it is done",
+        label="Instructions, and how to recognise that it is done",
     )
     phase = forms.ChoiceField(label="Phase")
     responsibility = forms.ChoiceField(choices=Responsibility, label="Responsible")

@@ -55,7 +55,7 @@ def custom_task_edit(request: HttpRequest, public_id: str, task_id: str) -> Http
 
 
 def _change(request: HttpRequest, task: Task, form: CustomTaskForm) -> bool:
-    """Whether it was saved; otherwise the form says why, with everything typed in it."""
+    """Whether it was saved; otherwise the form shows the reason and the typed values."""
     with catch_errors() as attempt:
         custom_tasks.change_task(
             task, form.content(), expected=form.cleaned_data["expected"], by=current_user(request)

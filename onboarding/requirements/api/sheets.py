@@ -89,10 +89,6 @@ class SheetSignOffInput(InputSerializer):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=5000)
 
 
-class SheetWithdrawInput(InputSerializer):
-    """No field: the body is empty or an empty object."""
-
-
 class SheetRowFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     changed_since = MomentFilter(field_name="changed_at", lookup_expr="gte")
 

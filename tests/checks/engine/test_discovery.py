@@ -122,7 +122,7 @@ def test_discovery_guesses_platform(zone: str, platform: str, gateway: str) -> N
 
 
 def test_discovery_ignores_wildcard_keys() -> None:
-    unused_name = "gangway-asks-for-nobody._domainkey.example.test"
+    unused_name = "gangway-unused-selector._domainkey.example.test"
 
     found = discover(f'{unused_name} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
 

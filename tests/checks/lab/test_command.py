@@ -36,18 +36,18 @@ def test_lab_not_running(folder: Path, settings: Settings) -> None:
 def test_publish_names_lagging_server(folder: Path) -> None:
     run("lag", "3")
 
-    said = run("publish", "contoso.test", "mx", "us-smtp-inbound-1.mimecast.test", "--instead")
+    output = run("publish", "contoso.test", "mx", "us-smtp-inbound-1.mimecast.test", "--instead")
 
-    assert said.startswith(
+    assert output.startswith(
         "Published for contoso.test: @ 3600 MX 10 us-smtp-inbound-1.mimecast.test. "
     )
-    assert said.endswith("Name server 3 lags and still serves the earlier records.\n")
+    assert output.endswith("Name server 3 lags and still serves the earlier records.\n")
 
 
 def test_withdraw_prints_removed_records(folder: Path) -> None:
-    said = run("withdraw", "northwind.test", "TXT", "--name", "_dmarc")
+    output = run("withdraw", "northwind.test", "TXT", "--name", "_dmarc")
 
-    assert said.startswith("Withdrawn from northwind.test: _dmarc 3600 TXT v=DMARC1; p=none;")
+    assert output.startswith("Withdrawn from northwind.test: _dmarc 3600 TXT v=DMARC1; p=none;")
 
 
 def test_show_prints_zone_and_faults(folder: Path) -> None:

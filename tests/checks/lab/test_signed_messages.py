@@ -86,8 +86,8 @@ def test_publish_key_is_idempotent(tmp_path: Path) -> None:
     publish_key(lab, "tailspin.test")
     publish_key(lab, "tailspin.test")
 
-    held = [r for r in lab.load().zones["tailspin.test"].records if r.label == LABEL]
-    assert len(held) == 1
+    found = [r for r in lab.load().zones["tailspin.test"].records if r.label == LABEL]
+    assert len(found) == 1
 
 
 def test_key_file_is_private(tmp_path: Path) -> None:

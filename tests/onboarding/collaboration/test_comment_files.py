@@ -48,21 +48,21 @@ def test_file_belongs_to_comment_and_task(tenant: Tenant, owner: User, signed_in
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "says"),
+    ("content", "name", "error"),
     [
         (b"MZ\x90\x00", "tool.exe", "Your text is still in the form."),
         (b"", "empty.png", "The file is empty. Your text is still in the form."),
     ],
 )
 def test_rejected_file_stores_no_comment(
-    tenant: Tenant, owner: User, signed_in: SignIn, content: bytes, name: str, says: str
+    tenant: Tenant, owner: User, signed_in: SignIn, content: bytes, name: str, error: str
 ) -> None:
     response = _send(signed_in(owner), tenant, file=_upload(content, name))
 
     form = response.context["form"]
     assert response.status_code == 422
     assert form["body"].value() == "See the picture."
-    assert form.errors["file"][0].endswith(says)
+    assert form.errors["file"][0].endswith(error)
     assert (Comment.objects.count(), EvidenceFile.objects.count()) == (0, 0)
 
 
@@ -86,11 +86,11 @@ def test_sheet_shows_and_adds_comments(
     address = reverse("onboarding:requirements-sheet", args=[tenant.public_id, sheet.public_id])
     client = signed_in(owner)
 
-    (said,) = texts(client.get(address).content.decode(), "#comments")
+    (comment,) = texts(client.get(address).content.decode(), "#comments")
     response = _send(client, tenant, **{"from": sheet.public_id})
 
-    assert "Which relay?" in said
-    assert "three relays" not in said
+    assert "Which relay?" in comment
+    assert "three relays" not in comment
     assert response["Location"] == f"{address}#comments"
 
 
@@ -104,10 +104,10 @@ def test_cutover_room_shows_and_adds_comments(
     write = reverse("onboarding:comment-add", args=[tenant.public_id, task.public_id])
     client = signed_in(owner)
 
-    (said,) = texts(client.get(address).content.decode(), "#comments")
+    (comment,) = texts(client.get(address).content.decode(), "#comments")
     response = client.post(write, {"body": "Saved now.", "from": cutover.public_id})
 
-    assert "Registrar is on the line." in said
+    assert "Registrar is on the line." in comment
     assert response["Location"] == f"{address}#comments"
 
 

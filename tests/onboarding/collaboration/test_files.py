@@ -124,10 +124,10 @@ def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
 
 
 def test_file_has_random_path_and_digest(tenant: Tenant, member: User, signed_in: SignIn) -> None:
-    said = _add(signed_in(member), tenant, "shot.png", PNG)
+    message = _add(signed_in(member), tenant, "shot.png", PNG)
 
     kept = EvidenceFile.objects.get()
-    assert said.startswith("shot.png was added")
+    assert message.startswith("shot.png was added")
     assert (kept.name, kept.size, kept.uploaded_by) == ("shot.png", len(PNG), member)
     assert kept.sha256 == hashlib.sha256(PNG).hexdigest()
     assert path_of(kept.stored_as).read_bytes() == PNG
@@ -179,12 +179,12 @@ def test_file_of_other_tenant_is_404(
 def test_oversized_file_is_not_stored(
     tenant: Tenant, member: User, signed_in: SignIn, files_dir: Path
 ) -> None:
-    said = _add(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
+    message = _add(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
 
-    assert said == "A file may have 10 MB at most. Nothing was added."
+    assert message == "A file may have 10 MB at most. Nothing was added."
     assert (EvidenceFile.objects.count(), list(files_dir.iterdir())) == (0, [])
     line = ActivityLine.objects.get(tenant=tenant, action="file-refused")
-    assert (line.actor, line.params["reason"]) == (member, said)
+    assert (line.actor, line.params["reason"]) == (member, message)
 
 
 def test_file_at_size_limit_is_stored(tenant: Tenant, member: User, signed_in: SignIn) -> None:
@@ -199,9 +199,9 @@ def test_file_at_size_limit_is_stored(tenant: Tenant, member: User, signed_in: S
 def test_mistyped_file_shows_reason(
     tenant: Tenant, member: User, signed_in: SignIn, name: str, content: bytes
 ) -> None:
-    said = _add(signed_in(member), tenant, name, content)
+    message = _add(signed_in(member), tenant, name, content)
 
-    assert said.startswith(f"{name} was not added: ")
+    assert message.startswith(f"{name} was not added: ")
     assert EvidenceFile.objects.count() == 0
 
 

@@ -75,8 +75,10 @@ def test_record_of_blocked_task_is_hidden(tenant: Tenant, owner: User) -> None:
     assert [host for host in tenant.region_values.mx if host in page] == []
 
 
-@pytest.mark.parametrize(("ahead", "said"), [(1, True), (-1, False)])
-def test_mx_record_shows_its_window(tenant: Tenant, owner: User, ahead: int, said: bool) -> None:
+@pytest.mark.parametrize(("ahead", "is_shown"), [(1, True), (-1, False)])
+def test_mx_record_shows_its_window(
+    tenant: Tenant, owner: User, ahead: int, is_shown: bool
+) -> None:
     Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
     cutover_of(tenant, "inbound", timezone.now() + timedelta(days=ahead))
 
@@ -84,7 +86,7 @@ def test_mx_record_shows_its_window(tenant: Tenant, owner: User, ahead: int, sai
 
     assert (
         any("Do not publish before the window. northwind.test:" in n for n in texts(page, ".note"))
-        is said
+        is is_shown
     )
     assert "us-smtp-inbound-1.mimecast.com" in page
 

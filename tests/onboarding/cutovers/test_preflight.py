@@ -126,7 +126,7 @@ def test_page_names_each_deviation(
 def test_check_outside_the_proposal_has_no_verdict(
     tenant: Tenant, owner: User, signed_in: SignIn, mx_observation: Observation
 ) -> None:
-    """Today's verdict would look like the verdict of the proposal."""
+    """Today's verdict would appear as the verdict on the proposed records."""
     _, html = _paste(signed_in(owner), tenant, '_dmarc 300 TXT "v=DMARC1; p=none"')
 
     (row,) = [text for text in texts(html, "li") if " MX " in f" {text} " and "TTL" not in text]

@@ -22,9 +22,9 @@ FILES = sorted(TEMPLATES_DIR.glob("mimecast-*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_content_round_trips(path: Any) -> None:
-    blueprint = load_template_file(path)
+    version = load_template_file(path)
 
-    assert read_content(as_content(blueprint)) == blueprint
+    assert read_content(as_content(version)) == version
 
 
 def test_stored_version_equals_its_file(db: None) -> None:

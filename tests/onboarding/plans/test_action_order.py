@@ -126,8 +126,8 @@ def test_confirm_keeps_earlier_domain_user(tenant: Tenant, owner: User, member: 
 
     confirm_task(task_of(tenant, DKIM), by=member, side="client")
 
-    said = DomainProgress.objects.filter(task__key=DKIM).order_by("domain__name")
-    assert [(part.domain.name, part.client_confirmed_by) for part in said] == [
+    parts = DomainProgress.objects.filter(task__key=DKIM).order_by("domain__name")
+    assert [(part.domain.name, part.client_confirmed_by) for part in parts] == [
         ("late.test", member),
         ("northwind.test", owner),
     ]

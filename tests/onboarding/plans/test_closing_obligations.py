@@ -182,7 +182,7 @@ def test_old_cache_sentence_is_in_the_zone_of_the_tenant() -> None:
 
 
 def test_unknown_cache_is_a_risk_that_gangway_cannot_verify() -> None:
-    domain = replace(SWITCHED, safe_at=None, unknown_because="The last check is too old to count.")
+    domain = replace(SWITCHED, safe_at=None, unknown_reason="The last check is too old to count.")
 
     cache, lockdown = residual_risks(
         facts(task(**LOCKDOWN, status=TaskStatus.DONE), domains=[domain])

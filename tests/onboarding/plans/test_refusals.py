@@ -147,7 +147,7 @@ def test_refusal_to_decline() -> None:
         ),
     ],
 )
-def test_refusal_beside_sign_off(
+def test_refusal_next_to_sign_off(
     transition: Transition, actor: Actor, given: TransitionContext, refusal: str
 ) -> None:
     assert why_not(task(), transition, actor, given) == refusal

@@ -126,14 +126,14 @@ def test_confirm_clears_manual_status(tenant: Tenant, owner: User) -> None:
 
 def test_closed_gate_refuses_confirm(tenant: Tenant, owner: User, consultant: User) -> None:
     side = "client" if task_of(tenant, "mx-record-cutover").responsibility == "client" else "both"
-    by, said = (owner, "client") if side in ("client", "both") else (consultant, "mimecast")
+    by, first_side = (owner, "client") if side in ("client", "both") else (consultant, "mimecast")
 
     with pytest.raises(OnboardingError, match="Going ahead before that can lose mail"):
-        confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=said)
+        confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=first_side)
 
     Task.objects.filter(plan=tenant.plan).exclude(key="mx-record-cutover").update(status="done")
-    confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=said)
-    assert getattr(task_of(tenant, "mx-record-cutover"), f"{said}_confirmed_by") == by
+    confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=first_side)
+    assert getattr(task_of(tenant, "mx-record-cutover"), f"{first_side}_confirmed_by") == by
 
 
 # --- Undo

@@ -298,7 +298,7 @@ def test_countdown_shows_its_end(tenant: Tenant, consultant: User, signed_in: Si
     assert shown == f"The wizard closes: {end:%a} {end.day} {end:%b %Y}, in 87 days"
 
 
-def test_page_says_which_values_are_missing(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_page_names_missing_values(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     place = reverse("onboarding:my-tasks", args=[tenant.public_id])
     page = signed_in(owner).get(place).content.decode()
 

@@ -23,7 +23,7 @@ def post(tenant: Tenant, by: User, signed_in: SignIn, **fields: object) -> tuple
     return response.status_code, response.content.decode()
 
 
-def test_many_steps_get_a_person_a_day_and_a_comment(
+def test_tasks_get_person_day_and_comment(
     tenant: Tenant, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     status, _ = post(
@@ -42,7 +42,7 @@ def test_many_steps_get_a_person_a_day_and_a_comment(
     assert Comment.objects.filter(task__in=tasks, body="Please plan this.").count() == 3
 
 
-def test_what_is_left_empty_stays_as_it_is(
+def test_empty_fields_change_nothing(
     tenant: Tenant, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     post(tenant, consultant, signed_in, task=chosen(tenant), person=member.public_id)
@@ -51,7 +51,7 @@ def test_what_is_left_empty_stays_as_it_is(
     assert not Comment.objects.exists()
 
 
-def test_one_wrong_step_leaves_all_as_they_are(
+def test_foreign_task_refuses_the_whole_change(
     tenant: Tenant, outsider: User, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     foreign = Task.objects.exclude(plan__tenant=tenant).filter(is_group=False)[0]
@@ -64,7 +64,7 @@ def test_one_wrong_step_leaves_all_as_they_are(
     assert not Task.objects.filter(assignee__isnull=False).exists()
 
 
-def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
+def test_bad_day_is_refused_with_typed_values(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     status, text = post(
@@ -77,7 +77,7 @@ def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
     assert text.count("checked") >= 1
 
 
-def test_nothing_chosen_is_told(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
+def test_empty_selection_is_refused(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     assert "Select at least one task" in post(tenant, consultant, signed_in, comment="x")[1]
     assert (
         "Choose at least one change." in post(tenant, consultant, signed_in, task=chosen(tenant))[1]

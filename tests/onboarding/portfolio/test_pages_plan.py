@@ -128,14 +128,14 @@ def test_partly_confirmed_task_shows_other_side(
 
 
 @pytest.mark.parametrize(
-    ("days", "said"),
+    ("days", "text"),
     [
         (3, "Due Sat 5 Dec Assigned to Owner Person OP"),
         (-1, "Due Tue 1 Dec, late Assigned to Owner Person OP"),
     ],
 )
 def test_collapsed_task_shows_due_date_and_person(
-    tenant: Tenant, owner: User, signed_in: SignIn, days: int, said: str
+    tenant: Tenant, owner: User, signed_in: SignIn, days: int, text: str
 ) -> None:
     with frozen(at("Wed 09:00")) as clock:
         day = clock.now.date() + timedelta(days=days)
@@ -143,7 +143,7 @@ def test_collapsed_task_shows_due_date_and_person(
 
         html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
 
-    assert texts(_part(html, "spf-update"), ".task-when") == [said]
+    assert texts(_part(html, "spf-update"), ".task-when") == [text]
 
 
 def test_my_tasks_are_sorted_by_due_date(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

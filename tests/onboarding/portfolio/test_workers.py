@@ -76,7 +76,7 @@ def test_page_states_skew_and_missing_reports(
     assert "9 minutes ago" in html
 
 
-def test_page_without_workers_says_so(administrator: User, signed_in: SignIn) -> None:
+def test_page_names_missing_workers(administrator: User, signed_in: SignIn) -> None:
     html = " ".join(signed_in(administrator).get(reverse(ADDRESS)).content.decode().split())
 
     assert "No worker has reported." in html

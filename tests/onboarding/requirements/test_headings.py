@@ -246,7 +246,7 @@ def test_visible_worksheet_is_read(state: Literal["hidden", "veryHidden"]) -> No
 @pytest.mark.parametrize(
     "heading", ["Domain [Required]", "domain (required)", "DOMAIN*", "Partner_domain"]
 )
-def test_remarks_in_headings_are_ignored(heading: str) -> None:
+def test_notes_in_headings_are_ignored(heading: str) -> None:
     assert rows(TLS, f"{heading},Direction\npartner.net,both") == [PARTNER]
 
 
@@ -302,7 +302,7 @@ def test_value_beyond_headings_is_a_problem(text: str) -> None:
         ("Domain,TLS,,,\npartner.net,enforced,,,please check", 2),
     ],
 )
-def test_remark_without_heading_is_noted(text: str, row: int) -> None:
+def test_column_without_heading_is_noted(text: str, row: int) -> None:
     layout = layout_of(TLS, text)
 
     assert rows(TLS, text) == [PARTNER]

@@ -27,7 +27,7 @@ ROWS = 4500
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_before() -> None:
+def no_earlier_progress() -> None:
     cache.clear()
 
 
@@ -44,16 +44,16 @@ def _kept() -> SheetImport:
 
 
 @contextmanager
-def watching(table: str, look: Callable[[], None]) -> Iterator[None]:
+def observing(table: str, observe: Callable[[], None]) -> Iterator[None]:
     """Record the progress at each write to the table, as an open page would."""
 
-    def told(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def observed(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         answer = execute(sql, params, many, context)
         if sql.startswith(("INSERT INTO", "UPDATE")) and f'"{table}"' in sql.split("(")[0]:
-            look()
+            observe()
         return answer
 
-    with connection.execute_wrapper(told):
+    with connection.execute_wrapper(observed):
         yield
 
 
@@ -62,12 +62,12 @@ def test_reading_and_checking_report_progress(tenant: Tenant, owner: User, conte
     kept = imports.create_import(sheet_of(tenant), name="rows", content=content, by=owner)
     seen: list[tuple[str, int, int]] = []
 
-    def look() -> None:
+    def observe() -> None:
         progress = progress_of(_kept())
         if progress is not None:
             seen.append((progress.stage.value, progress.done, progress.total))
 
-    with watching("onboarding_sheetimport", look):
+    with observing("onboarding_sheetimport", observe):
         import_sheet(kept.public_id)
 
     assert _kept().status == "ready"
@@ -94,10 +94,10 @@ def test_progress_is_visible_before_commit(tenant: Tenant, owner: User, signed_i
     client = signed_in(owner)
     seen: list[str] = []
 
-    def look() -> None:
+    def observe() -> None:
         seen.extend(texts(client.get(page).content.decode(), "progress"))
 
-    with watching("onboarding_sheetrow", look):
+    with observing("onboarding_sheetrow", observe):
         import_sheet(kept.public_id)
 
     # The third of three stages, with 0, 1000 and 2000 of 2500 rows reported.
@@ -115,7 +115,7 @@ def test_progress_of_lost_worker_is_ignored(tenant: Tenant, owner: User) -> None
         if progress is not None and progress.done:
             raise full
 
-    with watching("onboarding_sheetrow", fail), pytest.raises(DatabaseError):
+    with observing("onboarding_sheetrow", fail), pytest.raises(DatabaseError):
         import_sheet(kept.public_id)
     before = progress_of(_kept())
     imports.start_attempt(_kept())
@@ -188,12 +188,12 @@ def test_progress_while_writing_counts(tenant: Tenant, owner: User) -> None:
     imports.confirm_import(kept, duplicates="skip", by=owner)
     lost: list[bool] = []
 
-    def look() -> None:
+    def observe() -> None:
         # The transaction that writes does not update the import's own row.
         _lose(kept)
         lost.append(is_stalled(_kept(), now=timezone.now()))
 
-    with watching("onboarding_sheetrow", look):
+    with observing("onboarding_sheetrow", observe):
         import_sheet(kept.public_id)
 
     assert set(lost) == {False}
@@ -213,8 +213,8 @@ def test_finished_import_cannot_be_discarded(
         follow=True,
     )
 
-    (said,) = [str(message) for message in page.context["messages"]]
-    assert said == "The import is running or finished. It was not discarded."
+    (message,) = [str(message) for message in page.context["messages"]]
+    assert message == "The import is running or finished. It was not discarded."
     assert SheetImport.objects.filter(pk=kept.pk).exists()
 
 

@@ -130,10 +130,10 @@ def test_edit_conflict_shows_both_versions(
     extra: dict[str, Any] = HTMX if with_script else {}
     mine = {"target": "ann@outside.test", "note": "mine"}
 
-    told = client.post(place, mine | {"version": "1"}, **extra)
+    answer = client.post(place, mine | {"version": "1"}, **extra)
 
-    html = told.content.decode()
-    assert told.status_code == (200 if with_script else 422)
+    html = answer.content.decode()
+    assert answer.status_code == (200 if with_script else 422)
     assert "Con Sultant has changed this row" in html
     assert "theirs" in html
     assert 'value="mine"' in html
@@ -150,12 +150,12 @@ def test_edit_of_removed_row_keeps_typed_text(
     row = add(sheet, owner, target="ann@outside.test")
     services.remove_row(sheet, row.public_id, version=1, by=consultant)
 
-    told = signed_in(owner).post(
+    answer = signed_in(owner).post(
         url(sheet, "requirements-row", row_id=row.public_id),
         {"target": "ann@outside.test", "note": "mine", "version": "1"},
     )
 
-    html = told.content.decode()
+    html = answer.content.decode()
     assert "has removed this row" in html
     assert 'value="mine"' in html
     assert f'action="{url(sheet, "requirements-row-add")}"' in html

@@ -54,11 +54,11 @@ def test_second_edit_raises_row_conflict(tenant: Tenant, owner: User, consultant
     second = entry_of(sheet, target="ann@outside.test", note="the consultant’s")
     services.change_row(sheet, row.public_id, first, version=1, by=owner)
 
-    with pytest.raises(RowConflict, match="Owner Person has changed this row") as told:
+    with pytest.raises(RowConflict, match="Owner Person has changed this row") as raised:
         services.change_row(sheet, row.public_id, second, version=1, by=consultant)
 
-    assert told.value.row is not None
-    assert told.value.row.values["note"] == "the client’s"
+    assert raised.value.row is not None
+    assert raised.value.row.values["note"] == "the client’s"
     assert values(sheet) == [["ann@outside.test", "", "forward", "the client’s"]]
     services.change_row(sheet, row.public_id, second, version=2, by=consultant)
     assert values(sheet) == [["ann@outside.test", "", "forward", "the consultant’s"]]
@@ -76,9 +76,9 @@ def test_changed_row_is_not_removed(tenant: Tenant, owner: User, consultant: Use
 
     services.remove_row(sheet, row.public_id, version=2, by=consultant)
     assert values(sheet) == []
-    with pytest.raises(RowConflict, match="removed this row") as told:
+    with pytest.raises(RowConflict, match="removed this row") as raised:
         services.change_row(sheet, row.public_id, changed, version=2, by=owner)
-    assert told.value.row is None
+    assert raised.value.row is None
 
 
 def test_row_of_another_sheet_is_not_found(tenant: Tenant, outsider: User, owner: User) -> None:

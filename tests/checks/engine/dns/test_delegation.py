@@ -42,13 +42,13 @@ def test_delegation_of_alias_is_own_zone() -> None:
     assert found == Delegation("example.test", BOTH, is_confirmed=False)
 
 
-def delegated_by(registry_says: Behaviour) -> Delegation:
+def delegated_by(registry_behaviour: Behaviour) -> Delegation:
     """The delegation of example.test. The registry's server is not the resolver."""
 
     async def run() -> object:
         async with (
             nameserver(ZONE) as resolver,
-            nameserver(ZONE, {"example.test": registry_says}, recursive=False) as registry,
+            nameserver(ZONE, {"example.test": registry_behaviour}, recursive=False) as registry,
             network_lookup(
                 replace(
                     network_of(resolver, authoritative_port=registry.port),

@@ -17,11 +17,11 @@ def test_waiters_share_result_despite_cancel() -> None:
         hurried = asyncio.create_task(shared.wait())
         await asyncio.sleep(0)
         hurried.cancel()
-        shared.set_result("said")
+        shared.set_result("answered")
         other.set_result("first")
         return await patient, await both, hurried.cancelled() or hurried.cancelling() > 0
 
-    assert asyncio.run(run()) == ("said", ["first", "said"], True)
+    assert asyncio.run(run()) == ("answered", ["first", "answered"], True)
 
 
 def test_exception_reaches_all_waiters() -> None:

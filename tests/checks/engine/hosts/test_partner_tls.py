@@ -32,7 +32,7 @@ def run(
     *,
     zone: str = ZONE,
     certified: dict[str, Any] | None = None,
-    patience: float = 0.5,
+    timeout: float = 0.5,
     is_closed: bool = False,
     allowed: bool = True,
     **options: Any,
@@ -46,7 +46,7 @@ def run(
             network = dataclasses.replace(
                 network_of(dns),
                 ca_file=str(write_authority(folder)),
-                connect_timeout_seconds=patience,
+                connect_timeout_seconds=timeout,
             )
             if not allowed:
                 network = dataclasses.replace(network, allowed_networks=())
@@ -107,7 +107,7 @@ def test_certificate_of_partner(
         ({"starttls": "220 but then hangs up"}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"greeting": "421 busy"}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"greeting": "554 no"}, Verdict.UNKNOWN, "partner.no-answer"),
-        ({"greeting": "", "patience": 0.1}, Verdict.UNKNOWN, "partner.no-answer"),
+        ({"greeting": "", "timeout": 0.1}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"is_closed": True}, Verdict.UNKNOWN, "partner.unreachable"),
     ],
 )

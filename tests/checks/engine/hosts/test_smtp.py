@@ -35,7 +35,7 @@ def run_check(
     folder: Path,
     *,
     certified: dict[str, Any] | None = None,
-    patience: float = 0.5,
+    timeout: float = 0.5,
     asked: dict[str, Any] | None = None,
     **options: Any,
 ) -> tuple[Outcome, MailHost]:
@@ -48,7 +48,7 @@ def run_check(
             network = replace(
                 network_of(dns),
                 ca_file=str(write_authority(folder)),
-                connect_timeout_seconds=patience,
+                connect_timeout_seconds=timeout,
             )
             (outcome,) = await run_all(
                 [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port, **(asked or {}))],
@@ -115,14 +115,14 @@ def test_smtp_dialogue(
 
 
 def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
-    outcome, _ = run_check(tmp_path, greeting="", patience=0.1)
+    outcome, _ = run_check(tmp_path, greeting="", timeout=0.1)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-reply-in-time"])
     assert params(outcome, "smtp.no-reply-in-time")["seconds"] == 0.2
 
 
 def test_smtp_silence_is_unknown_from_allowed_vantage(tmp_path: Path) -> None:
-    outcome, _ = run_check(tmp_path, greeting="", patience=0.1, asked={"vantage_allowed": True})
+    outcome, _ = run_check(tmp_path, greeting="", timeout=0.1, asked={"vantage_allowed": True})
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-reply-in-time"])
 

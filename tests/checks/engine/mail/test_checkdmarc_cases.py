@@ -115,7 +115,7 @@ def test_text_is_no_dmarc_record(record: str) -> None:
         ("v =STSv1; id=abc", InvalidMtaSts("v =STSv1")),
         ("v= STSv1; id=abc", InvalidMtaSts("v= STSv1")),
         ("V=STSv1; id=abc", InvalidMtaSts("V=STSv1")),
-        # checkdmarc keeps the first id. Section 3.1 does not say which one counts.
+        # checkdmarc uses the first id. Section 3.1 does not state which one counts.
         ("v=STSv1; id=foo; id=bar", InvalidMtaSts("id=foo; id=bar")),
     ],
 )

@@ -272,7 +272,7 @@ def test_spf_that_permits_all_shows_no_sender() -> None:
     assert codes(outcome) == ["delivery-message.outside-ranges"]
 
 
-def test_message_from_before_the_switch_says_so() -> None:
+def test_message_before_the_switch_has_a_caution() -> None:
     outcome = run_check(text(own_lines()), switched_at=AT)
 
     assert (outcome.verdict, params(outcome, "delivery-message.before-switch")) == (
@@ -284,7 +284,7 @@ def test_message_from_before_the_switch_says_so() -> None:
     )
 
 
-def test_message_after_the_switch_has_no_remark() -> None:
+def test_message_after_the_switch_has_no_caution() -> None:
     outcome = run_check(text(own_lines()), switched_at=AT - timedelta(minutes=5))
 
     assert codes(outcome) == ["delivery-message.through-region"]
