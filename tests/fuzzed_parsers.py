@@ -38,8 +38,10 @@ from onboarding.plan_templates.yaml_file import TemplateError, read_template_fil
 from onboarding.requirements.parsers import read_table
 from onboarding.requirements.tables import UnreadableFile
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.hosts import test_ldaps
 from tests.checks.engine.hosts.https_hosts import read_bytes
 from tests.checks.engine.mail import signed_messages
+from tests.onboarding.plan_templates import test_yaml_file
 
 # CPU seconds for one text of some kilobytes.
 SECONDS = 1.0
@@ -54,12 +56,25 @@ MX_REPLY = (
     + b"\xc0\x0c\x00\x0f\x00\x01\0\0\0\x3c\0\x09\0\x0a\4mail\xc0\x0c"
 )
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+ROWS = (
+    SHEET
+    + '<row r="1"><c r="A1" t="inlineStr"><is><r><t>a</t></r></is></c><c r="C1"><v>1.5</v></c>'
+    '</row><row r="7"><c r="A7" t="b"><f>B2</f><v>1</v></c></row></sheetData></worksheet>'
+).encode()
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
+ODS_CONTENT = (
+    f'<a xmlns:table="{OFFICE}table:1.0" xmlns:text="{OFFICE}text:1.0"><table:table>'
+    '<table:table-row><table:table-cell table:number-columns-repeated="2">'
+    "<text:p>a<text:s/>b</text:p></table:table-cell></table:table-row></table:table></a>"
+)
 
 
 @dataclass(frozen=True)
 class Parser:
-    """`pieces` are parts of texts that it accepts. `errors` are its documented exceptions."""
+    """`pieces` are parts of texts that it accepts. `errors` are its documented exceptions.
+
+    `seeds` are accepted as a whole. Without them, a parser may refuse all generated texts early.
+    """
 
     parse: Callable[[bytes], Any]
     pieces: list[bytes]
@@ -150,7 +165,6 @@ _XLSX_PARTS = {
     "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}content-types">'
     f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}sheet.main+xml"/>'
     f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPES}worksheet+xml"/>'
-    f'<Override PartName="/xl/sharedStrings.xml" ContentType="{_TYPES}sharedStrings+xml"/>'
     "</Types>",
     "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}relationships"><Relationship Id="rId1"'
     f' Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
@@ -160,7 +174,7 @@ _XLSX_PARTS = {
     "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}relationships">'
     f'<Relationship Id="rId1" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
     "</Relationships>",
-    "xl/worksheets/sheet1.xml": SHEET + "</sheetData></worksheet>",
+    "xl/worksheets/sheet1.xml": ROWS.decode(),
 }
 
 
@@ -216,6 +230,7 @@ PARSERS: dict[str, Parser] = {
         ldap_root.parse_entry,
         [b"\x30\x84\x00\x00\x00\x09", b"\x04\x00", b"\x30\x80", b"\x04\x03abc"],
         (ldap_root.InvalidLdapMessage,),
+        seeds=[test_ldaps.ENTRY],
     ),
     "certificate": Parser(certificates.parse, [b"\x30\x82\x01\x00", b"\x06\x03\x55\x04\x03"]),
     "message": Parser(
@@ -227,28 +242,37 @@ PARSERS: dict[str, Parser] = {
         text(lambda typed: read_zone_text(typed, "example.test")),
         [b"@ 3600 IN MX 10 ", b"$TTL ", b"0000", b'"', b"(", b";", b"\\000"],
         (ZoneTextError,),
+        seeds=[b'$TTL 60\n@ 3600 IN MX 10 (\n mail )\nmail A 192.0.2.1\na TXT "b\\059" ; d\n'],
     ),
-    "CSV": Parser(read_table, [b"a,b\r\n", b'"', b"sep=;\n", b"\xff\xfe"], (UnreadableFile,)),
+    "CSV": Parser(
+        read_table,
+        [b"a,b\r\n", b'"', b"sep=;\n", b"\xff\xfe"],
+        (UnreadableFile,),
+        seeds=[b'sep=;\r\na;"b\r\nc"\r\nd;e\r\n'],
+    ),
     "HTML table": Parser(
         packed(lambda content: b"<html><table>" + content, read_table),
         [b"<tr><td>", b"</td>", b"colspan=9", b"<meta charset=", b"<!--", b"<table>"],
         (UnreadableFile,),
+        seeds=[b"<tr><th colspan=2>a</th></tr><tr><td rowspan=2>b<td>c</tr></table>"],
     ),
     "XLSX": Parser(
         read_table,
         [b"PK\x03\x04", b"PK\x05\x06", b"\0" * 18],
         (UnreadableFile,),
-        seeds=[workbook("xl/worksheets/sheet1.xml")(SHEET.encode())],
+        seeds=[workbook("xl/worksheets/sheet1.xml")(ROWS)],
     ),
     "XLSX worksheet": Parser(
         packed(workbook("xl/worksheets/sheet1.xml"), read_table),
         [SHEET.encode(), b'<row r="7">', b'<c t="inlineStr"><is><t>a', b"</t></is></c>", b"<f>"],
         (UnreadableFile,),
+        seeds=[ROWS],
     ),
     "XLSX workbook": Parser(
         packed(workbook("xl/workbook.xml"), read_table),
         [_XLSX_PARTS["xl/workbook.xml"].encode(), b"<sheets>", b"<definedNames>", b"<sheet "],
         (UnreadableFile,),
+        seeds=[_XLSX_PARTS["xl/workbook.xml"].encode()],
     ),
     "ODS content": Parser(
         packed(
@@ -262,6 +286,7 @@ PARSERS: dict[str, Parser] = {
             b"</table:table-row>",
         ],
         (UnreadableFile,),
+        seeds=[ODS_CONTENT.encode()],
     ),
     "plan template": Parser(
         read_template,
@@ -275,6 +300,7 @@ PARSERS: dict[str, Parser] = {
             b"[",
         ],
         (TemplateError,),
+        seeds=[test_yaml_file.SMALL.encode()],
     ),
     "template fields": Parser(
         text(forms._list_of),
@@ -289,6 +315,7 @@ PARSERS: dict[str, Parser] = {
             b"0x_",
         ],
         (ValidationError,),
+        seeds=[b"- key: a\n  label: b\n  choices: [c, 1, true]\n"],
     ),
     "Markdown": Parser(
         read_markdown,

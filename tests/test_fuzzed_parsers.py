@@ -36,6 +36,14 @@ def check(name: str, examples: int) -> None:
     run()
 
 
+@pytest.mark.parametrize("name", [name for name, parser in PARSERS.items() if parser.errors])
+def test_seeds_are_accepted(name: str) -> None:
+    parser = PARSERS[name]
+
+    assert [bool(parser.parse(seed)) for seed in parser.seeds] == [True] * len(parser.seeds)
+    assert parser.seeds
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_parser_accepts_any_bytes(name: str) -> None:
