@@ -6,12 +6,15 @@ import datetime
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tenants.errors import TenantError
 
 _TAG = "tag:yaml.org,2002:"
+# The plan template needs eight levels.
+MAX_LEVELS = 30
 
 
 class YamlSchemaError(TenantError):
@@ -22,6 +25,42 @@ class YamlSchemaError(TenantError):
         self.path = path
         self.line = line
         self.reason = reason
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML of texts, numbers, dates, lists and mappings. Every error is a MarkedYAMLError.
+
+    An alias makes a small text large (`&a [*b, *b, …]`), deep nesting exhausts the stack of the
+    process, and PyYAML raises other errors for an explicit type such as `!!int x`.
+    """
+
+    _levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            raise _refused("an alias (*) is not supported", event)
+        if getattr(event, "tag", None):
+            raise _refused("a type (!) is not supported", event)
+        if self._levels == MAX_LEVELS:
+            raise _refused(f"more than {MAX_LEVELS} levels are not supported", event)
+        self._levels += 1
+        node = super().compose_node(parent, index)
+        self._levels -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            # 2026-02-30 and 0x_ have the form of a date and of a number.
+            raise _refused("a date or number is invalid: write it in quotation marks", node) from (
+                error
+            )
+
+
+def _refused(reason: str, found: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=reason, problem_mark=found.start_mark)
 
 
 @dataclass(frozen=True)
@@ -172,7 +211,7 @@ def _scalar_of(data: object) -> tuple[str, str]:
 def read_yaml(path: Path) -> YamlSection:
     """The whole file as one section. Raises YamlSchemaError if it is unreadable or not YAML."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     except OSError as error:
         raise YamlSchemaError(path, 1, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

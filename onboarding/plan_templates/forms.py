@@ -28,6 +28,7 @@ from onboarding.plan_templates.schema import (
 )
 from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.models import Domain
+from tenants.yaml_schema import PlainLoader
 
 _PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 # The alternatives that a condition can have: one more than the shipped template needs.
@@ -336,7 +337,7 @@ def as_yaml(items: list[Content] | None) -> str:
 def _list_of(text: str) -> list[Content]:
     """The typed YAML as a list. Raises ValidationError with the line of the first error."""
     try:
-        items = yaml.safe_load(text) if text.strip() else []
+        items = yaml.load(text, Loader=PlainLoader) if text.strip() else []  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise forms.ValidationError(f"Line {line} is not valid YAML: {error.problem}.") from error

@@ -115,7 +115,7 @@ class _ContentReader:
         self._cells: list[str] | None = None  # of the open row
         self._row_repeats = 1
         self._cell: dict[str, str] | None = None  # attributes of the open cell
-        self._paragraphs: list[str] = []
+        self._paragraphs: list[list[str]] = []  # the parts of each paragraph
         self._ignored = 0  # depth inside elements whose text is not a value
 
     def start(self, name: str, qualified: dict[str, str]) -> None:
@@ -135,7 +135,7 @@ class _ContentReader:
 
     def _start_text(self, local: str, qualified: dict[str, str]) -> None:
         if local == "p":
-            self._paragraphs.append("")
+            self._paragraphs.append([])
         elif local == "s":
             self.text(" " * min(_repeated(_local(qualified), "c"), 100))
         elif local in _BLANKS:
@@ -143,7 +143,8 @@ class _ContentReader:
 
     def text(self, text: str) -> None:
         if self._cell is not None and self._paragraphs and not self._ignored:
-            self._paragraphs[-1] += text
+            # A text arrives line by line: joining it here would cost quadratic time.
+            self._paragraphs[-1].append(text)
 
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
@@ -151,7 +152,7 @@ class _ContentReader:
             self._ignored -= 1
         elif local in _CELLS and self._cell is not None and self._cells is not None:
             repeats = _repeated(self._cell, "number-columns-repeated")
-            value = _value(self._cell, "\n".join(self._paragraphs))
+            value = _value(self._cell, "\n".join(map("".join, self._paragraphs)))
             self._cells += [value] * min(repeats, MAX_COLUMNS + 1 - len(self._cells))
             self._cell = None
         elif local == "table-row" and self._cells is not None:

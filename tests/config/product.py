@@ -20,8 +20,9 @@ STOP_SECONDS = 15
 class Product:
     """One start of the product. `settings` are additional environment variables."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, checkout: Path = CHECKOUT, **settings: str) -> None:
         self.folder = folder
+        self.checkout = checkout
         self.settings = settings
         self.port = free_port()
         self.output = folder.parent / "output"
@@ -33,7 +34,7 @@ class Product:
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.run", "--port", str(self.port)],
-                cwd=CHECKOUT,
+                cwd=self.checkout,
                 env={**environment, **self.settings, "VAR_DIR": str(self.folder)},
                 stdout=output,
                 stderr=subprocess.STDOUT,

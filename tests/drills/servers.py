@@ -62,6 +62,9 @@ class Server:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGCONT)
 
+    def has_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
     def kill(self) -> None:
         """Kill the server and all its children, as a power failure does."""
         assert self.process is not None
@@ -98,12 +101,28 @@ def binaries() -> Path:
     return found[-1]
 
 
+def _options(port: int, host: str, *, has_small_log: bool) -> list[str]:
+    values = [f"port={port}", f"listen_addresses={host}", "unix_socket_directories=", "fsync=off"]
+    if has_small_log:
+        # The log soon needs a new segment, instead of one of the 80 MB that it has.
+        values += ["wal_recycle=off", "min_wal_size=2MB", "max_wal_size=4MB"]
+    return [part for value in values for part in ("-c", value)]
+
+
 @contextlib.contextmanager
 def own_postgresql(
-    folder: Path, *, host: str = HOST, prefix: Sequence[str] = (), root: Path | None = None
+    folder: Path,
+    *,
+    host: str = HOST,
+    prefix: Sequence[str] = (),
+    root: Path | None = None,
+    wal: Path | None = None,
 ) -> Iterator[Server]:
-    """A cluster of its own, with its tables in `root`. PostgreSQL refuses to run as root, so it
-    runs as its package's user. `prefix` is a command that starts it elsewhere."""
+    """A cluster of its own, with its tables in `root` and its write-ahead log in `wal`.
+
+    PostgreSQL refuses to run as root, so it runs as its package's user. `prefix` is a command that
+    starts it elsewhere.
+    """
     if os.geteuid() != 0:
         pytest.skip("a drill requires root")
     programs = binaries()
@@ -115,7 +134,8 @@ def own_postgresql(
         shutil.chown(owned, USER, USER)
     as_user = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
     # A full disk of the tables is an error of one statement, a full disk of the log a crash.
-    places = ["-D", str(data), "--waldir", str(made / "wal")]
+    places = ["-D", str(data), "--waldir", str(wal or made / "wal")]
+    places += ["--wal-segsize", "1"] if wal else []
     subprocess.run(
         [*as_user, str(programs / "initdb"), *places, "-A", "trust", "-N"],
         check=True,
@@ -123,8 +143,7 @@ def own_postgresql(
     )
     with (data / "pg_hba.conf").open("a") as file:
         file.write("host all all samenet trust\nhost all all 10.213.0.0/16 trust\n")
-    options = ["-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "fsync=off"]
-    options += ["-c", f"listen_addresses={host}"]
+    options = _options(port, host, has_small_log=wal is not None)
     server = Server(
         [*prefix, *as_user, str(programs / "postgres"), "-D", str(data), *options],
         port,

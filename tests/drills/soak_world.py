@@ -61,9 +61,13 @@ class SoakWorld:
         """Switch the mail of some domains that were not switched yet."""
         left = self.names_of(is_switched=False)
         chosen = random.sample(left, min(number, len(left)))
+        self.switch_these(chosen)
+        return chosen
+
+    def switch_these(self, names: Iterable[str]) -> None:
+        chosen = list(names)
         self.is_switched.update(dict.fromkeys(chosen, True))
         self._publish(chosen)
-        return chosen
 
     def names_of(self, *, is_switched: bool) -> list[str]:
         return [name for name, state in self.is_switched.items() if state == is_switched]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.config.product import Product
+from tests.config.product import CHECKOUT, Product
 from tests.drills.drill import RUNNING, START_WITHIN_SECONDS, Drill
 from tests.drills.mail_server import mail_server
 from tests.drills.servers import HOST, Server, own_postgresql, own_redis
 
 
 @contextlib.contextmanager
-def started(folder: Path, *, postgresql: Server | None = None, **settings: str) -> Iterator[Drill]:
+def started(
+    folder: Path,
+    *,
+    postgresql: Server | None = None,
+    checkout: Path = CHECKOUT,
+    **settings: str,
+) -> Iterator[Drill]:
     """The product, after its first runs. `settings` are additional environment variables."""
     with contextlib.ExitStack() as servers:
         database = postgresql or servers.enter_context(own_postgresql(folder))
@@ -22,6 +27,7 @@ def started(folder: Path, *, postgresql: Server | None = None, **settings: str) 
         mail = servers.enter_context(mail_server())
         product = Product(
             folder / "var",
+            checkout=checkout,
             **{
                 "DATABASE_URL": f"postgres://postgres@{database.host}:{database.port}/postgres",
                 "CELERY_BROKER_URL": f"redis://{HOST}:{redis.port}/0",
@@ -36,7 +42,7 @@ def started(folder: Path, *, postgresql: Server | None = None, **settings: str) 
             },
         )
         process = product.start()
-        servers.callback(_stop, process)
+        servers.callback(stop, product)
         product.wait_until_up(process, START_WITHIN_SECONDS)
         made = Drill(product, database, redis, mail)
         started_at = made.query("SELECT now()")[0][0]
@@ -44,6 +50,8 @@ def started(folder: Path, *, postgresql: Server | None = None, **settings: str) 
         yield made
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    process.wait(30)
+def stop(product: Product) -> None:
+    """End all processes of the product in order, as Ctrl-C does."""
+    if product.process is not None and product.process.poll() is None:
+        product.process.terminate()
+        product.process.wait(30)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.config.product import CHECKOUT
 from tests.drills.drill import NORMAL_WITHIN_SECONDS, RUNNING, Drill
 from tests.drills.servers import HOST, Server, binaries, own_postgresql
 from tests.drills.start import started
@@ -50,18 +48,6 @@ def _attach(drill: Drill) -> None:
     assert answer.status == 302
 
 
-def _verify_log(drill: Drill) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "verify_log"],
-        cwd=CHECKOUT,
-        env={**drill.product.settings, "VAR_DIR": str(drill.product.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_restored_backup_continues(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("backup")
     with started(tmp_path_factory.mktemp("first")) as first:
@@ -72,11 +58,11 @@ def test_restored_backup_continues(tmp_path_factory: pytest.TempPathFactory) -> 
     second_folder = tmp_path_factory.mktemp("second")
     with own_postgresql(second_folder) as postgresql:
         _restore(postgresql, folder)
-        files = {"FILES_DIR": str(folder / "files")}
-        with started(second_folder, postgresql=postgresql, **files) as second:
+        files = str(folder / "files")
+        with started(second_folder, postgresql=postgresql, FILES_DIR=files) as second:
             # Every check has run again: `started` waits for it.
             second.mail.hangs = False
-            _verify_log(second)
+            second.manage("verify_log")
             stored = second.query("SELECT stored_as FROM onboarding_evidencefile")
             contents = [(folder / "files" / name).read_bytes() for (name,) in stored]
             assert ATTACHED in contents

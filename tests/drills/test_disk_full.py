@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 CLIENT = "client@northwind.test"
 SENTENCE = "A disk of Gangway’s servers is full"
 FILES_MEGABYTES, DATABASE_MEGABYTES = 4, 400
+# The folder of the tests is private to root.
+MOUNT = Path("/var/tmp") / f"gangway-drill-disk-{os.getpid()}"
 _FILL_BYTES = 64 * 1024
 
 
@@ -96,20 +99,21 @@ def test_full_disk_of_files(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert attach().status == 302
 
 
+def _commenting(drill: Drill, visitor: Visitor) -> Callable[[], Answer]:
+    """The action that adds a comment. It needs no query of the drill."""
+    tenant, task = _tenant_and_task(drill)
+    return partial(visitor.post, f"/t/{tenant}/tasks/{task}/comments/", body="text " * 700)
+
+
 def test_full_disk_of_postgresql(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("drill")
-    # The folder of the tests is private to root.
-    mount = Path("/var/tmp") / f"gangway-drill-disk-{os.getpid()}"
     with (
-        small_disk(mount, DATABASE_MEGABYTES) as disk,
+        small_disk(MOUNT, DATABASE_MEGABYTES) as disk,
         own_postgresql(folder, root=disk) as postgresql,
         started(folder, postgresql=postgresql) as drill,
     ):
         (client,) = visitors(drill, CLIENT)
-        tenant, task = _tenant_and_task(drill)
-
-        def comment() -> Answer:
-            return client.post(f"/t/{tenant}/tasks/{task}/comments/", body="text " * 700)
+        comment = _commenting(drill, client)
 
         assert comment().status == 302
         with filled(disk):
@@ -121,4 +125,42 @@ def test_full_disk_of_postgresql(tmp_path_factory: pytest.TempPathFactory) -> No
         assert comment().status == 302
         seconds = drill.seconds_until_run(due, freed_at, NORMAL_WITHIN_SECONDS)
         print(f"{len(due)} due checks ran {seconds:.1f} s after the space was freed")  # noqa: T201
-    mount.rmdir()
+    MOUNT.rmdir()
+
+
+def test_full_disk_of_write_ahead_log(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """PostgreSQL ends when it cannot extend its log. Its service starts it again."""
+    folder = tmp_path_factory.mktemp("drill")
+    with (
+        small_disk(MOUNT, DATABASE_MEGABYTES) as disk,
+        own_postgresql(folder, root=disk, wal=disk / "wal") as postgresql,
+        started(folder, postgresql=postgresql) as drill,
+    ):
+        (client,) = visitors(drill, CLIENT)
+        comment = _commenting(drill, client)
+        answers = []
+        with filled(disk):
+            until = time.monotonic() + NORMAL_WITHIN_SECONDS
+            while not postgresql.has_ended() and time.monotonic() < until:
+                answers.append(comment())
+                # A person may add 300 comments in an hour.
+                time.sleep(0.3)
+            answers.append(comment())
+            assert "PANIC" in postgresql.log.read_text()
+        if postgresql.has_ended():
+            postgresql.start()
+        freed_at = drill.query("SELECT clock_timestamp()")[0][0]
+
+        seconds = drill.seconds_until_run(drill.ids(RUNNING), freed_at, NORMAL_WITHIN_SECONDS)
+
+        stored = drill.query(
+            "SELECT count(*) FROM onboarding_comment WHERE body LIKE %s", "text text%"
+        )
+        statuses = [answer.status for answer in answers]
+        print(f"{len(statuses)} changes, all checks ran {seconds:.1f} s after the start")  # noqa: T201
+        assert set(statuses) <= {302, 503, 507}
+        assert {503, 507} & set(statuses)
+        # No accepted comment is lost. One that was committed as PostgreSQL ended has no response.
+        assert statuses.count(302) <= stored[0][0] <= statuses.count(302) + 1
+        assert comment().status == 302
+    MOUNT.rmdir()

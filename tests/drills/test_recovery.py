@@ -16,14 +16,11 @@ from tests.drills.drill import (
     NORMAL_WITHIN_SECONDS,
     RUNNING,
     TITLES,
-    WINDOW_WITHIN_SECONDS,
     Drill,
 )
 from tests.drills.servers import HOST, Server
 
 pytestmark = pytest.mark.slow
-
-_IN_WINDOW = "cutover_until > now()"
 
 FAULTS: dict[str, Callable[[Drill], None]] = {
     **{name: partial(Drill.kill, name=name) for name in TITLES},
@@ -52,28 +49,5 @@ def test_work_is_normal_soon(drill: Drill, name: str) -> None:
     seconds = drill.seconds_until_run([*claimed, *due], fault_at, NORMAL_WITHIN_SECONDS)
     assert drill.product.process is not None
     assert drill.product.process.poll() is None
-    doubled = drill.query(
-        "SELECT count(*) FROM checks_observation a JOIN checks_observation b"
-        " ON a.check_asked_id = b.check_asked_id AND a.id < b.id"
-        " AND a.first_seen_at = b.first_seen_at"
-    )[0][0]
-    assert doubled == 0
+    assert drill.doubled() == 0
     print(f"{name}: normal after {seconds:.1f} s")  # noqa: T201
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", ["interactive-worker", "beat", "flushall", "redis"])
-def test_window_is_checked_soon(drill: Drill, name: str) -> None:
-    drill.query(
-        "UPDATE checks_check SET cutover_until = now() + interval '1 hour'"
-        " WHERE kind = 'mx' AND is_active"
-    )
-    claimed = drill.wait_for_claim(_IN_WINDOW)
-    fault_at = drill.query("SELECT clock_timestamp()")[0][0]
-
-    FAULTS[name](drill)
-
-    seconds = drill.seconds_until_run(claimed, fault_at, NORMAL_WITHIN_SECONDS)
-    drill.query("UPDATE checks_check SET cutover_until = NULL")
-    print(f"{name} in a window: checked after {seconds:.1f} s")  # noqa: T201
-    assert seconds <= WINDOW_WITHIN_SECONDS

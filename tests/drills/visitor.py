@@ -45,10 +45,15 @@ class Visitor:
 
     def __init__(self, address: str, session_key: str = "") -> None:
         self.address = address
+        self._session_key = session_key
         self._session = requests.Session()
         self._session.cookies.set("csrftoken", CSRF)
         if session_key:
             self._session.cookies.set("sessionid", session_key)
+
+    def at(self, address: str) -> Visitor:
+        """The same session at another web server."""
+        return Visitor(address, self._session_key)
 
     def get(self, path: str) -> Answer:
         return self._ask("GET", path)

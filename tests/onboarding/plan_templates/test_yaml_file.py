@@ -7,8 +7,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
+from onboarding.plan_templates import forms
 from onboarding.plan_templates.schema import PROFILE_VALUES
 from onboarding.plan_templates.template_version import (
     TEMPLATE_FILE,
@@ -215,6 +217,24 @@ def test_small_template_is_read(tmp_path: Path) -> None:
         ),
         ("depends_on: [one]", "depends_on: [one", 34, "is not valid YAML: expected ',' or ']'"),
         ("depends_on: [one]", "depends_on: one", 33, "“depends_on” must be a list"),
+        (
+            "depends_on: [one]",
+            f"depends_on: {'[' * 500}",
+            33,
+            "is not valid YAML: more than 30 levels are not supported",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: &a [*a]",
+            33,
+            "is not valid YAML: an alias (*) is not supported",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: !!int x",
+            33,
+            "is not valid YAML: a type (!) is not supported",
+        ),
     ],
 )
 def test_error_names_file_line_and_reason(
@@ -228,6 +248,29 @@ def test_error_names_file_line_and_reason(
         load_template_file(path)
 
     assert str(refusal.value).startswith(f"{path}:{line}: {reason}")
+
+
+# Each list repeats the list before it: ten lines would become ten million texts.
+YAML_BOMB = "\n".join(
+    ["- &a0 [x, x, x, x, x, x, x]"] + [f"- &a{n} [{f'*a{n - 1}, ' * 7}]" for n in range(1, 9)]
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("- [2026-02-30]", "Line 1 is not valid YAML: a date or number is invalid: write it in"),
+        ("- a\n- 0x_", "Line 2 is not valid YAML: a date or number is invalid: write it in"),
+        ("[" * 500, "Line 1 is not valid YAML: more than 30 levels are not supported."),
+        ("- !!timestamp x", "Line 1 is not valid YAML: a type (!) is not supported."),
+        (YAML_BOMB, "Line 2 is not valid YAML: an alias (*) is not supported."),
+    ],
+)
+def test_typed_yaml_is_refused_in_words(typed: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        forms._list_of(typed)
+
+    assert refusal.value.messages[0].startswith(sentence)
 
 
 @pytest.mark.parametrize(

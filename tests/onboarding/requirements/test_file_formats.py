@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -259,6 +260,23 @@ def test_unclosed_html_takes_linear_time() -> None:
 
     assert "contains no table" in refusal("<table>" + "<a " * 400_000)
     assert time.process_time() - began < 5
+
+
+# Expat reports each line of a text apart, and the HTML parser each entity.
+LONG_CELLS: dict[str, Callable[[], bytes | str]] = {
+    "ODS": lambda: ods_cell("", "aaaaaa\n" * 200_000),
+    "HTML": lambda: f"<table><tr><td>{'aaaaaa&#10;' * 200_000}</table>",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONG_CELLS)
+def test_long_cell_takes_linear_time(name: str) -> None:
+    content = LONG_CELLS[name]()
+    began = time.process_time()
+
+    assert cells(content)[0][0].startswith("a")
+    assert time.process_time() - began < 3
 
 
 XML_SPREADSHEET = """<?xml version="1.0"?>
