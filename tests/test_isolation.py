@@ -198,8 +198,8 @@ def _places(address: Route, world: World) -> Iterator[Place]:
             if name.startswith("common_") or name in OF_INSTALLATION
         }
         # The key of a task, source or phase of the draft, such as in template-source-remove.
-        kind = re.search("template-(task|source|phase)", address.name)
-        keys = {"key": world.own[f"{kind[1]}_key"]} if kind and "key" in params else {}
+        part = re.search("template-(task|source|phase)", address.name)
+        keys = {"key": world.own[f"{part[1]}_key"]} if part and "key" in params else {}
         yield Place("installation", {name: _staff_id() for name in params} | common | keys)
         return
     yield Place("own", {name: world.own[name] for name in address.params})

@@ -159,6 +159,11 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
     def filter_risk(self, tenants: QuerySet[Tenant], name: str, value: str) -> QuerySet[Tenant]:
         return tenants.filter(at_risk(code=value))
 
+    @property
+    def risk_label(self) -> str:
+        """The label of the chosen risk, or an empty text."""
+        return dict(PlanRisk.Code.choices).get(self.form.cleaned_data.get("risk", ""), "")
+
     def in_scope(self, tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
         """The tenants of the chosen consultant and region, without the other filters."""
         chosen = self.form.cleaned_data if self.is_valid() else {}

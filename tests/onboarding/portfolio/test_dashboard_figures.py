@@ -439,3 +439,10 @@ def test_waiting_period_appears_in_the_phase(tenant: Tenant) -> None:
         time = PhaseTime.objects.get(phase=task.phase)
 
     assert (time.days, time.client_days, time.mimecast_days) == (5, 5, 0)
+
+
+def test_chip_names_the_chosen_risk(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
+    page = signed_in(manager).get("/dashboard/?risk=no-approver").content.decode()
+
+    assert '<span class="badge">Risk: no approver</span>' in page
+    assert "Risk:" not in signed_in(manager).get("/dashboard/?risk=x").content.decode()
