@@ -5,6 +5,7 @@ docs/reference/access.md has the expected answers. A URL without a row there fai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +197,10 @@ def _places(address: Route, world: World) -> Iterator[Place]:
             for name in params
             if name.startswith("common_") or name in OF_INSTALLATION
         }
-        yield Place("installation", {name: _staff_id() for name in params} | common)
+        # The key of a task, source or phase of the draft, such as in template-source-remove.
+        part = re.search("template-(task|source|phase)", address.name)
+        keys = {"key": world.own[f"{part[1]}_key"]} if part and "key" in params else {}
+        yield Place("installation", {name: _staff_id() for name in params} | common | keys)
         return
     yield Place("own", {name: world.own[name] for name in address.params})
     yield Place("foreign", {name: world.foreign[name] for name in address.params})

@@ -23,6 +23,7 @@ from onboarding.models.cutovers import (
     DryRun,
     OnCall,
 )
+from onboarding.models.figures import CutoverStatus, PhaseTime, PlanFigures
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
 from onboarding.models.imports import TenantImport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
@@ -62,6 +63,7 @@ __all__ = [
     "CutoverDecision",
     "CutoverDomain",
     "CutoverSnapshot",
+    "CutoverStatus",
     "CutoverVote",
     "DomainProgress",
     "Drift",
@@ -74,7 +76,9 @@ __all__ = [
     "Monitoring",
     "OnCall",
     "Phase",
+    "PhaseTime",
     "Plan",
+    "PlanFigures",
     "PlanRisk",
     "PlanTemplate",
     "Reminder",

@@ -244,6 +244,11 @@ class Task(models.Model):
                 condition=Q(status=TaskStatus.REGRESSED),
                 name="task_regressed",
             ),
+            models.Index(
+                fields=["accepted_until"],
+                condition=Q(status=TaskStatus.ACCEPTED_RISK),
+                name="task_accepted_risk",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import django_filters
@@ -11,13 +10,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
-from onboarding.models import Cutover, Drift, Phase, PlanRisk
+from onboarding.models import Cutover, Drift, PlanRisk, Responsibility
 from onboarding.plans.current_state import FAILING, SubjectStatus, checks_with_status
+from onboarding.portfolio.local_days import with_local_day
 from tenants import database_time
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
 
 SOON = timedelta(days=14)
+# The filters of the whole dashboard. All others concern its list alone.
+SCOPE = ("consultant", "region")
 
 
 def _planned(**conditions: Any) -> Exists:
@@ -51,9 +53,9 @@ def has_unknown_check(now: datetime) -> Q:
     return _check(SubjectStatus.UNKNOWN, now=now)
 
 
-def at_risk() -> Q:
+def at_risk(**conditions: Any) -> Q:
     """Tenants with a stored risk (`onboarding.portfolio.risks`)."""
-    return Q(Exists(PlanRisk.objects.filter(plan__tenant=OuterRef("pk"))))
+    return Q(Exists(PlanRisk.objects.filter(plan__tenant=OuterRef("pk"), **conditions)))
 
 
 def drifted(now: datetime) -> Q:
@@ -65,48 +67,37 @@ def unmuted_drifts(now: datetime) -> QuerySet[Drift]:
     return Drift.objects.filter(closed_at__isnull=True).exclude(muted_until__gt=now)
 
 
-def cutovers_by_local_day(
-    tenants: QuerySet[Tenant], first: date, days: int
-) -> dict[date, list[int]]:
-    """The tenant of each cutover by its day, in the tenant's own time zone. One query.
-
-    `days` is the number of days from `first` on.
-    """
-    # No time zone differs from UTC by more than 14 hours.
-    start = datetime.combine(first, time(), UTC) - timedelta(days=1)
-    end = start + timedelta(days=days + 2)
-    planned = Cutover.objects.filter(
-        plan__tenant__in=tenants, planned_at__gte=start, planned_at__lt=end
-    )
-    found: dict[date, list[int]] = {}
-    rows = planned.values_list("planned_at", "plan__tenant_id", "plan__tenant__time_zone")
-    for planned_at, tenant_id, zone in rows:
-        day = planned_at.astimezone(zoneinfo.ZoneInfo(zone)).date()
-        if first <= day < first + timedelta(days=days):
-            found.setdefault(day, []).append(tenant_id)
-    return found
+def with_follow_up() -> Q:
+    """Closed implementations with residual risks that are not over, or with drift."""
+    return Q(closed_at__isnull=False, plan__figures__follow_up__gt=0)
 
 
-def in_phase(position: int) -> Q:
-    """The first phase with open tasks has this position."""
-    unfinished = Phase.objects.filter(
-        plan__tenant=OuterRef("pk"), tasks_complete__lt=F("tasks_total")
-    )
-    earlier = Q(Exists(unfinished.filter(position__lt=position)))
-    return Q(Exists(unfinished.filter(position=position))) & ~earlier
+def waiting_on(side: str) -> Q:
+    """The task that has waited longest waits on this side, or on both."""
+    return Q(plan__figures__waiting_on__in=(side, Responsibility.BOTH))
+
+
+def switching_on(day: date) -> Q:
+    """A cutover begins on this day of the tenant."""
+    cutovers = Cutover.objects.filter(plan__tenant=OuterRef("pk"))
+    return Q(Exists(with_local_day(cutovers, day, 1)))
 
 
 SHOW_CHOICES = {
     "active": "Active implementations",
     "soon": "Cutover in the next 14 days",
     "risk": "At risk",
+    "risk-soon": "At risk, with a cutover in the next 14 days",
     "failing": "With a failing check",
     "unknown": "With a check without a reliable answer",
+    "on-mimecast": "Waiting on Mimecast",
+    "on-client": "Waiting on the client",
     "drifted": "Drifted since go-live",
+    "follow-up": "Closed, with open follow-up",
     "closed": "Closed",
 }
-# Only these two choices include closed tenants.
-_WITH_CLOSED = ("drifted", "closed")
+# Only these choices include closed tenants.
+_WITH_CLOSED = ("drifted", "follow-up", "closed")
 
 
 class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
@@ -114,6 +105,8 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT).order_by("name"),
         to_field_name="public_id",
         empty_label="All consultants",
+        null_label="No consultant",
+        null_value="none",
     )
     region = django_filters.ChoiceFilter(
         choices=lambda: [(r.id, r.name) for r in load_regions().values()],
@@ -126,7 +119,12 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         empty_label="All tenants",
     )
     day = django_filters.DateFilter(label="Day", method="filter_day")
-    waiting = django_filters.NumberFilter(label="Waiting", method="filter_waiting")
+    phase = django_filters.CharFilter(
+        label="Current phase", field_name="plan__figures__current_phase"
+    )
+    risk = django_filters.ChoiceFilter(
+        label="Risk", choices=PlanRisk.Code.choices, method="filter_risk"
+    )
 
     class Meta:
         model = Tenant
@@ -138,9 +136,13 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
             "active": active(),
             "soon": cut_over_soon(now),
             "risk": at_risk(),
+            "risk-soon": at_risk() & cut_over_soon(now),
             "failing": failing(now),
             "unknown": has_unknown_check(now),
+            "on-mimecast": active() & waiting_on("mimecast"),
+            "on-client": active() & waiting_on("client"),
             "drifted": drifted(now),
+            "follow-up": with_follow_up(),
             "closed": Q(closed_at__isnull=False),
         }
         return tenants.filter(conditions[value])
@@ -152,8 +154,20 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         return found.filter(closed_at__isnull=True)
 
     def filter_day(self, tenants: QuerySet[Tenant], name: str, value: date) -> QuerySet[Tenant]:
-        found = cutovers_by_local_day(tenants, value, 1).get(value, [])
-        return tenants.filter(pk__in=found)
+        return tenants.filter(switching_on(value))
 
-    def filter_waiting(self, tenants: QuerySet[Tenant], name: str, value: Any) -> QuerySet[Tenant]:
-        return tenants.filter(active(), in_phase(int(value)))
+    def filter_risk(self, tenants: QuerySet[Tenant], name: str, value: str) -> QuerySet[Tenant]:
+        return tenants.filter(at_risk(code=value))
+
+    @property
+    def risk_label(self) -> str:
+        """The label of the chosen risk, or an empty text."""
+        return dict(PlanRisk.Code.choices).get(self.form.cleaned_data.get("risk", ""), "")
+
+    def in_scope(self, tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
+        """The tenants of the chosen consultant and region, without the other filters."""
+        chosen = self.form.cleaned_data if self.is_valid() else {}
+        for name in SCOPE:
+            if chosen.get(name):
+                tenants = self.filters[name].filter(tenants, chosen[name])
+        return tenants

@@ -1,4 +1,4 @@
-"""Compute the risks of tenants and store them with the plan.
+"""Compute the risks and the figures of tenants, and store them with the plan.
 
 The rows belong to one revision of the plan, and are valid until the next time at which they change
 with time alone. Lists filter the stored rows: tile, filter, list, badge and API always agree.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -20,14 +21,27 @@ from onboarding.models import Cutover, OnCall, Plan, PlanRisk
 from onboarding.plans.current_state import tenant_states
 from onboarding.plans.forecast import forecast_of
 from onboarding.plans.forecast_inputs import forecast_inputs
-from onboarding.plans.forecast_sources import TenantRows, load_rows
+from onboarding.plans.forecast_sources import load_rows
 from onboarding.plans.planned_cutovers import window_bounds
 from onboarding.portfolio.dashboard_rows import changes_with_time, oldest_runs
+from onboarding.portfolio.figure_updates import FigureSources, TenantFigures, store_figures
+from onboarding.portfolio.figures import recalculated_at
 from onboarding.portfolio.queries import failing_checks, with_plans
 from onboarding.portfolio.risks import THRESHOLDS, Risk, RiskFacts, risks_of
 from onboarding.portfolio.tenant_status import fault_sentence
 from tenants import database_time
 from tenants.models import Tenant
+
+
+@dataclass(frozen=True)
+class TenantResult:
+    """The risks and the figures of one tenant, and the time until which they are valid."""
+
+    tenant: Tenant
+    risks: Sequence[Risk]
+    figures: TenantFigures
+    valid_until: datetime
+
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +53,10 @@ MOST_PER_BEAT = 1000
 def with_outdated_risks(plans: QuerySet[Plan], *, now: datetime) -> QuerySet[Plan]:
     """The plans whose stored risks belong to an earlier revision, or were valid until now."""
     is_outdated = (
-        Q(risks_revision=None) | ~Q(risks_revision=F("revision")) | Q(risks_valid_until__lte=now)
+        Q(risks_revision=None)
+        | ~Q(risks_revision=F("revision"))
+        | Q(risks_valid_until__lte=now)
+        | Q(figures=None)
     )
     return plans.filter(is_outdated)
 
@@ -63,17 +80,18 @@ def update(tenant_ids: Collection[int]) -> None:
     """Compute and store the risks of these tenants, in a constant number of queries for reading."""
     now = database_time.now()
     tenants = list(with_plans(Tenant.objects.filter(pk__in=tenant_ids)))
-    for tenant, found, valid_until in _compute(tenants, now=now):
+    for result in _compute(tenants, now=now):
         with transaction.atomic():
-            _store(tenant.plan, found, valid_until, now=now)
+            _store(result, now=now)
 
 
-def _store(plan: Plan, found: Sequence[Risk], valid_until: datetime, *, now: datetime) -> None:
+def _store(result: TenantResult, *, now: datetime) -> None:
     """Replace the rows if they differ. A changed list is a visible change of the plan.
 
     While another transaction changes the plan, nothing is stored: a page must not wait for it, and
     the result would be outdated.
     """
+    plan, found = result.tenant.plan, result.risks
     locked = Plan.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=plan.pk)
     current = locked.values_list("revision", flat=True).first()
     if current is None:
@@ -87,7 +105,10 @@ def _store(plan: Plan, found: Sequence[Risk], valid_until: datetime, *, now: dat
         PlanRisk.objects.bulk_create(_rows(plan, found, since, now=now))
         Plan.objects.filter(pk=plan.pk).update(revision=F("revision") + 1)
         revision = revision + 1 if current == revision else revision
-    Plan.objects.filter(pk=plan.pk).update(risks_revision=revision, risks_valid_until=valid_until)
+    store_figures(plan, result.figures)
+    Plan.objects.filter(pk=plan.pk).update(
+        risks_revision=revision, risks_valid_until=result.valid_until
+    )
 
 
 def _rows(
@@ -123,10 +144,7 @@ def _new_values(risk: Risk) -> tuple[object, ...]:
 # --- The facts
 
 
-def _compute(
-    tenants: Sequence[Tenant], *, now: datetime
-) -> Iterator[tuple[Tenant, list[Risk], datetime]]:
-    """Each tenant with its risks, and the time until which they are valid."""
+def _compute(tenants: Sequence[Tenant], *, now: datetime) -> Iterator[TenantResult]:
     states = tenant_states(tenants, now=now)
     failing: dict[int, list[Check]] = {}
     for check in failing_checks(tenants, now=now):
@@ -137,32 +155,36 @@ def _compute(
     on_call = _on_call_sides(tenants)
     checked_at = oldest_runs([tenant.pk for tenant in tenants])
     phases = {t.plan.pk: {p.pk: p.key for p in t.plan.phases.all()} for t in tenants}
+    sources = FigureSources.of(tenants)
     for rows in load_rows(tenants, now=now):
         tenant = rows.tenant
+        faults, state = failing.get(tenant.pk, []), states[tenant.pk]
         ahead = [cutover for cutover in rows.cutovers if cutover.pk not in has_switched]
         is_active = tenant.plan.tasks_complete < tenant.plan.tasks_total
+        has_forecast = is_active and not tenant.is_closed
+        forecast = forecast_of(forecast_inputs(rows)) if has_forecast else None
         facts = RiskFacts(
             tasks=rows.tasks,
-            failing={c.public_id: fault_sentence(c) for c in failing.get(tenant.pk, [])},
-            drifts=states[tenant.pk].drifts,
+            failing={c.public_id: fault_sentence(c) for c in faults},
+            drifts=state.drifts,
             ahead=ahead if is_active else [],
-            expected=_expected_days(rows) if is_active and not tenant.is_closed else {},
+            expected=forecast.window_days if forecast is not None else {},
             on_call=on_call,
             calendar=rows.calendar,
             now=now,
             waiting_days=settings.RISK_WAITING_DAYS,
             phases=phases[tenant.plan.pk],
         )
+        found = risks_of(facts, is_closed=tenant.is_closed)
+        figures = sources.figures_of(
+            rows, risks=found, forecast=forecast, state=state, failing=faults, switched=has_switched
+        )
         changes = [
             *changes_with_time(tenant, rows.cutovers, checked_at.get(tenant.pk), now=now),
             *_threshold_times(ahead),
+            *recalculated_at(figures.statuses, now=now),
         ]
-        found = risks_of(facts, is_closed=tenant.is_closed)
-        yield tenant, found, min(at for at in changes if at > now)
-
-
-def _expected_days(rows: TenantRows) -> dict[str, date]:
-    return forecast_of(forecast_inputs(rows)).window_days
+        yield TenantResult(tenant, found, figures, min(at for at in changes if at > now))
 
 
 def _threshold_times(cutovers: Iterable[Cutover]) -> Iterator[datetime]:

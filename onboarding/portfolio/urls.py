@@ -6,6 +6,7 @@ from django.urls import path
 
 from onboarding.portfolio.views import (
     dashboard,
+    dashboard_lists,
     desk,
     domains,
     home,
@@ -27,6 +28,15 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_export, name="dashboard-csv"),
+    path("dashboard/cutovers/", dashboard_lists.cutover_list, name="dashboard-cutovers"),
+    path("dashboard/forecasts/", dashboard_lists.forecast_list, name="dashboard-forecasts"),
+    path("dashboard/phases/", dashboard_lists.phase_list, name="dashboard-phases"),
+    path("dashboard/go-lives/", dashboard_lists.go_live_list, name="dashboard-go-lives"),
+    path(
+        "dashboard/accepted-risks/",
+        dashboard_lists.accepted_risk_list,
+        name="dashboard-accepted-risks",
+    ),
     path("tenants/", home.tenant_list, name="tenant-list"),
     path("revision/", live.portfolio_revision, name="portfolio-revision"),
     path("people/", staff.staff_show, name="staff"),

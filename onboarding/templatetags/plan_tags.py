@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Observation
 from onboarding.collaboration.markdown import render
-from onboarding.models import Comment, Cutover, Drift, RequirementsSheet
+from onboarding.models import Comment, Cutover, CutoverStatus, Drift, RequirementsSheet
 from onboarding.plans.current_state import CurrentState
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_state, without_proof
@@ -22,6 +22,13 @@ from tenants import database_time
 from tenants.models import Tenant
 
 register = template.Library()
+
+CUTOVER_SHAPES = {
+    CutoverStatus.State.READY: Shape.PASS,
+    CutoverStatus.State.SWITCHED: Shape.PASS,
+    CutoverStatus.State.AT_RISK: Shape.FAIL,
+    CutoverStatus.State.OPEN: Shape.TODO,
+}
 
 
 @register.filter
@@ -100,9 +107,16 @@ def shape_of_verdict(verdict: str) -> Shape:
 
 
 @register.filter
-def largest(items: Iterable[object], name: str) -> int:
-    """The largest value of an attribute of the items, at least 1: the scale of a bar."""
-    return max((int(getattr(item, name)) for item in items), default=0) or 1
+def signed(value: float) -> str:
+    """A difference of days, rounded: +3, 0 or −2, with a minus sign."""
+    days = round(value)
+    return f"+{days}" if days > 0 else f"−{-days}" if days < 0 else "0"
+
+
+@register.filter
+def cutover_shape(state: str) -> Shape:
+    """The shape of the state of a cutover in calendars."""
+    return CUTOVER_SHAPES[CutoverStatus.State(state)]
 
 
 @register.filter

@@ -17,6 +17,7 @@ from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, window_bounds
 from onboarding.plans.rows import Shape
 from onboarding.plans.task_roles import task_with_role
 from onboarding.portfolio import filters
+from onboarding.portfolio.cutover_labels import SWITCHED, readiness_label
 from onboarding.portfolio.dashboard_rows import TtlHistory
 from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import TenantLabel
@@ -153,27 +154,14 @@ def _row(cutover: Cutover, status: TenantStatus, facts: _Facts) -> StripCutover:
         reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id]),
         shape,
         label,
-        label if label == _SWITCHED else status.text,
+        label if label == SWITCHED else status.text,
     )
 
 
 def _readiness(cutover: Cutover, status: TenantStatus, facts: _Facts) -> tuple[Shape, str]:
-    """The shape, and a label that fits into the strip."""
-    if cutover.pk in facts.switched:
-        return Shape.PASS, _SWITCHED
-    number = len(facts.open_tasks(cutover))
-    if (cutover.plan_id, cutover.public_id) in facts.blocked:
-        return Shape.FAIL, f"{number} blocker{'' if number == 1 else 's'}"
-    if status.shape is Shape.WAITING and number:
-        return Shape.TODO, f"{number} open"
-    return status.shape, _LABELS.get(status.shape, "Open")
-
-
-_SWITCHED = "Switched"
-# The status has the complete sentence.
-_LABELS = {
-    Shape.PASS: "Ready",
-    Shape.FAIL: "At risk",
-    Shape.WAITING: "Not safe yet",
-    Shape.UNKNOWN: "Unknown",
-}
+    return readiness_label(
+        status,
+        is_switched=cutover.pk in facts.switched,
+        is_blocked=(cutover.plan_id, cutover.public_id) in facts.blocked,
+        open_tasks=len(facts.open_tasks(cutover)),
+    )

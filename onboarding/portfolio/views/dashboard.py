@@ -1,99 +1,91 @@
-"""The dashboard of managers: cutovers that are ready or at risk, and tenants by current phase."""
+"""The dashboard of managers: risks, cutovers, waits, forecasts and work, with a list for each."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
-from onboarding.models import Phase
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import dashboard_csv, filters, risk_updates
+from onboarding.portfolio import dashboard_calendar, dashboard_csv, filters, risk_updates
+from onboarding.portfolio import dashboard_figures as figures
+from onboarding.portfolio.accepted_risks import accepted_risk_rows, accepted_risks
 from onboarding.portfolio.dashboard_rows import dashboard_rows
+from onboarding.portfolio.dashboard_scope import DashboardScope, query_without_page
+from onboarding.portfolio.quarters import Quarter
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.risk_list import tenants_at_risk
 from onboarding.portfolio.row_cache import cached_overview
 from onboarding.portfolio.tasks import queue_dashboard_csv
 from tenants import database_time
 from tenants.access import require
-from tenants.models import Tenant
 from tenants.permissions import Permission
-from tenants.queries import open_tenants_for, tenants_for
+from tenants.queries import tenants_for
 
 PAGE = 50
-# The tenants in the card "At risk, and why". A link leads to all of them.
-SHOWN_AT_RISK = 8
-NEW_RISK = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class DashboardCounts:
-    active: int
-    started_this_month: int
-    soon: int
-    at_risk: int
-    newly_at_risk: int
-    failing: int
-    drifted: int
-
-
-@dataclass(frozen=True)
-class CutoverDay:
-    day: date
-    cutovers: int
-
-
-@dataclass(frozen=True)
-class PhaseCount:
-    """A phase and the tenants whose first unfinished phase it is."""
-
-    position: int
-    title: str
-    tenants: int
+# The tenants in the card "At risk, and why", and the rows of other cards. Links lead to all.
+SHOWN_AT_RISK, SHOWN_ACCEPTED, SHOWN_LOADS = 8, 5, 12
 
 
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = database_time.now()
-    tenants = open_tenants_for(current_user(request))
     all_tenants = tenants_for(current_user(request))
     risk_updates.refresh(all_tenants)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(all_tenants)
     chosen = filters.TenantFilter(request.GET, queryset=all_tenants)
-
-    def overview() -> dict[str, Any]:
-        return {
-            "figures": _figures(tenants, all_tenants, now=now),
-            "days": _days(tenants, now=now),
-            "waits": _waits(tenants),
-        }
-
+    scope = DashboardScope.of(chosen, all_tenants)
+    is_quarter = request.GET.get("calendar") == "quarter"
+    overview = cached_overview(
+        current_user(request),
+        lambda: _overview(scope, is_quarter=is_quarter, now=now),
+        kind=f"dashboard {is_quarter} {scope.query}",
+    )
     found = Paginator(with_plan(chosen.qs), PAGE).get_page(request.GET.get("page"))
     context = {
         "filter": chosen,
+        "scope": scope,
         "found": found,
         "rows": dashboard_rows(list(found)),
-        "at_risk": tenants_at_risk(all_tenants, SHOWN_AT_RISK),
-        **cached_overview(current_user(request), overview),
-        "query": _query_without_page(request),
+        **overview,
+        "is_quarter": is_quarter,
+        "today": now.date(),
+        "query": query_without_page(request),
         "revision": revision,
     }
     return show(request, "portfolio/dashboard_show.html", "dashboard", context)
 
 
-def _query_without_page(request: HttpRequest) -> str:
-    query = request.GET.copy()
-    query.pop("page", None)
-    return query.urlencode()
+def _overview(scope: DashboardScope, *, is_quarter: bool, now: datetime) -> dict[str, Any]:
+    """Every card of the page. The number of queries does not depend on the number of tenants."""
+    quarter = Quarter.of(now.date())
+    accepted = accepted_risks(scope.with_closed, now=now)
+    forecasts = figures.forecasts_by_slip(scope.tenants)
+    loads = figures.loads_of(scope.tenants, now=now)
+    soon = dashboard_calendar.calendar_of(scope.tenants, now.date(), is_quarter=False)
+    if is_quarter:
+        calendar = dashboard_calendar.calendar_of(scope.tenants, now.date(), is_quarter=True)
+    return {
+        "figures": figures.counts_of(scope.tenants, scope.with_closed, now=now),
+        "at_risk": tenants_at_risk(scope.tenants, SHOWN_AT_RISK),
+        "soon": soon,
+        "calendar": calendar if is_quarter else soon,
+        "quarter": quarter,
+        "phases": figures.phase_rows_of(scope.tenants, scope.with_closed, quarter),
+        "go_lives": figures.go_lives_of(scope.with_closed, quarter),
+        "loads": loads[:SHOWN_LOADS],
+        "more_loads": loads[SHOWN_LOADS:],
+        "forecasts": figures.forecast_rows(list(forecasts[: figures.SHOWN])),
+        "forecast_number": forecasts.count(),
+        "accepted": accepted_risk_rows(list(accepted[:SHOWN_ACCEPTED])),
+        "accepted_number": accepted.count(),
+    }
 
 
 @require(Permission.VIEW_DASHBOARD)
@@ -117,43 +109,3 @@ def _as_file(response: HttpResponseBase) -> HttpResponseBase:
     response["Content-Type"] = "text/csv; charset=utf-8"
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     return response
-
-
-def _figures(
-    tenants: QuerySet[Tenant], with_closed: QuerySet[Tenant], *, now: datetime
-) -> DashboardCounts:
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    numbers = tenants.aggregate(
-        active=Count("pk", filter=filters.active()),
-        started_this_month=Count("pk", filter=filters.active() & Q(created_at__gte=month)),
-        soon=Count("pk", filter=filters.cut_over_soon(now)),
-        failing=Count("pk", filter=filters.failing(now)),
-    )
-    risky = tenants.filter(filters.at_risk()).annotate(first=Min("plan__risks__since"))
-    newly = risky.filter(first__gte=now - NEW_RISK)
-    drifted = with_closed.filter(filters.drifted(now)).count()
-    return DashboardCounts(
-        **numbers, at_risk=risky.count(), newly_at_risk=newly.count(), drifted=drifted
-    )
-
-
-def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[CutoverDay]:
-    """The cutovers of each of the next 14 days, by the day of their tenant. Also empty days."""
-    today, number = now.date(), filters.SOON.days
-    found = filters.cutovers_by_local_day(tenants, today, number)
-    days = (today + timedelta(days=ahead) for ahead in range(number))
-    return [CutoverDay(day, len(found.get(day, []))) for day in days]
-
-
-def _waits(tenants: QuerySet[Tenant]) -> list[PhaseCount]:
-    unfinished = Phase.objects.filter(plan__tenant__in=tenants, tasks_complete__lt=F("tasks_total"))
-    first_of = dict(unfinished.values_list("plan").annotate(first=Min("position")).order_by())
-    # One plan of each phase has its title.
-    example_of = {first: plan for plan, first in first_of.items()}
-    examples = Phase.objects.filter(plan__in=example_of.values(), position__in=example_of)
-    titles = dict(examples.order_by().values_list("position", "title"))
-    counts = Counter(first_of.values())
-    return [
-        PhaseCount(position, titles[position], number)
-        for position, number in sorted(counts.items(), key=lambda item: -item[1])
-    ]

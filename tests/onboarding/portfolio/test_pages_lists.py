@@ -17,7 +17,7 @@ from onboarding.models import Cutover, Plan
 from onboarding.plan_templates import plan_creation
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans.forecast_inputs import forecasts_of
-from onboarding.templatetags.plan_tags import largest, tree_lines
+from onboarding.templatetags.plan_tags import signed, tree_lines
 from tenants.models import Membership, Tenant, User
 from tests.factories import MakeTenant, RunCheck
 from tests.markup import texts
@@ -51,18 +51,26 @@ def test_dashboard_numbers_link_to_lists(tenant: Tenant, manager: User, signed_i
     html = _html(signed_in(manager), reverse("onboarding:dashboard"))
 
     shown = [part.split('"', 1)[0] for part in html.split("/dashboard/?show=")[1:]]
-    assert shown == ["active#list", "soon#list", "risk#list", "failing#list", "drifted#list"]
-    assert texts(html, ".figure-number") == ["1", "0", "0", "0", "0"]
+    assert shown == [
+        "risk#list",
+        "risk-soon#list",
+        "risk#list",
+        "active#list",
+        "follow-up#list",
+        "failing#list",
+        "drifted#list",
+    ]
+    assert texts(html, ".figure-number") == ["0", "0", "1", "0", "–"]
 
 
-def test_cutover_bar_links_to_its_day(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
+def test_cutover_day_links_to_its_list(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
     moment = timezone.now() + timedelta(days=3)
     Cutover.objects.create(plan=tenant.plan, direction="outbound", planned_at=moment)
 
     html = _html(signed_in(manager), reverse("onboarding:dashboard"))
 
-    assert html.count(f"?day={moment:%Y-%m-%d}#list") == 1
-    assert html.count("?day=") == 1
+    assert html.count(f'?first={moment:%Y-%m-%d}&amp;days=1"') == 1
+    assert html.count('&amp;days=1"') == 1
 
 
 @pytest.mark.parametrize("domain", ["two words.test", "🦓.test", "a" * 300, "192.0.2.1"])
@@ -215,8 +223,9 @@ def test_spf_tree_lines_have_depths() -> None:
     ]
 
 
-def test_scale_is_at_least_one() -> None:
-    assert largest([], "cutovers") == 1
+@pytest.mark.parametrize(("days", "text"), [(2.6, "+3"), (0.2, "0"), (-1.5, "−2")])
+def test_difference_has_a_sign(days: float, text: str) -> None:
+    assert signed(days) == text
 
 
 @pytest.mark.slow
