@@ -35,6 +35,9 @@ class ReasonMissing(OnboardingError):
     field = "reason"
 
 
+_WINDOW_FIELDS = ["planned_at", "planning_reason", "planning_reason_at", "planning_cautions"]
+
+
 def plan_cutover(
     plan: Plan,
     direction: str,
@@ -100,14 +103,7 @@ def change_cutover(
             _set_reason(locked, domains, reason, now=now)
         CutoverDomain.objects.filter(cutover=locked, domain__in=before - wanted).delete()
         _add(locked, wanted - before)
-        locked.save(
-            update_fields=[
-                "planned_at",
-                "planning_reason",
-                "planning_reason_at",
-                "planning_cautions",
-            ]
-        )
+        locked.save(update_fields=_WINDOW_FIELDS)
         if is_approval_reset:
             _reset_approval(locked)
         update_due_dates(locked.plan)

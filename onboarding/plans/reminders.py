@@ -30,7 +30,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,
     old_route_refusal,
-    old_route_unsafe_until,
+    unsafe_old_routes,
 )
 from onboarding.plans.services import side_of
 from onboarding.plans.task_roles import tasks_with_role
@@ -160,12 +160,8 @@ def _unsafe_until(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> di
 
     The side can answer an open question before, so that its reminder is sent.
     """
-    found = {}
-    for task in tasks_with_role(tasks, *OLD_ROUTE_ROLES):
-        until = old_route_unsafe_until(task, tenant, now=now)
-        if until is not None and not tasks_with_open_questions([task]):
-            found[task] = until
-    return found
+    unsafe = unsafe_old_routes(tasks_with_role(tasks, *OLD_ROUTE_ROLES), tenant, now=now)
+    return {task: until for task, until in unsafe.items() if not tasks_with_open_questions([task])}
 
 
 def _no_recipient_reason(

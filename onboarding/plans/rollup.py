@@ -18,7 +18,7 @@ from onboarding.models import (
     TaskStatus,
 )
 from onboarding.plans.queries import lock_tasks
-from onboarding.plans.safe_times import OLD_ROUTE_ROLES, old_route_unsafe_until
+from onboarding.plans.safe_times import OLD_ROUTE_ROLES, unsafe_old_routes
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
 from onboarding.plans.task_events import add_task_events, values_before
 from onboarding.plans.task_roles import tasks_with_role
@@ -133,10 +133,12 @@ def _set_safe_from(
     A task that waits for other tasks needs no safe time yet, and no query.
     """
     by_key = {task.key: task for task in tasks}
-    for task in tasks_with_role(tasks, *OLD_ROUTE_ROLES):
+    ending = tasks_with_role(tasks, *OLD_ROUTE_ROLES)
+    for task in ending:
         task.safe_from = None
-        if task.pk not in asked and side_to_act(task, by_key, asked):
-            task.safe_from = old_route_unsafe_until(task, plan.tenant, now=now)
+    ready = [t for t in ending if t.pk not in asked and side_to_act(t, by_key, asked)]
+    for task, until in unsafe_old_routes(ready, plan.tenant, now=now).items():
+        task.safe_from = until
 
 
 def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:

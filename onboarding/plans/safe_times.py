@@ -69,15 +69,24 @@ def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None
     return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
 
 
-def old_route_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
-    """The safe time of a task that ends the old route, in the tenant's zone, while it is ahead.
+def unsafe_old_routes(
+    tasks: Iterable[Task], tenant: Tenant, *, now: datetime
+) -> dict[Task, datetime]:
+    """The tasks that end the old route before their safe time, with it in the tenant's zone.
 
-    Else None. Two queries for such a task, none for any other.
+    Two queries, none without such a task.
     """
-    if task.role not in OLD_ROUTE_SWITCHES:
-        return None
+    ending = [task for task in tasks if task.role in OLD_ROUTE_SWITCHES]
+    if not ending:
+        return {}
     safety = safe_times_of(tenant, list(checks_of(tenant)), now=now)
-    return unsafe_until(old_route_time(task, safety), tenant)
+    found = {task: unsafe_until(old_route_time(task, safety), tenant) for task in ending}
+    return {task: until for task, until in found.items() if until is not None}
+
+
+def old_route_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
+    """The safe time of a task that ends the old route while it is ahead; else None."""
+    return unsafe_old_routes([task], tenant, now=now).get(task)
 
 
 def old_route_refusal(role: str, unsafe_until: datetime) -> str:

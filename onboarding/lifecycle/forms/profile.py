@@ -267,7 +267,7 @@ class HostForm(HostNames, forms.ModelForm[Host]):
 
     def clean_name(self) -> str:
         # The name of a stored host cannot change here.
-        return super().clean_name() if self.instance.pk is None else self.instance.name
+        return super().clean_name() if self.instance._state.adding else self.instance.name
 
     def clean_recipient(self) -> str:
         typed: str = self.cleaned_data["recipient"]

@@ -169,7 +169,7 @@ def test_proposal_of_a_private_host_is_rejected() -> None:
     form = HostProposalForm({"name": "[fd00::5]", "port": "25"})
 
     assert not form.is_valid()
-    assert form.errors["name"][0].startswith("fd00::5 is an address of a private network")
+    assert str(form.errors["name"][0]).startswith("fd00::5 is an address of a private network")
 
 
 @pytest.mark.parametrize(

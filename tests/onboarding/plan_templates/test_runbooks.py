@@ -475,7 +475,7 @@ def test_entered_ranges_are_split(sample: Tenant) -> None:
 
     assert values.get("confirmed_ranges").items == ("41.74.200.0/23",)
     assert values.get("confirmed_ranges_split").items == ("41.74.200.0/24", "41.74.201.0/24")
-    assert values.get("confirmed_ranges_split").provenance == "entered by a consultant"
+    assert values.get("confirmed_ranges_split").provenance.startswith("entered by Gangway, ")
 
 
 def test_unknown_values_name_person_and_place(make_tenant: MakeTenant) -> None:
