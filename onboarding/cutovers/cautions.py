@@ -133,9 +133,11 @@ def _starts_soon(facts: ReadinessFacts) -> Iterator[PlanningCaution]:
     starts = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     tasks = f"{len(waiting)} tasks" if len(waiting) > 1 else "1 task"
     are = "are" if len(waiting) > 1 else "is"
+    # The cutover stores the sentence, so it names the time instead of a distance from now.
     yield PlanningCaution(
         "soon",
-        f"It starts in {starts}, and {tasks} that it depends on {are} open: {join_names(waiting)}.",
+        f"On {facts.format_time(facts.now)}, {starts} before its start, {tasks} that it depends on"
+        f" {are} open: {join_names(waiting)}.",
     )
 
 

@@ -177,11 +177,15 @@ def _old_hosts(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follow
             remedy = "Domains outside this cutover need them too. Do not switch them off."
         return FollowUp("old-hosts", title, Shape.WAITING, detail, remedy)
     last = max(domains, key=_safe_at(facts))
-    expires_at = _safe_at(facts)(last) - LOCKDOWN_MARGIN
-    if facts.now < expires_at:
+    safe_at = _safe_at(facts)(last)
+    expires_at = safe_at - LOCKDOWN_MARGIN
+    if facts.now < safe_at:
         until = facts.format_time(expires_at)
         detail = f"Until {until} a cache may direct mail for {last.name} to them."
-        remedy = "Do not switch them off or end a contract before that time."
+        remedy = (
+            f"Do not switch them off or end a contract before {facts.format_time(safe_at)}: some"
+            " resolvers exceed the TTL."
+        )
         return FollowUp("old-hosts", title, Shape.WAITING, detail, remedy)
     detail = f"All caches of the old answer expired by {facts.format_time(expires_at)}."
     return FollowUp("old-hosts", title, Shape.PASS, detail)

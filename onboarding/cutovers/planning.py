@@ -35,6 +35,9 @@ class ReasonMissing(OnboardingError):
     field = "reason"
 
 
+_WINDOW_FIELDS = ["planned_at", "planning_reason", "planning_reason_at", "planning_cautions"]
+
+
 def plan_cutover(
     plan: Plan,
     direction: str,
@@ -100,7 +103,7 @@ def change_cutover(
             _set_reason(locked, domains, reason, now=now)
         CutoverDomain.objects.filter(cutover=locked, domain__in=before - wanted).delete()
         _add(locked, wanted - before)
-        locked.save(update_fields=["planned_at", "planning_reason", "planning_cautions"])
+        locked.save(update_fields=_WINDOW_FIELDS)
         if is_approval_reset:
             _reset_approval(locked)
         update_due_dates(locked.plan)
@@ -177,7 +180,7 @@ def _require_domains(domains: Collection[Domain]) -> None:
 def _set_reason(
     cutover: Cutover, domains: Collection[Domain], reason: str, *, now: datetime
 ) -> None:
-    """Set the reason and the cautions of a cutover without saving it.
+    """Set the reason and the cautions of a cutover, and their time, without saving it.
 
     Raises PastWindow for a time that is over, and ReasonMissing for cautions without a reason.
     """
@@ -192,6 +195,7 @@ def _set_reason(
         raise ReasonMissing(f"{' '.join(cautions.values())} {REASON_PROMPT}")
     cutover.planning_cautions = cautions
     cutover.planning_reason = reason.strip() if cautions else ""
+    cutover.planning_reason_at = now if cautions else None
 
 
 def _lock(cutover: Cutover, *, deletes: bool = False) -> Cutover:

@@ -13,6 +13,7 @@ from typing import Any
 from onboarding.error_responses import problem_of_forms
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.forms.profile import DomainFormSet, HostFormSet, ProfileForm
+from onboarding.lifecycle.forms.recipients import refuse_foreign_recipients
 from onboarding.lifecycle.tenants import PROFILE_FIELDS, ProfileEntry, host_key
 from tenants.models import Domain, Host, Tenant, User
 from tenants.rest.problems import WHOLE_BODY, ApiError, invalid
@@ -53,7 +54,7 @@ def save(tenant: Tenant, change: ProfileChange, *, by: User) -> None:
     bound = [profile, domain_forms, host_forms]
     # All of them, so that the response has all errors.
     results = [each.is_valid() for each in bound]
-    if not all(results):
+    if not all(results) or not refuse_foreign_recipients(domain_forms, host_forms):
         raise _problem(profile, domain_forms, host_forms, len(domains), len(hosts))
     consented = {host_key(row.instance) for row in host_forms.rows() if row.cleaned_data["consent"]}
     removed = domain_removal.removal_effects(tenant, domain_forms.removed() + host_forms.removed())

@@ -41,8 +41,10 @@ class Cutover(models.Model):
     length_minutes = models.PositiveIntegerField(default=240)
     # Agreed days of outbound mail through Mimecast before the inbound cutover.
     outbound_days = models.PositiveIntegerField(default=3)
-    # The reason for a time with cautions, and their sentences by key when the time was planned.
+    # The reason for a time with cautions, their sentences by key, and the time of both: later the
+    # facts behind a caution may have changed.
     planning_reason = models.TextField(blank=True)
+    planning_reason_at = models.DateTimeField(null=True, blank=True)
     planning_cautions = models.JSONField(default=dict, blank=True)
     # The window confirmation. A change of the window resets it. `accepted_risk` is the reason for
     # confirming a window that is not known to be safe.

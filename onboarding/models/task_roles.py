@@ -17,6 +17,7 @@ class TaskRole(models.TextChoices):
     SWITCHES_INBOUND = "switches-inbound", "Switches inbound mail"
     DELIVERY_TEST = "delivery-test", "Tests inbound delivery"
     LOCKDOWN = "lockdown", "Locks down inbound connections"
+    DECOMMISSION = "decommission", "Switches off the old gateway"
     CLOSURE = "closure", "Closes the implementation"
     DIRECTORY = "directory", "Synchronises the directory"
     VERIFIES_OWNERSHIP = "verifies:ownership", "Verifies domain ownership"

@@ -65,6 +65,7 @@ def _phase(phase: PhaseDefinition) -> Content:
         "key": phase.key,
         "title": phase.title,
         "summary": phase.summary,
+        **({"summary_source": list(phase.summary_sources)} if phase.summary_sources else {}),
         "links": [asdict(link) for link in phase.links],
         "tasks": [as_entry(task) for task in phase.tasks],
     }
@@ -78,7 +79,9 @@ def as_entry(task: TaskDefinition) -> Content:
         "responsibility": task.responsibility,
         "stated": task.stated,
         "do": task.do,
+        "do_source": list(task.do_sources),
         "shown_by": task.shown_by,
+        "shown_by_source": list(task.shown_by_sources),
         "role": task.role,
         "parent": task.parent,
         "links": [asdict(link) for link in task.links],

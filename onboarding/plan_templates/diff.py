@@ -115,11 +115,15 @@ def _phase_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[
             yield f"The phase “{phase.title}” is new."
         elif old[key].title != phase.title:
             yield f"The phase “{old[key].title}” is renamed “{phase.title}”."
-        elif (old[key].summary, old[key].links) != (phase.summary, phase.links):
+        elif _description(old[key]) != _description(phase):
             yield f"The description of the phase “{phase.title}” is changed."
     yield from (f"The phase “{p.title}” is removed." for key, p in old.items() if key not in new)
     if [key for key in old if key in new] != [key for key in new if key in old]:
         yield "The phases are in another order."
+
+
+def _description(phase: PhaseDefinition) -> tuple[object, ...]:
+    return (phase.summary, phase.summary_sources, phase.links)
 
 
 # --- Losses

@@ -173,9 +173,12 @@ def blame(content: Content, error: ContentError, key: str) -> tuple[str, str]:
 
 
 def _task_at(content: Content, error: ContentError) -> tuple[Content | None, tuple[Any, ...]]:
+    """The task with the error, None for a phase, and the place below it."""
     match error.place:
         case ("phases", int(phase), "tasks", int(task), *rest):
             return content["phases"][phase]["tasks"][task], tuple(rest)
+        case ("phases", int(), str(field), *rest):
+            return None, (field, *rest)
     return None, ()
 
 

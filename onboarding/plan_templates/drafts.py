@@ -269,6 +269,7 @@ def publish(*, note: str, expected: int, accepts_losses: bool, by: User) -> Plan
         if diff(before, after).is_empty:
             raise OnboardingError(f"The draft is equal to version {newest.version}.")
         _refuse_literal_gaps(after, before)
+        _refuse_lost_sources(after, before)
         lost = losses(before, after)
         if lost and not accepts_losses:
             raise OnboardingError(
@@ -300,6 +301,29 @@ def _refuse_literal_gaps(after: TemplateVersion, before: TemplateVersion) -> Non
             raise OnboardingError(
                 f"“{task.title}”: pages show “{gap}” literally. Placeholders are filled in the"
                 " instructions by platform only. Nothing was published."
+            )
+
+
+def _refuse_lost_sources(after: TemplateVersion, before: TemplateVersion) -> None:
+    """Refuse a statement that had sources and has none now."""
+    had = {each.key: each for each in before.tasks}
+    for task in after.tasks:
+        old = had.get(task.key, task)
+        is_lost = (old.do_sources and not task.do_sources) or (
+            old.shown_by_sources and not task.shown_by_sources
+        )
+        if is_lost:
+            raise OnboardingError(
+                f"“{task.title}”: name the sources of the instructions and of the criteria, as"
+                f" version {before.version} does. Nothing was published."
+            )
+    phases = {each.key: each for each in before.phases}
+    for phase in after.phases:
+        earlier = phases.get(phase.key, phase)
+        if earlier.summary_sources and not phase.summary_sources:
+            raise OnboardingError(
+                f"“{phase.title}”: name the sources of the summary, as version {before.version}"
+                " does. Nothing was published."
             )
 
 

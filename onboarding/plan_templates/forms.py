@@ -37,6 +37,7 @@ _ROLES = [choice for choice in Domain.Role.choices if choice[0] != Domain.Role.P
 _YES_NO = [("", "either"), ("yes", "yes"), ("no", "no")]
 _FEW_LINES = forms.Textarea(attrs={"rows": 5})
 _BOXES = forms.CheckboxSelectMultiple
+_SOURCE_KEYS = "Keys of the sources below the draft, separated by commas, such as kb_lockdown."
 
 
 class AlternativeForm(forms.Form):
@@ -138,10 +139,16 @@ class TemplateTaskForm(forms.Form):
         label="What to do",
         error_messages={"required": "Enter the instructions."},
     )
+    do_source = forms.CharField(
+        required=False, max_length=500, label="Sources of the instructions", help_text=_SOURCE_KEYS
+    )
     shown_by = forms.CharField(
         widget=_FEW_LINES,
         label="Completion criteria",
         error_messages={"required": "Enter the completion criteria."},
+    )
+    shown_by_source = forms.CharField(
+        required=False, max_length=500, label="Sources of the criteria", help_text=_SOURCE_KEYS
     )
     links = forms.CharField(
         required=False,
@@ -238,6 +245,12 @@ class TemplateTaskForm(forms.Form):
     def clean_runbooks_text(self) -> list[Content]:
         return _list_of(self.cleaned_data["runbooks_text"])
 
+    def clean_do_source(self) -> list[str]:
+        return keys_in(self.cleaned_data["do_source"])
+
+    def clean_shown_by_source(self) -> list[str]:
+        return keys_in(self.cleaned_data["shown_by_source"])
+
     def clean_links(self) -> list[Content]:
         lines = [line.strip() for line in self.cleaned_data["links"].splitlines()]
         return [self._link(line) for line in lines if line]
@@ -280,6 +293,8 @@ class TemplateTaskForm(forms.Form):
         typed = self.cleaned_data
         days = typed["wait_days"] or AGREED_DAYS
         entry_fields: Content = {
+            "do_source": typed["do_source"],
+            "shown_by_source": typed["shown_by_source"],
             "role": typed["role"],
             "parent": typed["parent"],
             "links": typed["links"],
@@ -318,6 +333,8 @@ def initial_of(entry: Content, phase: str) -> Content:
     return {
         **entry,
         "phase": phase,
+        "do_source": ", ".join(entry.get("do_source", [])),
+        "shown_by_source": ", ".join(entry.get("shown_by_source", [])),
         "links": "\n".join(line_of_link(link) for link in entry.get("links", [])),
         "check_kinds": entry.get("check", []),
         "gate": bool(entry.get("gate")),
@@ -358,6 +375,11 @@ def _list_of(text: str) -> list[Content]:
     return items
 
 
+def keys_in(text: str) -> list[str]:
+    """The keys in a text, which separates them by commas or spaces."""
+    return list(dict.fromkeys(text.replace(",", " ").split()))
+
+
 def line_of_link(link: Content) -> str:
     return f"{link['title']} | {link['url']}" if link["url"] else str(link["title"])
 
@@ -369,6 +391,11 @@ def _by_phase(content: Content, key: str) -> Iterator[tuple[str, list[tuple[str,
             yield phase["title"], tasks_of_phase
 
 
+def initial_of_phase(phase: Content) -> Content:
+    """The initial values of the form for a phase; empty for a new one."""
+    return {**phase, "summary_source": ", ".join(phase.get("summary_source", []))}
+
+
 class PhaseForm(forms.Form):
     title = forms.CharField(
         max_length=120, label="Name", error_messages={"required": "Enter a name."}
@@ -378,10 +405,17 @@ class PhaseForm(forms.Form):
         label="Summary",
         error_messages={"required": "Enter a summary of the phase."},
     )
+    summary_source = forms.CharField(
+        required=False, max_length=500, label="Sources of the summary", help_text=_SOURCE_KEYS
+    )
     expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def texts(self) -> Content:
-        return {name: self.cleaned_data[name] for name in ("title", "summary")}
+        """The texts of the phase as the template file has them, with their sources."""
+        return {name: self.cleaned_data[name] for name in ("title", "summary", "summary_source")}
+
+    def clean_summary_source(self) -> list[str]:
+        return keys_in(self.cleaned_data["summary_source"])
 
     def show_conflict(self, fingerprint: str) -> None:
         self.data = {
@@ -391,13 +425,13 @@ class PhaseForm(forms.Form):
 
 
 class SourceForm(forms.Form):
-    """A published page that instructions come from. The key of a stored source is fixed."""
+    """The page or rule that a statement comes from. The key of a stored source is fixed."""
 
     key = forms.RegexField(
         r"^[a-z][a-z0-9_]*$",
         max_length=60,
         label="Key",
-        help_text="The steps of the instructions name it, such as kb_lockdown.",
+        help_text="Tasks, phases and steps name it, such as kb_lockdown.",
         error_messages={
             "required": "Enter a key.",
             "invalid": "Use lower-case letters, digits and underscores, such as kb_lockdown.",

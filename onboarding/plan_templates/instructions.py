@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates.registry import template_version_of
 from onboarding.plan_templates.runbooks import FilledRunbook, render
-from onboarding.plan_templates.schema import TemplateVersion
+from onboarding.plan_templates.schema import Source, TaskDefinition, TemplateVersion
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_values import TenantValues
 from tenants.regions import Region
 
 
-def runbooks_of(
+@dataclass(frozen=True)
+class TaskInstructions:
+    """The runbooks of a task, and the sources of its text and its completion criteria."""
+
+    runbooks: Sequence[FilledRunbook]
+    sources: Sequence[Source]
+
+
+def instructions_of(
     plan: Plan, rows: Iterable[TaskRow], plan_context: PlanContext, region: Region
-) -> dict[int, list[FilledRunbook]]:
+) -> dict[int, TaskInstructions]:
     """The instructions of the rows' tasks, by the id of the task; none of a closed tenant.
 
     A custom task has none.
@@ -30,12 +39,18 @@ def runbooks_of(
     definitions = {task.key: task for task in template_version.tasks}
     values, profile = TenantValues(plan_context, region), plan_context.tenant.profile
     return {
-        row.task.pk: render(
-            definitions[row.task.key].runbooks, template_version.sources, profile, values
+        row.task.pk: TaskInstructions(
+            render(definitions[row.task.key].runbooks, template_version.sources, profile, values),
+            _sources_of(definitions[row.task.key], template_version),
         )
         for row in rows
         if row.task.key in definitions and not row.task.is_custom
     }
+
+
+def _sources_of(task: TaskDefinition, template_version: TemplateVersion) -> list[Source]:
+    keys = dict.fromkeys([*task.do_sources, *task.shown_by_sources])
+    return [template_version.sources[key] for key in keys]
 
 
 def _version_of(plan: Plan) -> TemplateVersion:

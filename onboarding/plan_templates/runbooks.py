@@ -21,8 +21,9 @@ PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 class FilledStep:
     """One step of a tenant's instructions.
 
-    `values` are listed below the step, each with a copy button. `missing` are the values that the
-    command lacks: it cannot be copied until they are known.
+    `values` are listed below the step, also those in its command and its text, each with a copy
+    button. `missing` are the values that the command lacks: it cannot be copied until they are
+    known.
     """
 
     text: str
@@ -80,9 +81,10 @@ def render(
 def _filled(step: RunbookStep, sources: Mapping[str, Source], values: TenantValues) -> FilledStep:
     named = [values.get(name) for name in step.values]
     in_command = [values.get(name) for name in placeholders_of(step.command)]
-    # A sentence has its unknown values listed below it, so that the reader finds the person to ask.
     in_text = [values.get(name) for name in placeholders_of(step.text)]
-    listed = [*named, *(value for value in in_text if not value.is_known)]
+    # Each value is listed below the step: a known one with its provenance, an unknown one with the
+    # person to ask.
+    listed = [*named, *in_command, *in_text]
     return FilledStep(
         text=_replace(step.text, lambda value: value.text, values),
         command=_replace(step.command, _as_argument, values),

@@ -129,6 +129,8 @@ class TaskDefinition:
     `stated` is false where the article names no responsible side. `role` is a TaskRole, or empty.
     `own_work` marks a task with sub-tasks that is no group: it has work and a status of its own.
     `planned_cutovers` are the directions that need a planned cutover before its confirmation.
+    `do_sources` and `shown_by_sources` are keys of the template's sources. Templates from before
+    version 4 have none.
     """
 
     phase: str
@@ -157,6 +159,8 @@ class TaskDefinition:
     planned_cutovers: tuple[str, ...] = ()
     fields: tuple[FieldDefinition, ...] = ()
     runbooks: tuple[Runbook, ...] = ()
+    do_sources: tuple[str, ...] = ()
+    shown_by_sources: tuple[str, ...] = ()
 
     @property
     def check(self) -> str | None:
@@ -171,6 +175,7 @@ class PhaseDefinition:
     summary: str
     links: tuple[Link, ...]
     tasks: tuple[TaskDefinition, ...]
+    summary_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,16 @@ def values_of(entry: Content, phase: str) -> Content:
     }
 
 
-_LISTS = ("depends_on", "supports", "domain_roles", "planned_cutovers", "fields", "runbooks")
+_LISTS = (
+    "do_source",
+    "shown_by_source",
+    "depends_on",
+    "supports",
+    "domain_roles",
+    "planned_cutovers",
+    "fields",
+    "runbooks",
+)
 _FLAGS = ("stated", "optional", "per_domain", "own_work")
 
 
@@ -128,6 +137,8 @@ def forms_of(draft: TemplateDraft, found: DraftTask | None, values: Mapping[str,
     conditions = {name: values.get(name) for name in CONDITIONS.values()}
     data = {name: value for name, value in values.items() if name not in conditions}
     data["links"] = "\n".join(line_of_link(link) for link in values.get("links", ()))
+    for name in ("do_source", "shown_by_source"):
+        data[name] = ", ".join(data.get(name) or ())
     for name in ("fields", "runbooks"):
         data[f"{name}_text"] = as_yaml(data.pop(name, None))
     for prefix, name in CONDITIONS.items():

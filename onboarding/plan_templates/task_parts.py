@@ -14,7 +14,7 @@ from onboarding.plan_templates.schema import (
     Source,
     TaskDefinition,
 )
-from onboarding.plans.task_fields import FieldDefinition, FieldType
+from onboarding.plans.task_fields import LARGEST_NUMBER, FieldDefinition, FieldType
 from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.yaml_schema import YamlSection
 
@@ -30,6 +30,7 @@ _FIELD_OPTIONS = (
     "per_domain",
     "countdown",
     "at_most",
+    "at_least",
     "profile",
 )
 _DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -86,6 +87,7 @@ def _read_field(section: YamlSection) -> FieldDefinition:
         countdown_days=countdown["days"].integer() if countdown else None,
         countdown_label=countdown["label"].text() if countdown else "",
         at_most=parts["at_most"].text() if "at_most" in parts else "",
+        at_least=parts["at_least"].integer() if "at_least" in parts else None,
         profile=parts["profile"].choice(PROFILE_COLUMNS) if "profile" in parts else "",
     )
     for is_wrong, reason in _contradictions(definition):
@@ -95,7 +97,7 @@ def _read_field(section: YamlSection) -> FieldDefinition:
 
 
 def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
-    days = field.countdown_days
+    days, least = field.countdown_days, field.at_least
     return [
         (
             (field.type is FieldType.CHOICE) != bool(field.choices),
@@ -103,6 +105,14 @@ def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
         ),
         (days is not None and field.type is not FieldType.DATE, "only a date has a countdown"),
         (days is not None and not 0 <= days <= LONGEST_COUNTDOWN, "a countdown has 0 to 730 days"),
+        (
+            least is not None and field.type is not FieldType.NUMBER,
+            "only a number has a smallest value",
+        ),
+        (
+            least is not None and not 0 <= least <= LARGEST_NUMBER,
+            f"“at_least” is between 0 and {LARGEST_NUMBER:,}",
+        ),
         (field.per_domain and field.type is FieldType.FILE, "a file belongs to the whole task"),
         (field.per_domain and bool(field.profile), "a column of the profile is not per domain"),
         (bool(field.profile) and field.type is not FieldType.TEXT, "a profile column is a text"),

@@ -33,7 +33,7 @@ __all__ = [
     "load_template_file",
 ]
 
-TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-3.yaml"
+TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-4.yaml"
 
 
 @functools.cache
@@ -97,6 +97,8 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "planned_cutovers": list(task.planned_cutovers),
         "fields": [each.as_data() for each in task.fields],
         "do": task.do,
+        "do_sources": list(task.do_sources),
         "shown_by": task.shown_by,
+        "shown_by_sources": list(task.shown_by_sources),
         "links": [asdict(link) for link in task.links],
     }

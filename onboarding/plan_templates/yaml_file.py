@@ -37,7 +37,11 @@ DOMAIN_ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only",
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED = ("key", "title", "responsibility", "stated", "do", "shown_by")
+# The texts whose sources a template file names, from this version on.
+FIRST_WITH_SOURCES = 4
 _OPTIONAL = (
+    "do_source",
+    "shown_by_source",
     "role",
     "parent",
     "links",
@@ -74,10 +78,25 @@ class TemplateError(OnboardingError):
 
 @dataclass(frozen=True)
 class _Lists:
-    """The lists of the template that its tasks refer to."""
+    """The lists of the template that its tasks refer to.
+
+    `needs_sources`: whether every text names its sources.
+    """
 
     products: Collection[str]
     sources: Mapping[str, Source]
+    needs_sources: bool = False
+
+    def sources_of(self, section: YamlSection, parts: Parts, text: str) -> tuple[str, ...]:
+        """The keys of the sources of a text, such as `do`. Raises YamlSchemaError."""
+        name = f"{text}_source"
+        keys = parts[name].texts() if name in parts else ()
+        if not keys and self.needs_sources:
+            raise section.error(f"“{text}” has no “{name}”: write no statement without a source")
+        for key in keys:
+            if key not in self.sources:
+                raise parts[name].error(f"“{key}” is not in the “sources” of the template")
+        return keys
 
     def condition(self, section: YamlSection | None) -> Condition | None:
         return _read_condition(section, self.products)
@@ -92,21 +111,28 @@ class _Row:
 
 
 def read_template_file(path: Path) -> TemplateVersion:
-    """The template in the file. Raises TemplateError."""
+    """The template in the file, whose statements need sources from version 4 on.
+
+    Raises TemplateError.
+    """
     try:
-        return read_section(read_yaml(path))
+        return read_section(read_yaml(path), is_file=True)
     except YamlSchemaError as error:
         raise TemplateError(error.path, error.line, error.reason) from error
 
 
-def read_section(root: YamlSection) -> TemplateVersion:
-    """The template in a section. Raises YamlSchemaError."""
+def read_section(root: YamlSection, *, is_file: bool = False) -> TemplateVersion:
+    """The template in a section. Raises YamlSchemaError.
+
+    `is_file`: Gangway's own file. The tasks that people add in the editor may lack sources.
+    """
     parts = root.mapping(["version", "products", "phases"], ["sources"])
     version = parts["version"].integer()
     if version < 1:
         raise parts["version"].error("“version” must be 1 or more")
     products = {key: name.text() for key, name in parts["products"].entries().items()}
-    lists = _Lists(products, read_sources(parts.get("sources")))
+    needs_sources = is_file and version >= FIRST_WITH_SOURCES
+    lists = _Lists(products, read_sources(parts.get("sources")), needs_sources)
     seen: set[str] = set()
     phases: list[PhaseDefinition] = []
     rows: list[_Row] = []
@@ -125,7 +151,9 @@ def read_section(root: YamlSection) -> TemplateVersion:
 def _read_phase(
     section: YamlSection, lists: _Lists, seen: set[str]
 ) -> tuple[PhaseDefinition, list[_Row]]:
-    parts = section.mapping(["key", "title", "summary", "tasks"], ["links", "due"])
+    parts = section.mapping(
+        ["key", "title", "summary", "tasks"], ["summary_source", "links", "due"]
+    )
     key = _read_key(parts["key"], seen)
     due = _read_due(parts.get("due"))
     rows = [_read_task(item, key, lists, seen, due) for item in parts["tasks"].items()]
@@ -135,6 +163,7 @@ def _read_phase(
         key=key,
         title=parts["title"].text(),
         summary=parts["summary"].text(),
+        summary_sources=lists.sources_of(section, parts, "summary"),
         links=_read_links(parts),
         tasks=tuple(row.task for row in rows),
     )
@@ -173,6 +202,8 @@ def _read_task(
         planned_cutovers=_read_choices(parts.get("planned_cutovers"), DIRECTIONS),
         fields=read_fields(parts.get("fields"), has_roles="domain_roles" in parts),
         runbooks=read_runbooks(parts.get("runbooks"), lists.sources, lists.condition),
+        do_sources=lists.sources_of(section, parts, "do"),
+        shown_by_sources=lists.sources_of(section, parts, "shown_by"),
     )
     _refuse_contradictions(task, section, parts)
     return _Row(task, parts)

@@ -221,7 +221,7 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
 def complete_waits(plan: Plan, *, now: datetime) -> int:
     """Complete the timed tasks whose date has passed. Returns their number.
 
-    A lockdown whose safe time has passed waits for its side from now on.
+    A lockdown or decommissioning whose safe time has passed waits for its side from now on.
     """
     with transaction.atomic():
         tasks = lock_tasks(plan.pk)

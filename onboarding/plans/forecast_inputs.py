@@ -21,8 +21,9 @@ from onboarding.plans.forecast import (
     forecast_of,
 )
 from onboarding.plans.forecast_sources import TenantRows, load_rows
-from onboarding.plans.forecast_waits import Waits, day_after, inbound_waits, lockdown_waits
+from onboarding.plans.forecast_waits import Waits, day_after, inbound_waits, old_route_waits
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, in_none, window_bounds
+from onboarding.plans.safe_times import OLD_ROUTE_SWITCHES
 from onboarding.plans.task_roles import task_with_role
 from onboarding.plans.timed_tasks import DEFAULT_DAYS
 from onboarding.plans.waiting_on import remaining_side
@@ -63,7 +64,9 @@ class _Builder:
         self.calendars = side_calendars(rows.calendar, rows.mimecast_holidays)
 
     def inputs(self) -> ForecastInputs:
-        steps = [step for task in self.leaves for step in self._steps_of(task)]
+        # The lockdown and the decommissioning wait for the same caches.
+        each = (step for task in self.leaves for step in self._steps_of(task))
+        steps = list(dict.fromkeys(each))
         steps += [self._group_step(task) for task in self.groups]
         return ForecastInputs(
             self.today,
@@ -156,10 +159,11 @@ class _Builder:
         )
 
     def _waits_of(self, task: Task) -> Waits:
-        if task.role != TaskRole.LOCKDOWN:
+        if task.role not in OLD_ROUTE_SWITCHES:
             return Waits()
         switch = task_with_role(self.leaves, TaskRole.SWITCHES_INBOUND)
-        return lockdown_waits(self.rows, switch.key if switch is not None else "")
+        key = switch.key if switch is not None else ""
+        return old_route_waits(self.rows, key, OLD_ROUTE_SWITCHES[task.role])
 
     def _remaining(self, task: Task, *, is_asked: bool) -> tuple[int, str, list[str]]:
         """The working days that are left, their basis, and the unknown facts behind them."""

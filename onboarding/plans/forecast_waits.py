@@ -157,8 +157,10 @@ def _policy_expiry(history: Sequence[Observation]) -> datetime | None:
     return None
 
 
-def lockdown_waits(rows: TenantRows, switch_key: str) -> Waits:
-    """The waits before the lockdown. `switch_key` is the open inbound cutover, or empty."""
+def old_route_waits(rows: TenantRows, switch_key: str, name: str) -> Waits:
+    """The waits before the end of the old route. `switch_key` is the open inbound cutover, or
+    empty. `name` is lockdown or decommissioning.
+    """
     if switch_key:
         step = ForecastStep(
             "caches",
@@ -174,7 +176,7 @@ def lockdown_waits(rows: TenantRows, switch_key: str) -> Waits:
     found = safe_times_by_kind(checks, seen, rows.tenant.region_values, now=rows.now)
     safety = found.get(CheckKind.MX.value)
     if safety is None or safety.safe_time.safe_at is None:
-        text = "The safe time of the lockdown is not known. The forecast assumes today."
+        text = f"The safe time of the {name} is not known. The forecast assumes today."
         return Waits(assumes=[text])
     bound = day_after(safety.safe_time.safe_at, rows)
-    return Waits(bounds=[Bound(bound.day, f"The lockdown is safe from {bound.reason}")])
+    return Waits(bounds=[Bound(bound.day, f"The {name} is safe from {bound.reason}")])

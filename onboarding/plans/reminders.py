@@ -27,7 +27,11 @@ from onboarding.plans.business_time import Calendar
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
-from onboarding.plans.safe_times import lockdown_refusal, lockdown_unsafe_until
+from onboarding.plans.safe_times import (
+    OLD_ROUTE_ROLES,
+    old_route_refusal,
+    unsafe_old_routes,
+)
 from onboarding.plans.services import side_of
 from onboarding.plans.task_roles import tasks_with_role
 from tenants import database_time
@@ -152,23 +156,20 @@ def _claim(task: Task, *, now: datetime) -> bool:
 
 
 def _unsafe_until(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, datetime]:
-    """The lockdown tasks before their safe time, with that time.
+    """The tasks that end the old route before their safe time, with that time.
 
     The side can answer an open question before, so that its reminder is sent.
     """
-    found = {}
-    for task in tasks_with_role(tasks, TaskRole.LOCKDOWN):
-        until = lockdown_unsafe_until(task, tenant, now=now)
-        if until is not None and not tasks_with_open_questions([task]):
-            found[task] = until
-    return found
+    unsafe = unsafe_old_routes(tasks_with_role(tasks, *OLD_ROUTE_ROLES), tenant, now=now)
+    return {task: until for task, until in unsafe.items() if not tasks_with_open_questions([task])}
 
 
 def _no_recipient_reason(
     wanted: dict[Task, list[User]], early: dict[Task, datetime], *, now: datetime
 ) -> str:
     if early and len(early) == len(wanted):
-        return f"{lockdown_refusal(max(early.values()))} No reminder was sent."
+        last = max(early, key=early.__getitem__)
+        return f"{old_route_refusal(last.role, early[last])} No reminder was sent."
     if any(was_reminded_recently(task, now=now) for task in wanted):
         return "They had a reminder within the last day. No second one was sent."
     if not any(task.waiting_on for task in wanted):

@@ -15,11 +15,10 @@ from onboarding.models import (
     Plan,
     Responsibility,
     Task,
-    TaskRole,
     TaskStatus,
 )
 from onboarding.plans.queries import lock_tasks
-from onboarding.plans.safe_times import lockdown_unsafe_until
+from onboarding.plans.safe_times import OLD_ROUTE_ROLES, unsafe_old_routes
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
 from onboarding.plans.task_events import add_task_events, values_before
 from onboarding.plans.task_roles import tasks_with_role
@@ -129,15 +128,17 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
 def _set_safe_from(
     plan: Plan, tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime
 ) -> None:
-    """Set the safe time of the lockdown while only time is missing, without saving it.
+    """Set the safe time of lockdown and decommissioning while only time is missing, without saving.
 
-    A lockdown that waits for other tasks needs no safe time yet, and no query.
+    A task that waits for other tasks needs no safe time yet, and no query.
     """
     by_key = {task.key: task for task in tasks}
-    for task in tasks_with_role(tasks, TaskRole.LOCKDOWN):
+    ending = tasks_with_role(tasks, *OLD_ROUTE_ROLES)
+    for task in ending:
         task.safe_from = None
-        if task.pk not in asked and side_to_act(task, by_key, asked):
-            task.safe_from = lockdown_unsafe_until(task, plan.tenant, now=now)
+    ready = [t for t in ending if t.pk not in asked and side_to_act(t, by_key, asked)]
+    for task, until in unsafe_old_routes(ready, plan.tenant, now=now).items():
+        task.safe_from = until
 
 
 def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:

@@ -21,7 +21,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file
-from onboarding.plans.safe_times import SWITCH_OF_KIND, PlanSafeTime, lockdown_time, unsafe_until
+from onboarding.plans.safe_times import SWITCH_OF_KIND, PlanSafeTime, old_route_time, unsafe_until
 from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for, today_for
 from onboarding.plans.transitions import (
     ASSIGN,
@@ -298,6 +298,8 @@ class TaskRow:
     @property
     def icon_label(self) -> str:
         """The status, where several statuses share the icon; empty for the icon's own label."""
+        if self.shape is Shape.LOCKED and self.context.must_wait_for_time:
+            return "Waiting for its safe time"
         status = TaskStatus(self.task.status)
         is_named = status in _NAMED_ON_ICON and self.shape is _SHAPE_OF_STATUS[status]
         return status.label if is_named and not self.was_left_open else ""
@@ -432,7 +434,7 @@ def _row(
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
     safety = {} if plan_context.tenant.is_closed else viewer.safety
-    lockdown = lockdown_time(task, safety)
+    old_route = old_route_time(task, safety)
     is_closed = plan_context.tenant.is_closed
     # In a closed tenant no task waits any more.
     waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
@@ -443,7 +445,7 @@ def _row(
         else (),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
-        unsafe_until=unsafe_until(lockdown, plan_context.tenant),
+        unsafe_until=unsafe_until(old_route, plan_context.tenant),
         field_rows=_field_rows(task, plan_context),
         unplanned_cutovers=unplanned_for(task, by_key.values(), viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
@@ -457,7 +459,7 @@ def _row(
         supporting=plan_context.evidence(task, task.evidence_kinds),
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=lockdown if context.must_wait_for_time else _safety(task, safety),
+        safety=old_route if context.must_wait_for_time else _safety(task, safety),
         domains=plan_context.domains,
         was_left_open=is_closed and task.is_open_leaf,
     )

@@ -33,7 +33,10 @@ STORED_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class PlanSafeTime:
-    """The safe time of the domain that is safe last. `switch` is cutover or lockdown."""
+    """The safe time of the domain that is safe last.
+
+    `switch` is cutover, lockdown or decommissioning.
+    """
 
     switch: str
     domain: str
@@ -45,9 +48,18 @@ class PlanSafeTime:
         return self.safe_time.safe_at is not None and self.safe_time.safe_at > self.now
 
 
-def lockdown_time(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
-    """The safe time of the task that locks down inbound connections; None for any other task."""
-    return safety.get(CheckKind.MX.value) if task.role == TaskRole.LOCKDOWN else None
+# The tasks that end the route over the former MX records, with the names of their switches.
+OLD_ROUTE_SWITCHES: Mapping[str, str] = {
+    TaskRole.LOCKDOWN.value: "lockdown",
+    TaskRole.DECOMMISSION.value: "decommissioning",
+}
+OLD_ROUTE_ROLES = (TaskRole.LOCKDOWN, TaskRole.DECOMMISSION)
+
+
+def old_route_time(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
+    """The safe time of a task that ends the old route; None for any other task."""
+    switch, found = OLD_ROUTE_SWITCHES.get(task.role), safety.get(CheckKind.MX.value)
+    return replace(found, switch=switch) if switch and found is not None else None
 
 
 def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None:
@@ -57,20 +69,31 @@ def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None
     return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
 
 
-def lockdown_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
-    """The safe time of the lockdown task, in the tenant's zone, while it is ahead; else None.
+def unsafe_old_routes(
+    tasks: Iterable[Task], tenant: Tenant, *, now: datetime
+) -> dict[Task, datetime]:
+    """The tasks that end the old route before their safe time, with it in the tenant's zone.
 
-    Two queries for the task that locks down inbound connections, none for any other.
+    Two queries, none without such a task.
     """
-    if task.role != TaskRole.LOCKDOWN:
-        return None
+    ending = [task for task in tasks if task.role in OLD_ROUTE_SWITCHES]
+    if not ending:
+        return {}
     safety = safe_times_of(tenant, list(checks_of(tenant)), now=now)
-    return unsafe_until(lockdown_time(task, safety), tenant)
+    found = {task: unsafe_until(old_route_time(task, safety), tenant) for task in ending}
+    return {task: until for task, until in found.items() if until is not None}
 
 
-def lockdown_refusal(unsafe_until: datetime) -> str:
-    """The sentence about a lockdown that is not safe yet."""
-    return f"The lockdown is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
+def old_route_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
+    """The safe time of a task that ends the old route while it is ahead; else None."""
+    return unsafe_old_routes([task], tenant, now=now).get(task)
+
+
+def old_route_refusal(role: str, unsafe_until: datetime) -> str:
+    """The sentence about a task of this role that is not safe yet."""
+    is_decommissioning = role == TaskRole.DECOMMISSION
+    subject = "Switching off the old gateway" if is_decommissioning else "The lockdown"
+    return f"{subject} is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
 
 
 def safe_times_of(

@@ -286,6 +286,12 @@ class TaskFieldSerializer(ResourceSerializer):
     title = serializers.CharField(source="label", read_only=True)
     type = serializers.CharField(source="definition.type.value", read_only=True)
     is_required = serializers.BooleanField(source="definition.required", read_only=True)
+    at_least = serializers.IntegerField(
+        source="definition.at_least",
+        read_only=True,
+        allow_null=True,
+        help_text="The smallest accepted number; null without a limit.",
+    )
     text = serializers.CharField(read_only=True, help_text="The value as the form shows it.")
 
 

@@ -45,7 +45,7 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import lockdown_unsafe_until
+from onboarding.plans.safe_times import old_route_unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
 from onboarding.plans.transitions import (
     CONFIRM,
@@ -428,7 +428,7 @@ class _LockedTask:
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=lockdown_unsafe_until(
+            unsafe_until=old_route_unsafe_until(
                 self.task, self.plan.tenant, now=database_time.now()
             ),
             field_rows=self._field_rows(),

@@ -43,8 +43,8 @@ class FieldDefinition:
     """One field of a task.
 
     `countdown_days` counts from a date: the page shows the end and the days left. `at_most` is the
-    key of a number that this one should not exceed. `profile` is the tenant's column that stores
-    the value, where the profile has it already.
+    key of a number that this one should not exceed, and `at_least` the smallest accepted number.
+    `profile` is the tenant's column that stores the value, where the profile has it already.
     """
 
     key: str
@@ -57,6 +57,7 @@ class FieldDefinition:
     countdown_days: int | None = None
     countdown_label: str = ""
     at_most: str = ""
+    at_least: int | None = None
     profile: str = ""
 
     def as_data(self) -> dict[str, Any]:
@@ -118,6 +119,8 @@ def _read_number(definition: FieldDefinition, text: str) -> int:
     number = int(digits[:12])
     if number > LARGEST_NUMBER:
         raise FieldError(f"Enter a number of at most {LARGEST_NUMBER:,}.")
+    if definition.at_least is not None and number < definition.at_least:
+        raise FieldError(f"Enter a number of at least {definition.at_least:,}.")
     return number
 
 
@@ -186,7 +189,9 @@ class FieldRow:
 
     @property
     def is_missing(self) -> bool:
-        return self.definition.required and self.value in (None, "", [])
+        least = self.definition.at_least
+        is_too_small = least is not None and isinstance(self.value, int) and self.value < least
+        return self.definition.required and (self.value in (None, "", []) or is_too_small)
 
     @property
     def is_ahead(self) -> bool:

@@ -15,10 +15,17 @@ from django.conf import settings
 
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.value_origins import (
+    UNKNOWN_PERSON,
+    ValueOrigin,
+    ValueOrigins,
+    entered_by,
+    value_origins_of,
+)
 from tenants.models import Domain, Host, Platform, Tenant
 from tenants.proposals import ProposalKind, proposal_in_use, proposed_label, values_in_use
 from tenants.region_values import LABELS
-from tenants.regions import ENTERED, Region, load_region_file
+from tenants.regions import ENTERED, Provenance, Region, load_region_file
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24
@@ -63,6 +70,16 @@ PLACEHOLDERS: Mapping[str, str] = {
 # Known for every tenant: Gangway's settings, the region and facts of all regions.
 ALWAYS_KNOWN = frozenset({"region", "mx_ttl", "ownership_target"})
 
+# The published rules behind values that no file and no person states.
+JOURNAL_RULE = Provenance(
+    confidence="high",
+    source="Mimecast: Configuring Microsoft 365 Journaling",
+    as_of="2026-11-28",
+)
+VALIDATION_RULE = Provenance(
+    confidence="high", source="Mimecast: Validating Domains", as_of="2026-11-28"
+)
+
 _NO_PRIMARY = "The primary domain is missing. A consultant adds it in the profile."
 _NO_DOMAIN = "No domain has this role. A consultant adds it in the profile."
 _NO_RANGES = (
@@ -99,8 +116,10 @@ _WHO_ENTERS: Mapping[str, str] = {
 class TenantValue:
     """One value with its provenance. `items` is empty while it is unknown.
 
-    `missing` is then the sentence that says who can enter it where. `confidence` is high, medium,
-    low, entered (by a consultant), or empty for a value of the tenant's own profile.
+    `missing` is then the sentence that says who can enter it where. `confidence` is high, medium
+    or low for a published value, and otherwise entered, proposed or set (by the operator).
+    `entered` states the person and the day, `source` the page of a published value or of the rule
+    behind a derived one, and `as_of` its date.
     """
 
     name: str
@@ -108,6 +127,7 @@ class TenantValue:
     confidence: str = ""
     as_of: str = ""
     source: str = ""
+    entered: str = ""
     missing: str = ""
     # A sentence for each item that a client proposed and no consultant has confirmed.
     proposed: tuple[str, ...] = ()
@@ -133,13 +153,11 @@ class TenantValue:
 
     @property
     def provenance(self) -> str:
-        """The confidence, the date and the source in one line; empty for a value of the profile."""
-        if self.confidence == ENTERED:
-            return "entered by a consultant"
-        if not self.confidence:
-            return ""
-        date = f", {self.as_of}" if self.as_of else ""
-        return f"{self.confidence} confidence{date}"
+        """The person, the confidence, the dates and the source in one line."""
+        if not self.source:
+            return self.entered
+        published = f"{self.confidence} confidence, {self.as_of}, {self.source}"
+        return f"{self.entered}; {published}" if self.entered else published
 
 
 @dataclass
@@ -166,6 +184,25 @@ class TenantValues:
         return self.plan_context.tenant
 
     @cached_property
+    def entries(self) -> ValueOrigins:
+        """Who entered the values of the profile, and when. One query, for the first such value."""
+        return value_origins_of(self.tenant)
+
+    def _entered(self, value: TenantValue, entries: Iterable[ValueOrigin]) -> TenantValue:
+        """The value with the person and the day of its entries; unchanged while it is unknown."""
+        if not value.is_known:
+            return value
+        sentence = entered_by(entries, self.tenant.time_zone)
+        return replace(value, confidence=value.confidence or ENTERED, entered=sentence)
+
+    def _of_field(self, name: str, column: str, items: Iterable[str]) -> TenantValue:
+        """A value of a column of the tenant."""
+        value = self._known_or_missing(name, items)
+        return self._entered(
+            value, [self.entries.of_field(column, value.text)] if value.items else []
+        )
+
+    @cached_property
     def primary(self) -> str:
         """The name of the primary domain; empty if the tenant has none."""
         roles = {domain.role: domain.name for domain in self.plan_context.domains}
@@ -178,7 +215,7 @@ class TenantValues:
         value = getattr(self.region, column)
         items = (value,) if isinstance(value, str) else tuple(value)
         fact = self.region.facts.get(column)
-        return TenantValue(
+        found = TenantValue(
             name,
             tuple(item for item in items if item),
             confidence=fact.confidence if fact else "",
@@ -186,23 +223,36 @@ class TenantValues:
             source=fact.source if fact else "",
             missing=who_enters(name),
         )
+        if found.confidence != ENTERED:
+            return found
+        return self._entered(found, [self.entries.of_field("region_overrides")])
 
     def _of_domains(self, name: str, roles: Sequence[str]) -> TenantValue:
-        names = [domain.name for domain in self.plan_context.domains if domain.role in roles]
-        return self._known_or_missing(name, names)
+        found = [domain for domain in self.plan_context.domains if domain.role in roles]
+        value = self._known_or_missing(name, [domain.name for domain in found])
+        return self._entered(value, self._entries_of(found))
+
+    def _entries_of(self, domains: Sequence[Domain]) -> list[ValueOrigin]:
+        return [self.entries.of_subject(str(domain)) for domain in domains]
 
     def _of_hosts(self, name: str, purpose: str) -> TenantValue:
         hosts = [host for host in self.plan_context.hosts if host.purpose == purpose]
         value = self._known_or_missing(name, map(str, hosts))
         labels = [f"{host}: {proposed_label(host.proposer)}" for host in hosts if host.is_proposed]
+        value = self._entered(value, [self._entry_of_host(host) for host in hosts])
         return replace(value, proposed=tuple(labels))
+
+    def _entry_of_host(self, host: Host) -> ValueOrigin:
+        if host.is_proposed and host.proposed_at is not None:
+            return ValueOrigin(host.proposer, host.proposed_at)
+        return self.entries.of_subject(str(host))
 
     def account_code(self, name: str) -> TenantValue:
         code = self.tenant.account_code
-        return self._known_or_missing(name, [code] if code else [])
+        return self._of_field(name, "account_code", [code] if code else [])
 
     def region_name(self, name: str) -> TenantValue:
-        return TenantValue(name, (self.region.name,))
+        return self._of_field(name, "region", [self.region.name])
 
     def primary_domain(self, name: str) -> TenantValue:
         return self._of_domains(name, (Domain.Role.PRIMARY,))
@@ -245,11 +295,17 @@ class TenantValues:
         return _split_all(self.confirmed_ranges(name))
 
     def journal_domain(self, name: str) -> TenantValue:
-        return self._known_or_missing(name, [f"journal.{self.primary}"] if self.primary else [])
+        return self._of_journal_rule(name, f"journal.{self.primary}")
 
     def journal_address(self, name: str) -> TenantValue:
-        address = f"journaling@journal.{self.primary}"
-        return self._known_or_missing(name, [address] if self.primary else [])
+        return self._of_journal_rule(name, f"journaling@journal.{self.primary}")
+
+    def _of_journal_rule(self, name: str, text: str) -> TenantValue:
+        """A value that follows from the primary domain by Mimecast's rule for journaling."""
+        primary = [d for d in self.plan_context.domains if d.role == Domain.Role.PRIMARY]
+        value = self._known_or_missing(name, [text] if self.primary else [])
+        value = self._entered(value, self._entries_of(primary))
+        return _by_rule(value, JOURNAL_RULE) if value.is_known else value
 
     def ownership_codes(self, name: str) -> TenantValue:
         codes = [
@@ -259,10 +315,27 @@ class TenantValues:
         value = self._known_or_missing(
             name, [f"{domain}: {code}" for domain, code in codes if code]
         )
-        return replace(value, proposed=self._proposed(ProposalKind.OWNERSHIP))
+        return self._of_console(value, ProposalKind.OWNERSHIP)
 
     def ownership_target(self, name: str) -> TenantValue:
-        return TenantValue(name, (load_region_file().global_facts.ownership_cname_target,))
+        target = load_region_file().global_facts.ownership_cname_target
+        return _by_rule(TenantValue(name, (target,)), VALIDATION_RULE)
+
+    def _of_console(self, value: TenantValue, kind: ProposalKind) -> TenantValue:
+        """A value that clients may propose, with the entries of the domains that have one."""
+        domains = [
+            domain
+            for domain in self.plan_context.domains
+            if any(values_in_use(domain, kind).values())
+        ]
+        value = self._entered(value, [self._entry_of_value(each, kind) for each in domains])
+        return replace(value, proposed=self._proposed(kind))
+
+    def _entry_of_value(self, domain: Domain, kind: ProposalKind) -> ValueOrigin:
+        proposal = proposal_in_use(domain, kind)
+        if proposal is not None and proposal.at is not None:
+            return ValueOrigin(proposal.by, proposal.at)
+        return self.entries.of_subject(str(domain))
 
     def _proposed(self, kind: ProposalKind) -> tuple[str, ...]:
         found = [
@@ -276,11 +349,14 @@ class TenantValues:
             for domain in self.plan_context.domains
             for selector in values_in_use(domain, ProposalKind.DKIM)["dkim_selectors"].split()
         ]
-        value = self._known_or_missing(name, selectors)
-        return replace(value, proposed=self._proposed(ProposalKind.DKIM))
+        return self._of_console(self._known_or_missing(name, selectors), ProposalKind.DKIM)
 
     def mx_ttl(self, name: str) -> TenantValue:
-        return TenantValue(name, (str(settings.CHECKS_TTL_THRESHOLD_SECONDS),))
+        """The threshold of this installation. Mimecast publishes no number."""
+        seconds = str(settings.CHECKS_TTL_THRESHOLD_SECONDS)
+        today = f"{self.plan_context.now:%-d %b %Y}"
+        sentence = f"set by the operator of this installation, as of {today}"
+        return TenantValue(name, (seconds,), confidence="set", entered=sentence)
 
     def delivery_hosts(self, name: str) -> TenantValue:
         return self._of_hosts(name, Host.Purpose.DELIVERY)
@@ -290,17 +366,27 @@ class TenantValues:
 
     def outbound_addresses(self, name: str) -> TenantValue:
         """The rows of the requirements sheet, in its order."""
-        rows = SheetRow.objects.filter(
+        found = SheetRow.objects.filter(
             sheet__in=RequirementsSheet.objects.filter(
                 task__plan__tenant=self.tenant, task__role=TaskRole.GATHERS_OUTBOUND_ADDRESSES
             )
         ).order_by("pk")
-        values = [row.values.get("address", "") for row in rows]
-        return self._known_or_missing(name, [value for value in values if value])
+        rows = [row for row in found.select_related("changed_by") if row.values.get("address")]
+        value = self._known_or_missing(name, [row.values["address"] for row in rows])
+        return self._entered(
+            value,
+            [
+                ValueOrigin(
+                    row.changed_by.name if row.changed_by else UNKNOWN_PERSON, row.changed_at
+                )
+                for row in rows
+            ],
+        )
 
     def consultant(self, name: str) -> TenantValue:
         person = self.tenant.consultant
-        return self._known_or_missing(name, [f"{person.name}, {person.email}"] if person else [])
+        named = [f"{person.name}, {person.email}"] if person else []
+        return self._of_field(name, "consultant", named)
 
 
 def who_enters(name: str) -> str:
@@ -314,6 +400,11 @@ def who_enters(name: str) -> str:
             " the value from the Administration Console into the profile."
         )
     return _WHO_ENTERS.get(name, "")
+
+
+def _by_rule(value: TenantValue, rule: Provenance) -> TenantValue:
+    """The value with the confidence, the date and the source of a published rule."""
+    return replace(value, confidence=rule.confidence, as_of=rule.as_of, source=rule.source)
 
 
 def _split_all(value: TenantValue) -> TenantValue:

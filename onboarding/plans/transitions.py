@@ -15,7 +15,7 @@ from types import MappingProxyType
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
-from onboarding.plans.safe_times import lockdown_refusal
+from onboarding.plans.safe_times import old_route_refusal
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -184,18 +184,18 @@ def _gate_open(task: Task, actor: Actor, context: TransitionContext) -> str:
         return context.obligations.refusal
     waiting = context.open_dependencies if task.is_hard_gate else ()
     if not waiting:
-        return _safe_by_now(context.unsafe_until)
+        return _safe_by_now(task.role, context.unsafe_until)
     titles = " and ".join(f"“{dependency.title}”" for dependency in waiting[:2])
     more = f" and {len(waiting) - 2} more" if len(waiting) > 2 else ""
     return f"This task waits for {titles}{more}. {GATE_WARNING}"
 
 
-def _safe_by_now(unsafe_until: datetime | None) -> str:
+def _safe_by_now(role: str, unsafe_until: datetime | None) -> str:
     if unsafe_until is None:
         return ""
     return (
-        f"{lockdown_refusal(unsafe_until)} Before that time, senders may still use the old route."
-        f" {GATE_WARNING}"
+        f"{old_route_refusal(role, unsafe_until)} Before that time, senders may still use the old"
+        f" route. {GATE_WARNING}"
     )
 
 

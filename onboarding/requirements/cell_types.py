@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from checks.engine.addresses import is_public
+from checks.local_addresses import local_address_refusal
 from onboarding.errors import OnboardingError
 from tenants.errors import BadName
 from tenants.names import normalise_domain, normalise_host
@@ -153,15 +154,31 @@ _normalised = lru_cache(maxsize=20_000)(normalise_domain)
 
 
 def host(text: str) -> str:
+    """The canonical name or address of a host that the internet reaches."""
+    name = _host(text)
+    _refuse_local(name)
+    return name
+
+
+def _host(text: str) -> str:
     try:
         return normalise_host(text)
     except BadName as error:
         raise BadValue(str(error)) from None
 
 
+def _refuse_local(name: str) -> None:
+    refusal = local_address_refusal(name)
+    if refusal:
+        raise BadValue(refusal)
+
+
 def delivery_hosts(text: str) -> str:
     """A list of hosts with ports, such as “mail.example.com:25, mx.example.com:2525”."""
-    return text_of_hosts(hosts_with_ports(text))
+    hosts = hosts_with_ports(text)
+    for name, _ in hosts:
+        _refuse_local(name)
+    return text_of_hosts(hosts)
 
 
 def hosts_with_ports(text: str) -> list[tuple[str, int]]:
@@ -174,8 +191,8 @@ def _host_with_port(text: str) -> tuple[str, int]:
     name, colon, typed_port = text.rpartition(":")
     # A bare IPv6 address has colons, too. One with a port is in brackets.
     if not colon or (":" in name and not name.endswith("]")):
-        return host(text), 25
-    return host(name), int(port(typed_port))
+        return _host(text), 25
+    return _host(name), int(port(typed_port))
 
 
 def text_of_hosts(hosts: Iterable[tuple[str, int]]) -> str:

@@ -39,7 +39,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 @pytest.mark.parametrize("domains", [1, 50])
 @pytest.mark.parametrize(
-    ("page", "queries"), [("plan-show", 17), ("my-tasks", 14), ("domains", 10)]
+    ("page", "queries"), [("plan-show", 18), ("my-tasks", 15), ("domains", 10)]
 )
 def test_tenant_page_query_count_is_constant(
     make_tenant: MakeTenant,

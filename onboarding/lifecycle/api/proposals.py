@@ -331,7 +331,8 @@ class DeliveryHostView(_HostsView):
         values = self.validated(DeliveryHostInput)
         if "consent" in values and not self.decides:
             raise invalid({"consent": ["Unknown field."]})
-        form = DeliveryHostForm(values, may_consent=self.decides)
+        domains = list(self.tenant.domains.values_list("name", flat=True))
+        form = DeliveryHostForm(values, may_consent=self.decides, domains=domains)
         if not form.is_valid():
             raise problem_of_forms(form)
         host = confirm_delivery_host(

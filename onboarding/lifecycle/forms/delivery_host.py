@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from checks.engine.expected_values import MIMECAST_DOMAINS
+from checks.local_addresses import local_address_refusal
+from onboarding.lifecycle.forms.recipients import foreign_recipient_error
 from tenants.errors import TenantError
 from tenants.names import normalise_host
 
@@ -32,8 +35,11 @@ class DeliveryHostForm(forms.Form):
         label="The client agrees that Gangway connects to it", required=False
     )
 
-    def __init__(self, *args: Any, may_consent: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, may_consent: bool, domains: Sequence[str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.domains = domains
         if not may_consent:
             del self.fields["consent"]
 
@@ -42,6 +48,9 @@ class DeliveryHostForm(forms.Form):
             name = normalise_host(self.cleaned_data["name"])
         except TenantError as error:
             raise ValidationError(str(error)) from error
+        refusal = local_address_refusal(name)
+        if refusal:
+            raise ValidationError(refusal)
         if any(f".{name}".endswith(f".{domain}") for domain in MIMECAST_DOMAINS):
             raise ValidationError(
                 f"{name} is a host of Mimecast. Enter the host to which Mimecast delivers."
@@ -54,6 +63,9 @@ class DeliveryHostForm(forms.Form):
             raise ValidationError(
                 "Use an address with ASCII characters only. Port 25 accepts no others."
             )
+        error = foreign_recipient_error(typed, self.domains)
+        if error:
+            raise ValidationError(error)
         return typed
 
     @property

@@ -14,6 +14,7 @@ from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import QueryDict
 
 from checks.engine.expected_values import DkimSelector
+from checks.local_addresses import local_address_refusal
 from onboarding.lifecycle.tenants import PROFILE_FIELDS
 from onboarding.plan_templates.registry import newest_template, template_version_of
 from tenants import domain_lifecycle
@@ -222,9 +223,13 @@ class HostNames:
 
     def clean_name(self) -> str:
         try:
-            return normalise_host(self.cleaned_data["name"])
+            name = normalise_host(self.cleaned_data["name"])
         except TenantError as error:
             raise ValidationError(str(error)) from error
+        refusal = local_address_refusal(name)
+        if refusal:
+            raise ValidationError(refusal)
+        return name
 
 
 class HostForm(HostNames, forms.ModelForm[Host]):
@@ -259,6 +264,10 @@ class HostForm(HostNames, forms.ModelForm[Host]):
             for name, field in self.fields.items():
                 field.disabled = name not in ("consent", "recipient")
             self.initial["consent"] = self.instance.consented_at is not None
+
+    def clean_name(self) -> str:
+        # The name of a stored host cannot change here.
+        return super().clean_name() if self.instance._state.adding else self.instance.name
 
     def clean_recipient(self) -> str:
         typed: str = self.cleaned_data["recipient"]

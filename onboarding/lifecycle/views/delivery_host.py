@@ -28,7 +28,10 @@ def delivery_host(request: HttpRequest, public_id: str) -> HttpResponse:
     initial = {"name": proposal.name, "recipient": proposal.recipient} if proposal else {}
     may_consent = page.access.may(Permission.EDIT_PROFILE)
     form = DeliveryHostForm(
-        request.POST if request.method == "POST" else None, initial=initial, may_consent=may_consent
+        request.POST if request.method == "POST" else None,
+        initial=initial,
+        may_consent=may_consent,
+        domains=[domain.name for domain in page.plan_context.domains],
     )
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form) as attempt:

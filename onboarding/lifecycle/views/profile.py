@@ -20,6 +20,7 @@ from onboarding.lifecycle.forms.profile import (
     RegionValuesForm,
     domain_formset,
 )
+from onboarding.lifecycle.forms.recipients import refuse_foreign_recipients
 from onboarding.lifecycle.forms.zone_import import ZoneFileForm
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
@@ -40,10 +41,10 @@ def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]
     )
 
 
-def _all_valid(*forms: Any) -> bool:
+def _all_valid(profile: ProfileForm, domains: Any, hosts: Any) -> bool:
     """Validate all forms, so that the page shows all errors at once."""
-    results = [form.is_valid() for form in forms]
-    return all(results)
+    results = [form.is_valid() for form in (profile, domains, hosts)]
+    return all(results) and refuse_foreign_recipients(domains, hosts)
 
 
 @require(Permission.CREATE_TENANT)

@@ -28,7 +28,7 @@ from onboarding.plan_templates.api.part_serializers import (
 )
 from onboarding.plan_templates.content import Content
 from onboarding.plan_templates.draft_content import DraftTask
-from onboarding.plan_templates.forms import PhaseForm, SourceForm
+from onboarding.plan_templates.forms import PhaseForm, SourceForm, initial_of_phase
 from onboarding.plan_templates.task_forms import forms_of, refuse_other_conditions, values_of
 from tenants.permissions import Permission
 from tenants.rest.problems import ApiError
@@ -185,18 +185,23 @@ def _phase_of(draft: TemplateDraft, key: str) -> Content:
     raise Http404("The draft has no such phase.")
 
 
+def _values_of_phase(phase: Content) -> Content:
+    return {"summary_source": [], **phase}
+
+
 class _PhasesView(_PartsView):
     serializer_class: type[ResourceSerializer] = DraftPhaseSerializer
 
     def save(self, key: str, values: Content, mark: str) -> str:
-        form = PhaseForm(values)
+        form = PhaseForm(initial_of_phase(values))
         if not form.is_valid():
             raise problem_of_forms(form)
         return drafts.save_phase(form.texts(), key=key, expected=mark, by=self.user)
 
     def answer(self, key: str, *, status: int = 200) -> Response:
         phase = _phase_of(self.load_draft(), key)
-        return self.answer_with_part(phase, drafts.fingerprint(phase, key), status=status)
+        values = _values_of_phase(phase)
+        return self.answer_with_part(values, drafts.fingerprint(phase, key), status=status)
 
 
 class DraftPhaseListView(_PhasesView):
@@ -220,7 +225,7 @@ class DraftPhaseView(_PhasesView):
         """The phase and its fingerprint."""
         phase = _phase_of(self.load_draft(), phase_key)
         mark = drafts.fingerprint(phase, phase_key)
-        self.require_mark(mark, phase)
+        self.require_mark(mark, _values_of_phase(phase))
         return phase, mark
 
     def get(self, request: Request, phase_key: str) -> Response:
@@ -228,9 +233,10 @@ class DraftPhaseView(_PhasesView):
         return self.answer(phase_key)
 
     def patch(self, request: Request, phase_key: str) -> Response:
-        """Change the title or the summary of a phase."""
+        """Change the title, the summary or the sources of a phase."""
         phase, mark = self.require_phase(phase_key)
-        stored = {"title": phase["title"], "summary": phase["summary"]}
+        names = ("title", "summary", "summary_source")
+        stored = {name: _values_of_phase(phase)[name] for name in names}
         values = stored | self.validated(DraftPhaseChangeInput)
         return self.answer(self.save(phase_key, values, mark))
 

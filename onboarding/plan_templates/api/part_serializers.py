@@ -16,6 +16,7 @@ from tenants.rest.serializers import InputSerializer, ResourceSerializer
 _LONGEST_TEXT = 20_000
 _MOST = 200
 _NONE = ("", "None")
+_SOURCE_KEYS = "The keys of sources of the draft."
 _CONDITION = (
     "The fields of the profile with the accepted values, or `any` with a list of such alternatives,"
     " as in the template file. Null: always."
@@ -48,7 +49,9 @@ class DraftTaskSerializer(ResourceSerializer):
         read_only=True, help_text="Plans cannot change the responsibility."
     )
     do = serializers.CharField(read_only=True)
+    do_source = _texts(_SOURCE_KEYS)
     shown_by = serializers.CharField(read_only=True, help_text="The completion criteria.")
+    shown_by_source = _texts(_SOURCE_KEYS)
     links = TemplateLinkSerializer(many=True, read_only=True)
     applies_when = serializers.DictField(read_only=True, allow_null=True, help_text=_CONDITION)
     otherwise = serializers.CharField(
@@ -116,7 +119,9 @@ class DraftTaskChangeInput(InputSerializer):
     responsibility = serializers.ChoiceField(required=False, choices=Responsibility.choices)
     stated = serializers.BooleanField(required=False)
     do = serializers.CharField(required=False, max_length=_LONGEST_TEXT)
+    do_source = _keys()
     shown_by = serializers.CharField(required=False, max_length=_LONGEST_TEXT)
+    shown_by_source = _keys()
     links = serializers.ListField(child=TemplateLinkInput(), required=False, max_length=_MOST)
     applies_when = serializers.DictField(required=False, allow_null=True, help_text=_CONDITION)
     otherwise = serializers.CharField(required=False, allow_blank=True, max_length=300)
@@ -153,6 +158,7 @@ class DraftPhaseSerializer(ResourceSerializer):
     key = serializers.CharField(read_only=True)
     title = serializers.CharField(read_only=True)
     summary = serializers.CharField(read_only=True)
+    summary_source = _texts(_SOURCE_KEYS)
 
 
 class DraftPhaseChangeInput(InputSerializer):
@@ -160,15 +166,17 @@ class DraftPhaseChangeInput(InputSerializer):
 
     title = serializers.CharField(required=False, max_length=120)
     summary = serializers.CharField(required=False, max_length=_LONGEST_TEXT)
+    summary_source = _keys()
 
 
 class DraftPhaseInput(InputSerializer):
     title = serializers.CharField(max_length=120)
     summary = serializers.CharField(max_length=_LONGEST_TEXT)
+    summary_source = _keys()
 
 
 class DraftSourceSerializer(ResourceSerializer):
-    """A published page that instructions come from."""
+    """The page or rule that a statement comes from."""
 
     key = serializers.CharField(read_only=True)
     title = serializers.CharField(read_only=True)
@@ -190,7 +198,7 @@ class DraftSourceChangeInput(InputSerializer):
 
 class DraftSourceInput(DraftSourceChangeInput):
     key = serializers.CharField(
-        max_length=60, help_text="The steps of the instructions name it, such as kb_lockdown."
+        max_length=60, help_text="Tasks, phases and steps name it, such as kb_lockdown."
     )
     title = serializers.CharField(max_length=200)
     read_on = serializers.CharField(

@@ -15,7 +15,7 @@ from onboarding.models import TemplateDraft
 from onboarding.plan_templates import draft_content, drafts
 from onboarding.plan_templates.content import Content
 from onboarding.plan_templates.draft_content import DraftTask
-from onboarding.plan_templates.forms import PhaseForm, SourceForm
+from onboarding.plan_templates.forms import PhaseForm, SourceForm, initial_of_phase
 from onboarding.plan_templates.task_forms import TaskForms
 from onboarding.plan_templates.views.versions import no_draft
 from onboarding.plans.tenant_page import current_user
@@ -126,7 +126,7 @@ def phase_edit(request: HttpRequest, key: str) -> HttpResponse:
 
 def _edit_phase(request: HttpRequest, phase: Content, key: str) -> HttpResponse:
     mark = drafts.fingerprint(phase, key) if key else ""
-    form = PhaseForm(request.POST or None, initial={**phase, "expected": mark})
+    form = PhaseForm(request.POST or None, initial={**initial_of_phase(phase), "expected": mark})
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form):
             made = drafts.save_phase(

@@ -14,7 +14,7 @@ from onboarding.collaboration.evidence_files import files_by_task
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of, values_by_task
 from onboarding.models import Responsibility
-from onboarding.plan_templates.instructions import runbooks_of
+from onboarding.plan_templates.instructions import instructions_of
 from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.client_tasks import client_tasks
@@ -47,7 +47,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "phase": phase,
         "tab": "plan",
         "records": _records(page, phase.rows),
-        "runbooks": runbooks_of(page.plan, phase.rows, page.plan_context, page.region),
+        "instructions": instructions_of(page.plan, phase.rows, page.plan_context, page.region),
         "field_forms": _field_forms(page, phase.rows),
         "values": values_by_task(page, phase.rows),
         "proposals": proposals_of(page),
@@ -115,7 +115,7 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "tab": "client-tasks",
         "today": today_for(page.tenant),
         "records": _records(page, mine.now),
-        "runbooks": runbooks_of(page.plan, mine.now, page.plan_context, page.region),
+        "instructions": instructions_of(page.plan, mine.now, page.plan_context, page.region),
         "field_forms": _field_forms(page, mine.now),
         "values": values_by_task(page, mine.now),
         "may_decide": may_decide(page),

@@ -181,7 +181,8 @@ def test_caution_names_notice_and_tasks() -> None:
     sentences = [caution.sentence for caution in planning_cautions(found, [], [])]
 
     assert sentences == [
-        "It starts in 3 h 30 min, and 2 tasks that it depends on are open: spf and dkim."
+        "On Tue 1 Dec 10:00 EST, 3 h 30 min before its start, 2 tasks that it depends on are open:"
+        " spf and dkim."
     ]
 
 

@@ -208,7 +208,13 @@ def test_client_may_name_another_host(tenant: Tenant, owner: User, signed_in: Si
         ({"name": ""}, "Enter the name of the host, such as mail.example.com."),
         ({"name": "us-smtp-inbound-1.mimecast.com"}, "is a host of Mimecast."),
         ({"name": "not a host"}, "not a host"),
+        ({"name": "192.168.1.5"}, "192.168.1.5 is an address of a private network"),
         ({"name": MICROSOFT, "recipient": "nobody"}, "Enter a valid email address."),
+        (
+            {"name": MICROSOFT, "recipient": "jo@contoso.example"},
+            "contoso.example is no domain of this tenant. Use an address that belongs to the"
+            " client, such as postmaster@northwind.test.",
+        ),
     ],
 )
 def test_bad_input_has_a_sentence(

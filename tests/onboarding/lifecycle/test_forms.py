@@ -17,6 +17,8 @@ from onboarding.lifecycle.forms.profile import (
     ProfileForm,
     RegionValuesForm,
 )
+from onboarding.lifecycle.forms.proposals import HostProposalForm
+from onboarding.lifecycle.forms.recipients import refuse_foreign_recipients
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.models import Host, Tenant, User
 from tests.factories import MakeTenant, SignIn
@@ -144,6 +146,68 @@ def test_invalid_port_is_rejected(port: str) -> None:
 
     assert not formset.is_valid()
     assert list(formset.forms[0].errors) == ["port"]
+
+
+@pytest.mark.django_db
+def test_private_host_is_rejected_at_its_name() -> None:
+    formset = HostFormSet(
+        _rows("hosts", {"purpose": "delivery", "name": "10.1.2.3", "port": "25"}),
+        instance=Tenant(),
+        prefix="hosts",
+    )
+
+    assert not formset.is_valid()
+    assert formset.forms[0].errors == {
+        "name": [
+            "10.1.2.3 is an address of a private network, which Mimecast and Gangway cannot reach."
+            " Enter the public name or address of the host."
+        ]
+    }
+
+
+def test_proposal_of_a_private_host_is_rejected() -> None:
+    form = HostProposalForm({"name": "[fd00::5]", "port": "25"})
+
+    assert not form.is_valid()
+    assert str(form.errors["name"][0]).startswith("fd00::5 is an address of a private network")
+
+
+@pytest.mark.parametrize(
+    ("recipient", "errors"),
+    [
+        ("", {}),
+        ("jo@One.Test", {}),
+        ("jo@mail.one.test", {}),
+        (
+            "jo@other.test",
+            {
+                "recipient": [
+                    "other.test is no domain of this tenant. Use an address that belongs to the"
+                    " client, such as postmaster@one.test."
+                ]
+            },
+        ),
+        (
+            "jo@notone.test",
+            {
+                "recipient": [
+                    "notone.test is no domain of this tenant. Use an address that belongs to the"
+                    " client, such as postmaster@one.test."
+                ]
+            },
+        ),
+    ],
+)
+@pytest.mark.django_db
+def test_recipient_belongs_to_the_tenant(recipient: str, errors: dict[str, list[str]]) -> None:
+    domains = _domains({"name": "one.test", "role": "primary"})
+    row = {"purpose": "delivery", "name": "mail.hoster.test", "port": "25", "recipient": recipient}
+    hosts: Any = HostFormSet(_rows("hosts", row), instance=Tenant(), prefix="hosts")
+
+    is_valid = domains.is_valid() and hosts.is_valid() and refuse_foreign_recipients(domains, hosts)
+
+    assert is_valid == (not errors)
+    assert hosts.forms[0].errors == errors
 
 
 @pytest.mark.parametrize(

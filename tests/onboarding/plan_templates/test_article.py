@@ -75,7 +75,7 @@ BESIDE = {
     "wizard-emergency-contact": "setup-wizard-checklist",
     "onmicrosoft-domain": "domain-ownership",
     "recipient-validation": "manual-import",
-    "enhanced-filtering": "gsuite-whitelist",
+    "enhanced-filtering": "data-centers-urls",
     "authorised-outbound-addresses": "outbound-cutover",
     "user-notice-outbound": "authorised-outbound-addresses",
     "outbound-days": "user-notice-outbound",
@@ -210,6 +210,7 @@ def test_hard_gates_are_these() -> None:
         "outbound-cutover",
         "mx-record-cutover",
         "connection-lockdown",
+        "decommission-gateway",
     ]
 
 

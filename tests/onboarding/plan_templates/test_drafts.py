@@ -142,9 +142,9 @@ def test_group_moves_with_its_tasks(draft: TemplateDraft, consultant: User) -> N
     group = [
         "connectivity",
         "data-centers-urls",
+        "enhanced-filtering",
         "office-365-connection-filter",
         "gsuite-whitelist",
-        "enhanced-filtering",
     ]
     at = before.index("connectivity")
     assert before[at : at + 5] == group
@@ -154,10 +154,9 @@ def test_group_moves_with_its_tasks(draft: TemplateDraft, consultant: User) -> N
     drafts.move_task("spf-update", up=True, by=consultant)
 
     assert _keys()[at - 1 : at + 5] == [
-        *group[:2],
-        group[3],
-        group[2],
+        *group[:3],
         group[4],
+        group[3],
         before[at - 1],
     ]
     assert _keys()[0] == "spf-update"
@@ -175,9 +174,9 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
     assert _keys("closure")[2:] == [
         "connectivity",
         "data-centers-urls",
+        "enhanced-filtering",
         "office-365-connection-filter",
         "gsuite-whitelist",
-        "enhanced-filtering",
     ]
 
 

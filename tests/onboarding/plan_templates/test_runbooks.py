@@ -395,6 +395,8 @@ def test_steps_have_no_gaps_to_fill() -> None:
 
 def test_sources_have_dates_and_are_used() -> None:
     used = {key for _, step in steps() for key in step.sources}
+    used |= {key for each in TEMPLATE.tasks for key in (*each.do_sources, *each.shown_by_sources)}
+    used |= {key for phase in TEMPLATE.phases for key in phase.summary_sources}
 
     assert used == set(TEMPLATE.sources)
     assert all(
@@ -473,7 +475,7 @@ def test_entered_ranges_are_split(sample: Tenant) -> None:
 
     assert values.get("confirmed_ranges").items == ("41.74.200.0/23",)
     assert values.get("confirmed_ranges_split").items == ("41.74.200.0/24", "41.74.201.0/24")
-    assert values.get("confirmed_ranges_split").provenance == "entered by a consultant"
+    assert values.get("confirmed_ranges_split").provenance.startswith("entered by Gangway, ")
 
 
 def test_unknown_values_name_person_and_place(make_tenant: MakeTenant) -> None:

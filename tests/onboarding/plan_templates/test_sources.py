@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
+from onboarding.errors import OnboardingError
 from onboarding.models import TemplateDraft
 from onboarding.plan_templates import drafts
 from onboarding.plan_templates.content import Content
@@ -126,6 +128,62 @@ def test_only_unused_source_is_removed(editor: Client) -> None:
     assert USED in _sources()
     [message] = [str(each) for each in refused.context["messages"]]
     assert "is not in the “sources” of the template" in message
+
+
+def _save_without(editor: Client, key: str, field: str) -> None:
+    address = _at("template-task", key)
+    page = editor.get(address).context["page"]
+    sent = QueryDict(mutable=True)
+    for form in (page.form, *page.applies.forms, *page.required.forms):
+        for each in form:
+            value = each.value()
+            values = value if isinstance(value, list | tuple) else [value]
+            sent.setlist(each.html_name, [str(v) for v in values if v not in (None, "", False)])
+    sent[field] = ""
+    assert editor.post(address, sent).status_code == 302
+
+
+@pytest.mark.parametrize("field", ["do_source", "shown_by_source"])
+def test_statement_keeps_its_sources(editor: Client, consultant: User, field: str) -> None:
+    _save_without(editor, "training", field)
+
+    with pytest.raises(OnboardingError, match=r"“Training”: name the sources of the instructions"):
+        drafts.publish(
+            note="No source",
+            expected=TemplateDraft.objects.get().revision,
+            accepts_losses=False,
+            by=consultant,
+        )
+
+
+def test_summary_keeps_its_sources(editor: Client, consultant: User) -> None:
+    address = _at("template-phase", "closure")
+    form = editor.get(address).context["form"]
+    sent = {field.html_name: field.value() for field in form}
+    assert sent["summary_source"] == "kb_onboarding_steps"
+    editor.post(address, sent | {"summary_source": ""})
+
+    with pytest.raises(OnboardingError, match=r"“Closure”: name the sources of the summary"):
+        drafts.publish(
+            note="No source",
+            expected=TemplateDraft.objects.get().revision,
+            accepts_losses=False,
+            by=consultant,
+        )
+
+
+def test_unknown_source_of_a_text_is_refused_beside_it(editor: Client) -> None:
+    address = _at("template-phase", "closure")
+    form = editor.get(address).context["form"]
+    sent = {field.html_name: field.value() for field in form}
+
+    answer = editor.post(address, sent | {"summary_source": "kb_onboarding_steps, kb_none"})
+
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {
+        "summary_source": ["“kb_none” is not in the “sources” of the template."]
+    }
+    assert 'value="kb_onboarding_steps, kb_none"' in answer.content.decode()
 
 
 def test_draft_and_comparison_list_sources(editor: Client) -> None:

@@ -75,6 +75,31 @@ def test_upgrade_adds_the_wait(at_first_version: Tenant, consultant: User) -> No
     assert _is_sound(tenant)
 
 
+def test_upgrade_to_version_4_gates_the_old_gateway(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    PlanTemplate.objects.filter(version__gt=3).delete()
+    tenant = make_tenant("Third")
+    register_builtin_templates()
+    gateway = fill_fields(task_of(tenant, "decommission-gateway"))
+    users = fill_fields(task_of(tenant, "azure-ad-sync"))
+    confirm_task(users, by=consultant, side="client")
+    before = (gateway.role, gateway.is_hard_gate)
+
+    fourth = PlanTemplate.objects.get(builtin_version=4)
+    change = preview(tenant.plan, fourth)
+    _move(tenant, fourth, consultant)
+
+    after = task_of(tenant, "decommission-gateway")
+    assert before == ("", False)
+    assert (after.role, after.is_hard_gate) == ("decommission", True)
+    assert after.field_values == gateway.field_values
+    assert (change.added, change.dropped, change.kept, change.lost) == ((), (), (), ())
+    assert task_of(tenant, "azure-ad-sync").client_confirmed_by == consultant
+    assert "enhanced-filtering" in task_of(tenant, "office-365-connection-filter").depends_on
+    assert _is_sound(tenant)
+
+
 def test_plan_keeps_its_version_until_upgrade(at_first_version: Tenant, consultant: User) -> None:
     apply_profile(at_first_version)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
 from onboarding.plan_templates import forms
+from onboarding.plan_templates.content import as_content, read_content
 from onboarding.plan_templates.schema import PROFILE_VALUES
 from onboarding.plan_templates.template_version import (
     TEMPLATE_FILE,
@@ -235,6 +237,17 @@ def test_small_template_is_read(tmp_path: Path) -> None:
             33,
             "is not valid YAML: a type (!) is not supported",
         ),
+            "fields: [{key: a, label: A, type: text, at_least: 1}]",
+            33,
+            "field “a”: only a number has a smallest value",
+        ),
+        (
+            "depends_on: [one]",
+            "fields: [{key: a, label: A, type: number, at_least: 10000001}]",
+            33,
+            "field “a”: “at_least” is between 0 and 10,000,000",
+        ),
+        ("depends_on: [one]", "do_source: [kb]", 33, "“kb” is not in the “sources” of the"),
     ],
 )
 def test_error_names_file_line_and_reason(
@@ -271,6 +284,49 @@ def test_typed_yaml_is_refused_in_words(typed: str, sentence: str) -> None:
         forms._list_of(typed)
 
     assert refusal.value.messages[0].startswith(sentence)
+SOURCED = (
+    SMALL.replace("version: 3", "version: 4")
+    .replace(
+        "phases:", "sources:\n  kb: {title: Page, url: null, read_on: '2026-11-23'}\nphases:", 1
+    )
+    .replace("comes first.", "comes first.\n    summary_source: [kb]")
+    .replace(
+        "        shown_by:",
+        "        do_source: [kb]\n        shown_by_source: [kb]\n        shown_by:",
+    )
+)
+
+
+def test_file_names_sources_of_every_text(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(SOURCED, encoding="utf-8")
+
+    template = load_template_file(path)
+
+    assert {(task.do_sources, task.shown_by_sources) for task in template.tasks} == {
+        (("kb",), ("kb",))
+    }
+    assert template.phases[0].summary_sources == ("kb",)
+
+
+@pytest.mark.parametrize("text", ["do", "shown_by", "summary"])
+def test_text_without_source_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(re.sub(rf"\n +{text}_source: \[kb\]", "", SOURCED, count=1), encoding="utf-8")
+
+    with pytest.raises(TemplateError, match=f"“{text}” has no “{text}_source”: write no statement"):
+        load_template_file(path)
+
+
+def test_stored_version_may_lack_sources() -> None:
+    """People publish versions of their own, and older versions have none."""
+    content = as_content(load_template_file())
+    for phase in content["phases"]:
+        phase.pop("summary_source")
+        for entry in phase["tasks"]:
+            del entry["do_source"], entry["shown_by_source"]
+
+    assert read_content(content).tasks[0].do_sources == ()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from onboarding.plans.task_fields import (
 )
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant, SignIn, task_of
+from tests.factories import MakeTenant, SignIn, fill_fields, task_of
 from tests.markup import texts
 
 CONVERSATION = "initial-conversation"
@@ -58,6 +58,7 @@ def save_typed(tenant: Tenant, key: str, by: User, typed: dict[str, Any]) -> lis
         (definition(FieldType.NUMBER), "1 250", 1250),
         (definition(FieldType.NUMBER), "1,250", 1250),
         (definition(FieldType.NUMBER), "0", 0),
+        (definition(FieldType.NUMBER, at_least=1), "1", 1),
         (definition(FieldType.PEOPLE), "Jo  Lee\r\nAnn\n\nJo Lee; Bo", ["Jo Lee", "Ann", "Bo"]),
         (definition(FieldType.CHOICE, choices=("Any", "None")), "None", "None"),
         (definition(FieldType.TEXT), "", None),
@@ -78,6 +79,7 @@ def test_text_is_read_and_shown_again(of: FieldDefinition, text: str, value: Any
         (definition(FieldType.NUMBER), "-3", "Enter a whole number, such as 250."),
         (definition(FieldType.NUMBER), "٣", "Enter a whole number"),
         (definition(FieldType.NUMBER), "9" * 500, "Enter a number of at most 10,000,000."),
+        (definition(FieldType.NUMBER, at_least=1), "0", "Enter a number of at least 1."),
         (definition(FieldType.CHOICE, choices=("Any",)), "all", "Choose one of: Any."),
         (definition(FieldType.TEXT), "x" * 501, "at most 500 characters. You entered 501."),
         (definition(FieldType.PEOPLE), "\n".join(["x" * 100] * 2 + ["y" * 450]), "500 characters"),
@@ -100,6 +102,35 @@ def test_number_above_its_limit_is_a_caution() -> None:
 
     assert of(1250, 1000) == ["Users: 1,250 is 250 more than “Licences” (1,000)."]
     assert [of(1000, 1000), of(None, 5), of(5, None)] == [[], [], []]
+
+
+def test_no_licence_is_refused_beside_the_field(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    task = task_of(tenant, "azure-ad-sync")
+    names = {row.definition.key: row.name for row in load_field_rows(task, tenant)}
+    typed = {names["user-count"]: "25", names["licence-count"]: "0"}
+    address = reverse("onboarding:task-fields", args=[tenant.public_id, task.public_id])
+
+    answer = signed_in(owner).post(
+        address, typed | {"expected": fingerprint(load_field_rows(task, tenant))}
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Enter a number of at least 1." in " ".join(texts(html, ".errorlist"))
+    assert 'value="25"' in html
+    assert task_of(tenant, "azure-ad-sync").field_values == {}
+
+
+def test_stored_number_that_is_too_small_is_missing(tenant: Tenant, owner: User) -> None:
+    """An upgraded plan can have a value that the new version refuses."""
+    task = fill_fields(task_of(tenant, "azure-ad-sync"))
+    task.field_values["licence-count"]["value"] = 0
+    task.save()
+
+    with pytest.raises(OnboardingError, match=r"Enter “Licences bought” first\."):
+        confirm_task(task, by=owner, side="client")
 
 
 def test_task_needs_its_fields(tenant: Tenant, consultant: User, owner: User) -> None:

@@ -94,6 +94,8 @@ def test_value_is_normalised(parse: Parse, typed: str, normalised: str) -> None:
         (cell_types.domain, "8.8.8.8", "IP address"),
         (cell_types.single_ip, "8.8.4.0/24", "is a network"),
         (cell_types.single_ip, "10.0.0.5", "not a public address"),
+        (cell_types.host, "10.0.0.5", "is an address of a private network"),
+        (cell_types.delivery_hosts, "mail.example.com, 10.0.0.5:25", "of a private network"),
         (cell_types.single_ip, "203.0.113.5", "not a public address"),
         (cell_types.single_ip, "224.0.0.1", "not a public address"),
         (cell_types.single_ip, "8.8.8.8-8.8.8.10", "is a range"),
