@@ -237,6 +237,8 @@ def test_small_template_is_read(tmp_path: Path) -> None:
             33,
             "is not valid YAML: a type (!) is not supported",
         ),
+        (
+            "depends_on: [one]",
             "fields: [{key: a, label: A, type: text, at_least: 1}]",
             33,
             "field “a”: only a number has a smallest value",
@@ -284,6 +286,8 @@ def test_typed_yaml_is_refused_in_words(typed: str, sentence: str) -> None:
         forms._list_of(typed)
 
     assert refusal.value.messages[0].startswith(sentence)
+
+
 SOURCED = (
     SMALL.replace("version: 3", "version: 4")
     .replace(
