@@ -24,7 +24,7 @@ from onboarding.models.cutovers import (
     OnCall,
 )
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
-from onboarding.models.imports import TenantImport
+from onboarding.models.imports import ArchiveImport, TenantImport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
     COMPLETE_STATUSES,
@@ -53,6 +53,7 @@ __all__ = [
     "COMPLETE_STATUSES",
     "SKIPPED_STATUSES",
     "AcceptedResidualRisk",
+    "ArchiveImport",
     "CalendarEntry",
     "CalendarFeed",
     "ClosingPack",
