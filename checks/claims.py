@@ -270,7 +270,13 @@ def running(check_ids: Collection[int]) -> Iterator[RunningClaim]:
 def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
     claim = RunningClaim(new_public_id(), [])
     is_free = Q(claim_id="") | Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    due = Check.objects.filter(is_free, pk__in=check_ids, is_active=True, next_due_at__lte=now)
+    due = Check.objects.filter(
+        is_free,
+        pk__in=check_ids,
+        is_active=True,
+        next_due_at__lte=now,
+        tenant__checks_held_at=None,
+    )
     claim.check_ids = sorted(
         _update_locked(
             _in_lock_order(due), claim_id=claim.claim_id, claimed_until=now + RUNNING_FOR

@@ -53,11 +53,15 @@ def ended_checks(tenant: Tenant) -> QuerySet[Check]:
 
 
 def due_checks(now: datetime) -> QuerySet[Check]:
-    """Active checks that are due and not claimed by a living worker."""
+    """Active checks that are due and not claimed by a living worker.
+
+    None of an imported tenant that no person has started.
+    """
     return Check.objects.filter(
         Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
         is_active=True,
         next_due_at__lte=now,
+        tenant__checks_held_at=None,
     )
 
 

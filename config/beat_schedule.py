@@ -22,6 +22,7 @@ _INTERVALS = {
     "onboarding.update_drifts": timedelta(minutes=1),
     "onboarding.update_risks": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
+    "onboarding.resume_archive_imports": timedelta(minutes=1),
     "onboarding.resume_tenant_imports": timedelta(minutes=1),
     "onboarding.reconcile": timedelta(minutes=5),
     "onboarding.build_lost_packs": timedelta(minutes=10),

@@ -17,6 +17,7 @@ app.autodiscover_tasks(
         f"onboarding.{feature}"
         for feature in (
             *("plans", "requirements", "cutovers", "monitoring", "lifecycle", "portfolio"),
+            "lifecycle.archive",
             "lifecycle.tenant_import",
         )
     ]

@@ -270,6 +270,8 @@ SITE_URL = env.text("SITE_URL").rstrip("/")
 # --- Files that people upload, and exports. Web and worker processes share this folder.
 FILES_DIR = Path(env.text("FILES_DIR", str(VAR_DIR / "files")))
 FILES_MAX_BYTES = env.integer("FILES_MAX_BYTES", 10 * 1024 * 1024, minimum=1)
+# An archive of a tenant contains its files and closing packs.
+ARCHIVE_MAX_BYTES = env.integer("ARCHIVE_MAX_BYTES", 1024 * 1024 * 1024, minimum=1)
 FILE_UPLOAD_HANDLERS = [
     "onboarding.collaboration.uploads.SizeLimit",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -121,7 +121,7 @@ def hash_of(line: ActivityLine) -> str:
         line.scope,
         line.number,
         line.at.isoformat(),
-        line.actor.public_id if line.actor is not None else "",
+        line.actor.archived_id if line.actor is not None else "",
         line.action,
         line.params,
         line.address,

@@ -109,6 +109,8 @@ class ActivityName(TextChoices):
     TENANT_CLOSED = "tenant-closed"
     TENANT_REOPENED = "tenant-reopened"
     TENANT_ERASED = "tenant-erased"
+    TENANT_IMPORTED = "tenant-imported"
+    CHECKS_STARTED = "checks-started"
     # Activity logs
     LOGS_REGISTERED = "logs-registered"
     HEADS_SENT = "heads-sent"

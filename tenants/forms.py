@@ -60,7 +60,7 @@ class NewAccountForm(forms.Form):
 class StaffForm(forms.Form):
     role = forms.ChoiceField(choices=[c for c in User.StaffRole.choices if c[0]])
     followed_consultants = forms.ModelMultipleChoiceField(
-        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT),
+        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, origin_id=""),
         to_field_name="public_id",
         required=False,
     )

@@ -186,11 +186,17 @@ def _fault_of_address(line: ActivityLine, facts: _InstallationFacts) -> str:
 
 def _installation_facts() -> _InstallationFacts:
     facts = _InstallationFacts()
-    names = stored_names(ActivityName.TENANT_ERASED, ActivityName.LOGS_REGISTERED)
+    names = stored_names(
+        ActivityName.TENANT_ERASED, ActivityName.LOGS_REGISTERED, ActivityName.TENANT_IMPORTED
+    )
     lines = ActivityLine.objects.filter(scope=ActivityChain.INSTALLATION, action__in=names)
-    for action, params in lines.values_list("action", "params"):
+    for action, params in lines.order_by("number").values_list("action", "params"):
         if action == ActivityName.LOGS_REGISTERED:
             facts.registered.update(params.get("logs", ()))
+            continue
+        if action == ActivityName.TENANT_IMPORTED:
+            # It can have been erased before. Its log must exist from now on.
+            facts.erased.discard(params.get("imported", ""))
             continue
         facts.erased.add(params.get("erased", ""))
         facts.emptied.update(params.get("emptied_lines", ()))

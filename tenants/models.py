@@ -54,6 +54,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     # Part of the session hash: an increase ends all sessions of this person.
     session_version = models.PositiveIntegerField(default=0)
+    # A person of an imported archive: the author of its rows, without access. The id and the
+    # address are those in the installation of the archive.
+    origin_id = models.CharField(
+        max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    origin_email = models.CharField(
+        max_length=254, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     objects = UserManager()
@@ -74,6 +82,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def _for_this_version(self, value: str) -> str:
         text = f"{self.session_version}:{value}"
         return salted_hmac("tenants.session-round", text, algorithm="sha256").hexdigest()
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether this is a person of an imported archive, who never gets access."""
+        return bool(self.origin_id)
+
+    @property
+    def archived_id(self) -> str:
+        """The id of the person in archives and in the hashes of activity lines."""
+        return self.origin_id or self.public_id
 
     @property
     def is_mimecast(self) -> bool:
@@ -138,6 +156,8 @@ class Tenant(models.Model):
     # monitoring, if the implementation was completed. Otherwise they are deactivated.
     closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    # The time of its import. No check runs before a person starts the tenant here.
+    checks_held_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     class Meta:
@@ -158,7 +178,12 @@ class Tenant(models.Model):
 
     @property
     def is_checked(self) -> bool:
-        return not self.is_closed or self.completed_at is not None
+        return not self.is_held and (not self.is_closed or self.completed_at is not None)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the tenant was imported and no person has started it here."""
+        return self.checks_held_at is not None
 
     @property
     def region_values(self) -> Region:

@@ -89,6 +89,7 @@ def change_staff(
 ) -> None:
     """Change the staff role and the consultants that a manager follows."""
     _refuse_own_account(person, by)
+    _refuse_imported(person)
     before = {
         "role": person.staff_role,
         "followed_consultants": _emails(list(person.followed_consultants.all())),
@@ -150,6 +151,8 @@ def deactivate(person: User, *, by: User) -> None:
 
 
 def activate(person: User, *, by: User) -> None:
+    """Raises PeopleError for a person of an imported archive, who never gets access."""
+    _refuse_imported(person)
     with transaction.atomic():
         if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
             write_activity(None, ActivityName.PERSON_ACTIVATED, by=by, person=person.email)
@@ -159,6 +162,14 @@ def is_last_administrator(person: User) -> bool:
     others = User.objects.filter(is_active=True, staff_role=User.StaffRole.ADMINISTRATOR)
     is_one = person.staff_role == User.StaffRole.ADMINISTRATOR
     return is_one and not others.exclude(pk=person.pk).exists()
+
+
+def _refuse_imported(person: User) -> None:
+    if person.is_imported:
+        raise PeopleError(
+            f"{person.name} came with an imported tenant and never gets access. Invite the address"
+            " instead."
+        )
 
 
 def _refuse_own_account(person: User, by: User) -> None:

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     MANAGE_MONITORING = "manage monitoring"
     DOWNLOAD_PACK = "download the closing pack"
     EXPORT_TENANT = "export the tenant"
+    ARCHIVE_TENANT = "archive the tenant for another installation"
     CLOSE_TENANT = "close the tenant"
     ERASE_TENANT = "erase the tenant"
     MANAGE_WEBHOOKS = "manage webhooks"
@@ -58,6 +59,7 @@ class Permission(StrEnum):
     OPEN_DESK = "open the desk"
     VIEW_DASHBOARD = "view the dashboard"
     CREATE_TENANT = "create a tenant"
+    IMPORT_ARCHIVES = "import archives of tenants"
     EDIT_GLOBAL_FREEZES = "edit global freezes"
     EDIT_TEMPLATES = "edit plan templates"
     PUBLISH_WITHOUT_GUARDS = "publish without guards"
@@ -77,6 +79,7 @@ _OF_INSTALLATION = {
     Permission.OPEN_DESK,
     Permission.VIEW_DASHBOARD,
     Permission.CREATE_TENANT,
+    Permission.IMPORT_ARCHIVES,
     Permission.EDIT_GLOBAL_FREEZES,
     Permission.EDIT_TEMPLATES,
     Permission.PUBLISH_WITHOUT_GUARDS,
@@ -104,12 +107,15 @@ _ALLOWED: dict[Permission, set[Role]] = {
     Permission.MANAGE_MONITORING: _MANAGING,
     Permission.DOWNLOAD_PACK: _MANAGING | {Role.OWNER},
     Permission.EXPORT_TENANT: {Role.ADMINISTRATOR, Role.OWNER},
+    # The archive contains internal notes.
+    Permission.ARCHIVE_TENANT: {Role.ADMINISTRATOR},
     Permission.CLOSE_TENANT: _MANAGING,
     Permission.ERASE_TENANT: {Role.ADMINISTRATOR},
     Permission.MANAGE_WEBHOOKS: _MANAGING | {Role.OWNER},
     Permission.OPEN_DESK: _MANAGING,
     Permission.VIEW_DASHBOARD: _STAFF,
     Permission.CREATE_TENANT: _MANAGING,
+    Permission.IMPORT_ARCHIVES: {Role.ADMINISTRATOR},
     Permission.EDIT_GLOBAL_FREEZES: _MANAGING,
     Permission.EDIT_TEMPLATES: _MANAGING,
     Permission.PUBLISH_WITHOUT_GUARDS: {Role.ADMINISTRATOR},
@@ -126,6 +132,7 @@ _WHILE_CLOSED = {
     Permission.MANAGE_MONITORING,
     Permission.DOWNLOAD_PACK,
     Permission.EXPORT_TENANT,
+    Permission.ARCHIVE_TENANT,
     Permission.CLOSE_TENANT,
     Permission.ERASE_TENANT,
     Permission.MANAGE_WEBHOOKS,

@@ -64,7 +64,11 @@ def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
 
 
 def all_people() -> QuerySet[User]:
-    """All people, staff first, with the related rows of the people page."""
-    return User.objects.prefetch_related("followed_consultants", "memberships__tenant").order_by(
+    """All accounts, staff first, with the related rows of the people page.
+
+    None of an imported archive: those people have no access.
+    """
+    found = User.objects.filter(origin_id="")
+    return found.prefetch_related("followed_consultants", "memberships__tenant").order_by(
         F("staff_role").desc(), "name"
     )

@@ -16,15 +16,18 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.expectations import sync_checks
 from checks.models import Check, Observation
 from onboarding.calendar_feeds.feeds import create_feed
+from onboarding.collaboration import file_store
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import exports
+from onboarding.lifecycle.archive.exporting import build_archive
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.proposals import ProposalEntry, add_host, enter_values, state_of
 from onboarding.lifecycle.tenant_import import services as tenant_imports
 from onboarding.models import (
     AcceptedResidualRisk,
+    ArchiveImport,
     CalendarFeed,
     ClosingPack,
     Comment,
@@ -39,6 +42,7 @@ from onboarding.models import (
     Responsibility,
     SheetRow,
     Task,
+    TenantExport,
     TenantImport,
 )
 from onboarding.plan_templates import drafts
@@ -121,8 +125,6 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
     stored = store_file(task, SimpleUploadedFile("note.txt", b"note"), by=by)
     link, token = create_share_link(tenant.plan, task, recipient="outside", days=1, by=by)
     invitation, invited = _create_invitation(tenant, consultant)
-    export = exports.request_export(tenant, by=by)
-    exports.build_export(export)
     sheet, row = _create_sheet(tenant, by)
     job = imports.create_import(sheet, name="rows", content=b"ann@outside.test", by=by)
     imports.read_import(job)
@@ -138,7 +140,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "invitation_id": invitation.public_id,
         "share_link_id": link.public_id,
         "file_id": stored.public_id,
-        "export_id": export.public_id,
+        **_create_exports(tenant, consultant),
         **_create_cutover(tenant, by),
         **_create_monitoring(tenant),
         **_create_residual_risk(tenant, by),
@@ -166,6 +168,28 @@ def _create_tenant_import(by: User) -> TenantImport:
     job = tenant_imports.create_import(name="rows", content=TENANT_ROWS.encode(), by=by)
     tenant_imports.read_import(job)
     return job
+
+
+def _create_exports(tenant: Tenant, by: User) -> dict[str, str]:
+    """The exports of the tenant in both formats, and a verified archive without its file."""
+    export = exports.request_export(tenant, by=by)
+    exports.build_export(export)
+    archive = exports.request_export(tenant, by=by, file_format=TenantExport.Format.ARCHIVE)
+    build_archive(archive)
+    job = ArchiveImport.objects.create(
+        name="client.json",
+        stored_as=file_store.new_storage_path(),
+        size=9,
+        sha256="0" * 64,
+        status=ArchiveImport.Status.READY,
+        report={"name": "Contoso", "tenant": "aPublicId", "refusal": "", "lines": 3, "rows": {}},
+        created_by=by,
+    )
+    return {
+        "export_id": export.public_id,
+        "archive_id": archive.public_id,
+        "archive_import_id": job.public_id,
+    }
 
 
 def _create_for_api(tenant: Tenant, by: User, *, editor: User) -> dict[str, str]:
@@ -220,6 +244,8 @@ def _create_draft(by: User) -> dict[str, str]:
     return {
         "task_key": "train-the-service-desk",
         "phase_key": "handover",
+        # The pages name phases, tasks and sources alike.
+        "key": "handover",
         "source_key": "training",
     }
 
@@ -230,10 +256,12 @@ OF_INSTALLATION = (
     "region_id",
     "template_version",
     "tenant_import_id",
+    "archive_import_id",
     "calendar_feed_id",
     "task_key",
     "phase_key",
     "source_key",
+    "key",
 )
 
 

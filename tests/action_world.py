@@ -134,6 +134,7 @@ VALUES: dict[str, dict[str, object]] = {
     },
     "onboarding:tenant-import": {"pasted": TENANT_ROWS, "file": None},
     "onboarding:tenant-import-discard": {},
+    "onboarding:archive-import-discard": {},
     "onboarding:webhooks": {
         "secret_address": "https://desk.example/hooks",
         "events": ["drift.began"],

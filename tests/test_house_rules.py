@@ -316,6 +316,7 @@ def test_full_locks_have_a_reason() -> None:
 ONE_STATEMENT = {
     "idempotency.delete_expired",
     "imports.delete_abandoned",
+    "imports.delete_old",
     "outbox.delete_old",
     "services.delete_old",
     "delivery.delete_old_messages",

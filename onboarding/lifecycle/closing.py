@@ -20,6 +20,7 @@ from django.db import transaction
 from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
+from onboarding.lifecycle.archive.starting import resume_checks
 from onboarding.lifecycle.closing_pack.build import request_pack
 from onboarding.lifecycle.residual_risks import withdraw_all_acceptances
 from onboarding.models import ClosingPack, ShareLink, Task, TaskRole
@@ -98,9 +99,11 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         raise OnboardingError("Enter a reason for reopening. The tenant is still closed.")
     with transaction.atomic():
         rows = Tenant.objects.filter(pk=tenant.pk, closed_at__isnull=False)
-        if not rows.update(closed_at=None, completed_at=None):
+        if not rows.update(closed_at=None, completed_at=None, checks_held_at=None):
             return
-        tenant.closed_at = tenant.completed_at = None
+        if tenant.is_held:
+            resume_checks(tenant)
+        tenant.closed_at = tenant.completed_at = tenant.checks_held_at = None
         # A pack that is not ready would describe an open implementation.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         withdraw_all_acceptances(tenant, by=by)

@@ -127,7 +127,9 @@ def _people_of_this_tenant_only(tenant: Tenant) -> list[User]:
     logged = {each.get(key) for each in params.iterator() for key in ("person", "email")}
     emails = {each.lower() for each in logged if isinstance(each, str)}
     is_named = Q(pk__in=ids) | Q(email__in=emails)
-    people = User.objects.filter(is_named, staff_role=User.StaffRole.NONE)
+    # The staff of an imported archive belong to its tenant alone.
+    is_client = Q(staff_role=User.StaffRole.NONE) | ~Q(origin_id="")
+    people = User.objects.filter(is_named, is_client)
     elsewhere = Membership.objects.exclude(tenant=tenant).values("user")
     return list(people.exclude(pk__in=elsewhere).order_by("pk"))
 
@@ -175,6 +177,7 @@ def _anonymize(person: User) -> None:
         password=make_password(None),
         is_active=False,
         last_login=None,
+        origin_email="",
     )
 
 

@@ -127,16 +127,18 @@ _EXCLUDED_COLUMNS = {
 }
 
 
-def request_export(tenant: Tenant, *, by: User) -> TenantExport:
-    """Create the request and delete earlier archives. The caller queues the build."""
+def request_export(
+    tenant: Tenant, *, by: User, file_format: TenantExport.Format = TenantExport.Format.TABLES
+) -> TenantExport:
+    """Create the request and delete earlier files of this format. The caller queues the build."""
     with transaction.atomic():
         # Of two requests at the same time, the later one replaces the earlier.
         Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-        earlier = TenantExport.objects.filter(tenant=tenant)
+        earlier = TenantExport.objects.filter(tenant=tenant, format=file_format)
         file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
         earlier.delete()
-        write_activity(tenant, ActivityName.EXPORT_REQUESTED, by=by)
-        return TenantExport.objects.create(tenant=tenant, requested_by=by)
+        write_activity(tenant, ActivityName.EXPORT_REQUESTED, by=by, format=file_format.value)
+        return TenantExport.objects.create(tenant=tenant, requested_by=by, format=file_format)
 
 
 def log_download(export: TenantExport, *, by: User) -> None:

@@ -13,6 +13,7 @@ from onboarding.collaboration import share_links
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
 from onboarding.models import (
+    ArchiveImport,
     ClosingPack,
     EvidenceFile,
     ShareLink,
@@ -94,10 +95,10 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
 
 
 def stored_in(folder: str) -> set[str]:
-    """The relative paths of the stored files, exports and closing packs in one folder."""
+    """The relative paths of the files, exports, closing packs and archives in one folder."""
     return {
         place
-        for model in (EvidenceFile, TenantExport, ClosingPack)
+        for model in (EvidenceFile, TenantExport, ClosingPack, ArchiveImport)
         for place in model._base_manager.filter(stored_as__startswith=f"{folder}/").values_list(
             "stored_as", flat=True
         )

@@ -16,6 +16,7 @@ from checks import dns_discovery
 from checks.expectations import sync_checks
 from onboarding.collaboration import file_store
 from onboarding.lifecycle import exports, offboarding, pruning
+from onboarding.lifecycle.archive.exporting import build_archive
 from onboarding.lifecycle.closing_pack import build
 from onboarding.models import ClosingPack, Plan, TenantExport
 from onboarding.monitoring import drifts
@@ -45,7 +46,9 @@ def reconcile() -> None:
     """
     now = database_time.now()
     tenants = Tenant.objects.filter(
-        Q(closed_at__isnull=True) | Q(completed_at__isnull=False), plan__isnull=False
+        Q(closed_at__isnull=True) | Q(completed_at__isnull=False),
+        plan__isnull=False,
+        checks_held_at=None,
     )
     is_due = Q(plan__reconciled_at=None) | Q(plan__reconciled_at__lte=now - RECONCILE_EVERY)
     due = tenants.filter(is_due).order_by(F("plan__reconciled_at").asc(nulls_first=True), "pk")
@@ -62,7 +65,7 @@ def reconcile_tenant(tenant_id: int) -> None:
     Prunes the history of a completed implementation.
     """
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
-    if tenant is None:
+    if tenant is None or tenant.is_held:
         return
     # Before the work: a tenant with a fault must not come first every time.
     Plan.objects.filter(tenant=tenant).update(reconciled_at=database_time.now())
@@ -80,7 +83,11 @@ def reconcile_tenant(tenant_id: int) -> None:
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)
 def build_export(public_id: str) -> None:
     export = TenantExport.objects.select_related("tenant").filter(public_id=public_id).first()
-    if export is not None:
+    if export is None:
+        return
+    if export.format == TenantExport.Format.ARCHIVE:
+        build_archive(export)
+    else:
         exports.build_export(export)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from onboarding.lifecycle.views import (
+    archive,
     closing,
     delivery_host,
     dns_discovery,
@@ -34,6 +35,22 @@ urlpatterns = [
         "tenants/import/<str:tenant_import_id>/discard/",
         tenant_import.tenant_import_discard,
         name="tenant-import-discard",
+    ),
+    path("tenants/import-archive/", archive.archive_import, name="archive-import"),
+    path(
+        "tenants/import-archive/<str:archive_import_id>/",
+        archive.archive_import_show,
+        name="archive-import-show",
+    ),
+    path(
+        "tenants/import-archive/<str:archive_import_id>/confirm/",
+        archive.archive_import_confirm,
+        name="archive-import-confirm",
+    ),
+    path(
+        "tenants/import-archive/<str:archive_import_id>/discard/",
+        archive.archive_import_discard,
+        name="archive-import-discard",
     ),
 ]
 
@@ -105,6 +122,9 @@ tenant_urlpatterns = [
     path("offboarding/erase/", offboarding.tenant_erase, name="tenant-erase"),
     path("closing-packs/", offboarding.closing_pack_request, name="closing-pack-request"),
     path("closing-packs/<str:pack_id>/", offboarding.closing_pack_show, name="closing-pack-show"),
+    path("offboarding/start-checks/", archive.checks_start, name="checks-start"),
+    path("archives/", archive.archive_request, name="archive-request"),
+    path("archives/<str:archive_id>/", archive.archive_show, name="archive-show"),
     path("exports/", offboarding.export_request, name="export-request"),
     path("exports/<str:export_id>/", offboarding.export_show, name="export-show"),
 ]

@@ -25,7 +25,7 @@ from onboarding.models.cutovers import (
 )
 from onboarding.models.figures import CutoverStatus, PhaseTime, PlanFigures
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
-from onboarding.models.imports import TenantImport
+from onboarding.models.imports import ArchiveImport, TenantImport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
     COMPLETE_STATUSES,
@@ -54,6 +54,7 @@ __all__ = [
     "COMPLETE_STATUSES",
     "SKIPPED_STATUSES",
     "AcceptedResidualRisk",
+    "ArchiveImport",
     "CalendarEntry",
     "CalendarFeed",
     "ClosingPack",

@@ -81,7 +81,11 @@ class EvidenceFile(models.Model):
 
 
 class TenantExport(models.Model):
-    """All data of a tenant in one archive, which a worker creates on request."""
+    """All data of a tenant in one file, which a worker creates on request."""
+
+    class Format(models.TextChoices):
+        TABLES = "tables", "ZIP with one file for each table"
+        ARCHIVE = "archive", "JSON archive for another installation"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports")
@@ -91,6 +95,13 @@ class TenantExport(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
     size = models.PositiveBigIntegerField(default=0)
+    format = models.CharField(
+        max_length=10, choices=Format, default=Format.TABLES, db_default=Format.TABLES
+    )
+    # Of an archive: SHA-256 of its bytes. The importing administrator compares it.
+    sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # The reason why an archive could not be built; empty otherwise.
+    error = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-requested_at"]

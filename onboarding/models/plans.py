@@ -70,6 +70,8 @@ class PlanTemplate(models.Model):
     content = models.JSONField(default=dict)
     # The version of its template file; None for a version that a person published.
     builtin_version = models.PositiveIntegerField(null=True, blank=True, unique=True)
+    # It came with the archive of a tenant. Never the version for new plans.
+    is_imported = models.BooleanField(default=False, db_default=False)
     # The publisher's summary of the changes.
     note = models.TextField(blank=True)
     published_by = models.ForeignKey(

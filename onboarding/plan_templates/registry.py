@@ -31,18 +31,22 @@ def newest_template() -> PlanTemplate | None:
     A version shipped with an update must not override the decisions of this installation. It is
     stored, and a draft can be based on it.
     """
-    newest_first = PlanTemplate.objects.order_by("-version")
+    # A version of an imported tenant is none of this installation's decisions.
+    newest_first = PlanTemplate.objects.filter(is_imported=False).order_by("-version")
     return newest_first.filter(builtin_version=None).first() or newest_first.first()
 
 
 def plan_and_newer_version(plan: Plan) -> tuple[int, int | None]:
     """A plan's version, and the version for new plans if that is newer. One query."""
     rows = list(
-        PlanTemplate.objects.order_by("-version").values_list("pk", "version", "builtin_version")
+        PlanTemplate.objects.order_by("-version").values_list(
+            "pk", "version", "builtin_version", "is_imported"
+        )
     )
-    own = next(version for pk, version, _ in rows if pk == plan.template_id)
-    published = [version for _, version, builtin_version in rows if builtin_version is None]
-    newest = next(iter(published), rows[0][1])
+    own = next(version for pk, version, *_ in rows if pk == plan.template_id)
+    ours = [row for row in rows if not row[3]]
+    published = [version for _, version, builtin_version, _ in ours if builtin_version is None]
+    newest = next(iter(published), ours[0][1] if ours else own)
     return own, newest if newest > own else None
 
 

@@ -158,6 +158,10 @@ class TenantPage:
         return self.access.may(Permission.EXPORT_TENANT)
 
     @property
+    def may_archive(self) -> bool:
+        return self.access.may(Permission.ARCHIVE_TENANT)
+
+    @property
     def may_download_pack(self) -> bool:
         return self.access.may(Permission.DOWNLOAD_PACK)
 

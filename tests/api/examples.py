@@ -86,6 +86,7 @@ SAME_RESPONSE = {
     f"post {_BELOW}/cutovers/{{cutover_id}}/votes/": f"get {_BELOW}/cutovers/{{cutover_id}}/",
     f"post {_BELOW}/drifts/{{drift_id}}/accept/": f"get {_BELOW}/drifts/{{drift_id}}/",
     f"delete {_SHEET}/sign-off/": f"get {_SHEET}/",
+    f"post {_BELOW}/start-checks/": f"get {_BELOW}/",
 }
 
 

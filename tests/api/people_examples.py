@@ -51,6 +51,9 @@ BODIES: Mapping[str, Any] = {
     "post reopen/": {"reason": "The client continues in January."},
     "post erase/": {"name": "Northwind"},
     "post exports/": {},
+    "post archives/": {},
+    "post start-checks/": {},
+    "post /archive-imports/{archive_import_id}/confirm/": {},
     "post closing-packs/": {},
     "post /calendar-feeds/": {"scope": "tenant", "tenant": "{public_id}"},
     "post /staff/": {"name": "Sam West", "email": "sam@gangway.test", "role": "consultant"},
@@ -76,6 +79,7 @@ UPLOADS: Mapping[str, Mapping[str, str]] = {
     "post tasks/{task_id}/files/": {"file": "The connector is enabled.\n"},
     "post requirements/{sheet_id}/imports/": {"pasted": "dave@outside.test\n"},
     "post /tenant-imports/": {"pasted": TENANT_ROWS},
+    "post /archive-imports/": {"file": "{}"},
 }
 # In place of secrets: a real one would alarm secret scanners.
 PLACEHOLDERS = {
@@ -85,6 +89,7 @@ PLACEHOLDERS = {
 # They have no JSON body: the contents of archives.
 WITHOUT_RESPONSE = {
     f"get {_BELOW}/exports/{{export_id}}/content/",
+    f"get {_BELOW}/archives/{{archive_id}}/content/",
     f"get {_BELOW}/closing-packs/{{pack_id}}/content/",
 }
 # The sample objects refuse them: another sheet, an implementation that is not complete.
@@ -94,6 +99,7 @@ REFUSED = {
     f"post {_SHEET}/answers/": 422,
     f"post {_SHEET}/hosts/": 422,
     f"post {_BELOW}/closing-packs/": 422,
+    f"post {_BELOW}/start-checks/": 422,
 }
 RESPONSES: Mapping[str, Any] = {
     f"post {_SHEET}/senders/": {"added": 1},
@@ -118,7 +124,10 @@ RESPONSES: Mapping[str, Any] = {
         "seal": "",
     },
 }
-_OF_ADMINISTRATORS = ("/api/v1/staff/", "/api/v1/webhooks/", f"{_BELOW}/exp", f"{_BELOW}/erase/")
+_OF_ADMINISTRATORS = (
+    *("/api/v1/staff/", "/api/v1/webhooks/", "/api/v1/archive-imports/"),
+    *(f"{_BELOW}/exp", f"{_BELOW}/archives/", f"{_BELOW}/erase/"),
+)
 
 
 def is_for_administrators(path: str) -> bool:

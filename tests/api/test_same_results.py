@@ -24,7 +24,7 @@ from django.test import Client
 from django.urls import reverse
 
 from onboarding.lifecycle.proposals import state_of
-from onboarding.models import TenantImport
+from onboarding.models import ArchiveImport, TenantImport
 from tenants.activity_names import COMMITMENT
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tenants.proposals import ProposalKind, proposal_of
@@ -48,6 +48,7 @@ _MODULES = (
     "lifecycle.api.suggestions",
     "lifecycle.api.offboarding",
     "lifecycle.api.tenant_imports",
+    "lifecycle.api.archives",
     "requirements.api.imports",
     "requirements.api.suggestions",
     "collaboration.api.share_links",
@@ -151,7 +152,8 @@ def _counts() -> Counter[str]:
     counts.update(f"message {each.status}" for each in WebhookMessage.objects.all())
     counts.update(f"{each.role}" for each in Membership.objects.all())
     counts.update(f"{each.staff_role} {each.is_active}" for each in User.objects.all())
-    counts.update(f"import {each.status}" for each in TenantImport.objects.all())
+    for model in (TenantImport, ArchiveImport):
+        counts.update(f"{model.__name__} {each.status}" for each in model.objects.all())
     return counts
 
 

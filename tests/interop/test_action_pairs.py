@@ -81,6 +81,7 @@ NOT_OFFERED = {
     "onboarding:residual-risk-withdraw": "needs a plan with a residual risk",
     "onboarding:sign-off": "needs a plan with a decision for each task",
     "onboarding:tenant-reopen": "needs a closed tenant",
+    "onboarding:checks-start": "needs an imported tenant",
     "onboarding:closing-pack-request": "needs a closed tenant",
 }
 # The actions on rows that no other transaction can lock, because it creates them.

@@ -57,6 +57,7 @@ ELSEWHERE = {
     "onboarding.delete_abandoned_imports": "one SQL statement for all tenants",
     "tenants.delete_old_webhook_messages": "one SQL statement for all tenants",
     "tenants.delete_old_messages": "two SQL statements for all tenants",
+    "onboarding.resume_archive_imports": "no tenant yet: lifecycle/archive/test_imports.py",
     "onboarding.resume_tenant_imports": "no tenant yet: lifecycle/test_tenant_import.py",
 }
 

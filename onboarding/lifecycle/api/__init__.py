@@ -6,6 +6,7 @@ Entry points: `urlpatterns` and `tenant_urlpatterns`, which `onboarding.api_urls
 from __future__ import annotations
 
 from onboarding.lifecycle.api import (
+    archives,
     closing,
     offboarding,
     people,
@@ -19,6 +20,7 @@ from onboarding.lifecycle.api import (
 urlpatterns = [
     *tenants.urlpatterns,
     *tenant_imports.urlpatterns,
+    *archives.urlpatterns,
 ]
 # Below tenants/<public_id>/.
 tenant_urlpatterns = [
@@ -27,6 +29,7 @@ tenant_urlpatterns = [
     *proposals.tenant_urlpatterns,
     *suggestions.tenant_urlpatterns,
     *offboarding.tenant_urlpatterns,
+    *archives.tenant_urlpatterns,
     *region_values.tenant_urlpatterns,
     *closing.tenant_urlpatterns,
 ]

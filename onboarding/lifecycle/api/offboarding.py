@@ -114,15 +114,17 @@ class TenantEraseView(ApiView):
         """The tenant no longer exists. The stored response has no content."""
 
 
-class _ExportsView(ApiView):
+class ExportsView(ApiView):
     tag = "Exports"
     serializer_class: type[ResourceSerializer] = ArchiveSerializer
+    file_format = TenantExport.Format.TABLES
 
     def rows(self) -> QuerySet[TenantExport]:
-        return TenantExport.objects.filter(tenant=self.tenant).select_related("requested_by")
+        rows = TenantExport.objects.filter(tenant=self.tenant, format=self.file_format)
+        return rows.select_related("requested_by")
 
 
-class ExportListView(_ExportsView, ApiListView):
+class ExportListView(ExportsView, ApiListView):
     permissions = {"GET": Permission.EXPORT_TENANT, "POST": Permission.EXPORT_TENANT}
     model = TenantExport
     inputs = {"POST": RequestInput}
@@ -144,7 +146,7 @@ class ExportListView(_ExportsView, ApiListView):
         return self.one(export, status=202)
 
 
-class ExportContentView(_ExportsView):
+class ExportContentView(ExportsView):
     permissions = {"GET": Permission.EXPORT_TENANT}
     serializer_class = None  # type: ignore[assignment]  # the content is no JSON
     administrative = frozenset({"GET"})

@@ -407,7 +407,7 @@ def _line(line: ActivityLine) -> JsonObject:
         "tenant": line.tenant.public_id if line.tenant is not None else "",
         "number": line.number,
         "at": line.at.isoformat(),
-        "actor": line.actor.public_id if line.actor is not None else "",
+        "actor": line.actor.archived_id if line.actor is not None else "",
         "actor_name": line.actor.name if line.actor is not None else "",
         "action": line.action,
         "params": line.params,

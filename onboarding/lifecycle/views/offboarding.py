@@ -18,6 +18,7 @@ from onboarding.lifecycle.tasks import queue_export, queue_pack
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 
@@ -42,7 +43,8 @@ def _show(
     context = {
         "page": page,
         "tab": "people",
-        "export": TenantExport.objects.filter(tenant=tenant).first() if page.may_export else None,
+        "export": _newest(tenant, TenantExport.Format.TABLES) if page.may_export else None,
+        "archive": _newest(tenant, TenantExport.Format.ARCHIVE) if page.may_archive else None,
         "packs": ClosingPack.objects.filter(tenant=tenant) if page.may_download_pack else [],
         "why_not_close": offboarding.why_not_close(tenant) if may_close_now else "",
         "close_form": close_form or CloseForm(auto_id="close-%s"),
@@ -50,6 +52,10 @@ def _show(
     }
     status = 422 if close_form or reopen_form else 200
     return render(request, "lifecycle/offboarding_show.html", context, status=status)
+
+
+def _newest(tenant: Tenant, file_format: TenantExport.Format) -> TenantExport | None:
+    return TenantExport.objects.filter(tenant=tenant, format=file_format).first()
 
 
 def _back(public_id: str) -> HttpResponse:
@@ -122,7 +128,11 @@ def export_request(request: HttpRequest, public_id: str) -> HttpResponse:
 def export_show(request: HttpRequest, public_id: str, export_id: str) -> HttpResponseBase:
     tenant = tenant_or_404(request, public_id)
     export = get_object_or_404(
-        TenantExport, tenant=tenant, public_id=export_id, ready_at__isnull=False
+        TenantExport,
+        tenant=tenant,
+        public_id=export_id,
+        ready_at__isnull=False,
+        format=TenantExport.Format.TABLES,
     )
     exports.log_download(export, by=current_user(request))
     name = f"gangway-{slugify(tenant.name) or 'tenant'}.zip"

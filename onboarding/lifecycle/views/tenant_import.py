@@ -20,7 +20,7 @@ from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements.forms import ImportForm
 from tenants import database_time
 from tenants.access import require
-from tenants.permissions import Permission
+from tenants.permissions import Permission, may, staff_role_of
 from tenants.throttle import throttled
 
 _EXAMPLE = {
@@ -53,7 +53,12 @@ def tenant_import(request: HttpRequest) -> HttpResponse:
             )
             queue_tenant_import(job)
             return redirect("onboarding:tenant-import-show", tenant_import_id=job.public_id)
-    context = {"form": form, "columns": tenant_table().columns}
+    role = staff_role_of(current_user(request))
+    context = {
+        "form": form,
+        "columns": tenant_table().columns,
+        "may_import_archives": may(role, Permission.IMPORT_ARCHIVES),
+    }
     status = 422 if request.method == "POST" else 200
     return render(request, "lifecycle/tenant_import.html", context, status=status)
 

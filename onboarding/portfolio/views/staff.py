@@ -40,7 +40,7 @@ def _show(request: HttpRequest, form: NewStaffForm) -> HttpResponse:
         "wanted": wanted,
         "roles": [choice for choice in User.StaffRole.choices if choice[0]],
         "consultants": list(
-            User.objects.filter(staff_role=User.StaffRole.CONSULTANT).order_by("name")
+            User.objects.filter(staff_role=User.StaffRole.CONSULTANT, origin_id="").order_by("name")
         ),
         "form": form,
     }

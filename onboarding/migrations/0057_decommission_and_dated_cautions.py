@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0054_database_time_defaults"),
+        ("onboarding", "0056_accepted_risk_index"),
     ]
 
     operations = [
