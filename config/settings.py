@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "tenants.middleware.headers_middleware",
     "config.compression.PageCompressionMiddleware",
     "tenants.rest.middleware.problem_middleware",
+    "onboarding.provisioning.middleware.scim_error_middleware",
     "tenants.middleware.visible_text_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
