@@ -48,6 +48,8 @@ if LAB and not IS_LOCAL:
     raise ImproperlyConfigured("LAB is on, but ALLOWED_HOSTS names more than this machine.")
 
 INSTALLED_APPS = [
+    # Without discovery: the site of onboarding.repairs is the only one.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

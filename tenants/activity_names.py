@@ -111,7 +111,8 @@ class ActivityName(TextChoices):
     TENANT_CLOSED = "tenant-closed"
     TENANT_REOPENED = "tenant-reopened"
     TENANT_ERASED = "tenant-erased"
-    # Activity logs
+    # Activity logs and records
+    RECORD_REPAIRED = "record-repaired"
     LOGS_REGISTERED = "logs-registered"
     HEADS_SENT = "heads-sent"
     IMPLEMENTATION_COMPLETED = "implementation-completed"
