@@ -561,6 +561,7 @@ class EventCount(models.Model):
 import tenants.webhooks.models  # noqa: E402, F401
 from tenants.api_models import ApiToken as ApiToken  # noqa: E402
 from tenants.api_models import IdempotentRequest as IdempotentRequest  # noqa: E402
+from tenants.provisioning_models import ProviderGrant as ProviderGrant  # noqa: E402
 from tenants.provisioning_models import ProvisionedGroup as ProvisionedGroup  # noqa: E402
 from tenants.provisioning_models import ProvisionedPerson as ProvisionedPerson  # noqa: E402
 from tenants.provisioning_models import ScimToken as ScimToken  # noqa: E402

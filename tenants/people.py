@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from tenants import database_time, invitations
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
-from tenants.models import ApiToken, Invitation, Membership, Tenant, User
+from tenants.models import ApiToken, Invitation, Membership, ProviderGrant, Tenant, User
 from tenants.services import end_sessions, write_activity
 
 CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
@@ -191,6 +191,7 @@ def remove_credentials(person: User) -> None:
         User.objects.filter(pk=person.pk).update(password=person.password)
         Authenticator.objects.filter(user=person).delete()
         SocialAccount.objects.filter(user=person).delete()
+        ProviderGrant.objects.filter(user=person).delete()
         ApiToken.objects.filter(owner=person, revoked_at=None).update(
             revoked_at=database_time.now()
         )

@@ -1,4 +1,4 @@
-"""SCIM provisioning: its tokens, and the people and groups that the directory provides."""
+"""The company's directory: SCIM tokens, people and groups, and provider grants."""
 
 from __future__ import annotations
 
@@ -72,3 +72,16 @@ class ProvisionedGroup(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProviderGrant(models.Model):
+    """The refresh token of a person at the OpenID provider (see `tenants.provider_grants`)."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="provider_grant")
+    # Encrypted.
+    refresh_token = models.TextField(editable=False)
+    # The last attempt to read the groups.
+    read_at = models.DateTimeField(default=database_time.known_now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"grant of {self.user}"
