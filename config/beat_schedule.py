@@ -28,6 +28,7 @@ _INTERVALS = {
     "onboarding.build_lost_packs": timedelta(minutes=10),
     "onboarding.sweep_files": timedelta(hours=1),
     "onboarding.send_due_reminders": timedelta(hours=1),
+    "tenants.read_groups": timedelta(minutes=1),
     "tenants.publish_heads": timedelta(hours=1),
 }
 

@@ -7,7 +7,7 @@ No work waits for work of another kind: each queue has processes of its own.
 - *long*: imports, exports and closing packs;
 - *reconcile*: the daily reconciliation of each tenant, when no long work waits;
 - *mail*: everything that talks to the mail server;
-- *webhooks*: deliveries to other systems, in threads, because a target can hang.
+- *webhooks*: deliveries and groups of the provider, in threads, because another system can hang.
 
 *interactive* and *checks* exist once for each vantage, because a worker elsewhere has another
 network. `checks.claims` chooses between them for the runs.
@@ -63,6 +63,7 @@ _TASKS = {
         "onboarding.update_risks_of",
         "tenants.delete_old_messages",
         "tenants.delete_old_webhook_messages",
+        "tenants.read_groups",
     ),
     RECONCILE: (
         "onboarding.reconcile",
@@ -80,7 +81,7 @@ _TASKS = {
         "tenants.send_invitation",
         "tenants.send_message",
     ),
-    WEBHOOKS: ("tenants.deliver_webhook",),
+    WEBHOOKS: ("tenants.deliver_webhook", "tenants.read_groups_of"),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}
 

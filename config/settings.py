@@ -48,6 +48,8 @@ if LAB and not IS_LOCAL:
     raise ImproperlyConfigured("LAB is on, but ALLOWED_HOSTS names more than this machine.")
 
 INSTALLED_APPS = [
+    # Without discovery: the site of onboarding.repairs is the only one.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -77,6 +79,7 @@ MIDDLEWARE = [
     "tenants.middleware.headers_middleware",
     "config.compression.PageCompressionMiddleware",
     "tenants.rest.middleware.problem_middleware",
+    "onboarding.provisioning.middleware.scim_error_middleware",
     "tenants.middleware.visible_text_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -19,6 +19,8 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("accounts/", include("tenants.account_urls")),
     path("api/v1/", include("onboarding.api_urls")),
+    path("admin/", include("onboarding.repairs.urls")),
+    path("scim/v2/", include("onboarding.provisioning.urls")),
     path("live/api/v1/", include((api_urls.live_urlpatterns, "live-api"))),
     path("", include("tenants.urls")),
     path("", include("onboarding.urls")),

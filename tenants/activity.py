@@ -14,7 +14,13 @@ from typing import Any
 from django.db import transaction
 
 from tenants import database_time
-from tenants.activity_names import API_TOKEN, COMMITMENT, ERASABLE_PARAMS, ActivityName
+from tenants.activity_names import (
+    API_TOKEN,
+    COMMITMENT,
+    ERASABLE_PARAMS,
+    SCIM_TOKEN,
+    ActivityName,
+)
 from tenants.models import ActivityChain, ActivityLine, ErasableAddress, Tenant, User
 from tenants.request_context import RequestOrigin, current_request_origin
 
@@ -54,6 +60,8 @@ def add_line(
     origin = current_request_origin()
     if origin.token_id:
         params = params | {API_TOKEN: _token_param(tenant, origin)}
+    if origin.scim_token_id:
+        params = params | {SCIM_TOKEN: {"id": origin.scim_token_id}}
     params, erasable = _with_commitment(tenant, action, params)
     # No savepoint of its own: an error here rolls back the transaction of the logged change.
     with transaction.atomic(savepoint=False):

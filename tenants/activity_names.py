@@ -15,6 +15,8 @@ from django.db.models import TextChoices
 
 # The parameter of a line with the API token through which the person acted.
 API_TOKEN = "api_token"
+# The parameter of a line with the token through which the directory acted.
+SCIM_TOKEN = "scim_token"
 
 
 class ActivityName(TextChoices):
@@ -111,7 +113,8 @@ class ActivityName(TextChoices):
     TENANT_ERASED = "tenant-erased"
     TENANT_IMPORTED = "tenant-imported"
     CHECKS_STARTED = "checks-started"
-    # Activity logs
+    # Activity logs and records
+    RECORD_REPAIRED = "record-repaired"
     LOGS_REGISTERED = "logs-registered"
     HEADS_SENT = "heads-sent"
     IMPLEMENTATION_COMPLETED = "implementation-completed"
@@ -147,6 +150,11 @@ class ActivityName(TextChoices):
     STAFF_CHANGED = "staff-changed"
     PERSON_DEACTIVATED = "person-deactivated"
     PERSON_ACTIVATED = "person-activated"
+    PERSON_PROVISIONED = "person-provisioned"
+    PERSON_RENAMED = "person-renamed"
+    PERSON_DEPROVISIONED = "person-deprovisioned"
+    GROUP_CHANGED = "group-changed"
+    GROUP_REMOVED = "group-removed"
     # Sign-ins
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
@@ -161,6 +169,8 @@ class ActivityName(TextChoices):
     RECOVERY_CODES_GENERATED = "recovery-codes-generated"
     TOKEN_CREATED = "token-created"
     TOKEN_REVOKED = "token-revoked"
+    SCIM_TOKEN_CREATED = "scim-token-created"
+    SCIM_TOKEN_REVOKED = "scim-token-revoked"
 
 
 # The hash of a line covers its name and its parameters, so stored lines are never rewritten.

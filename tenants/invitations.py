@@ -85,7 +85,7 @@ def renew(invitation: Invitation, *, by: User) -> None:
         )
 
 
-def revoke(invitation: Invitation, *, by: User) -> None:
+def revoke(invitation: Invitation, *, by: User | None) -> None:
     with transaction.atomic():
         if not _pending(invitation).update(revoked_at=database_time.now()):
             raise InvitationError("This invitation is no longer pending. Nothing was changed.")
@@ -94,7 +94,7 @@ def revoke(invitation: Invitation, *, by: User) -> None:
         )
 
 
-def revoke_all(invitations: QuerySet[Invitation], *, by: User) -> None:
+def revoke_all(invitations: QuerySet[Invitation], *, by: User | None) -> None:
     """Revoke the pending ones among `invitations`."""
     pending = invitations.filter(accepted_at=None, revoked_at=None).select_related("tenant")
     for invitation in pending:

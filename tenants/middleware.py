@@ -41,7 +41,7 @@ PERMISSIONS_POLICY = ", ".join(
 )
 VISIBLE_TYPES = ("text/html", "text/csv", "text/plain")
 # The URL names that a user without the required second factor can still open, by prefix.
-OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
+OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health", "scim-v2-")
 
 API_NAMESPACE = "api"
 

@@ -11,7 +11,13 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 
 from tenants import database_time
-from tenants.activity_names import API_TOKEN, current_name, current_params, is_commitment
+from tenants.activity_names import (
+    API_TOKEN,
+    SCIM_TOKEN,
+    current_name,
+    current_params,
+    is_commitment,
+)
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
 from tenants.regions import Region, load_regions
@@ -475,6 +481,11 @@ class ActivityLine(models.Model):
         return str(token.get("name") or token.get("id") or "")
 
     @property
+    def is_from_directory(self) -> bool:
+        """Whether the company's directory acted, by SCIM."""
+        return SCIM_TOKEN in self.params
+
+    @property
     def erasable_text(self) -> str:
         """The address that the line commits to, or a note about its erasure."""
         try:
@@ -575,3 +586,7 @@ class EventCount(models.Model):
 import tenants.webhooks.models  # noqa: E402, F401
 from tenants.api_models import ApiToken as ApiToken  # noqa: E402
 from tenants.api_models import IdempotentRequest as IdempotentRequest  # noqa: E402
+from tenants.provisioning_models import ProviderGrant as ProviderGrant  # noqa: E402
+from tenants.provisioning_models import ProvisionedGroup as ProvisionedGroup  # noqa: E402
+from tenants.provisioning_models import ProvisionedPerson as ProvisionedPerson  # noqa: E402
+from tenants.provisioning_models import ScimToken as ScimToken  # noqa: E402

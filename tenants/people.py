@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.db.models import QuerySet
 
-from tenants import invitations
+from tenants import database_time, invitations
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
-from tenants.models import Invitation, Membership, Tenant, User
+from tenants.models import ApiToken, Invitation, Membership, ProviderGrant, Tenant, User
 from tenants.services import end_sessions, write_activity
 
 CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
@@ -138,9 +141,13 @@ def add_staff(name: str, email: str, role: str, *, by: User) -> User:
     return person
 
 
-def deactivate(person: User, *, by: User) -> None:
-    """Deactivate a person. All sessions end with their next request."""
-    _refuse_own_account(person, by)
+def deactivate(person: User, *, by: User | None) -> None:
+    """Deactivate a person. All sessions end with their next request.
+
+    `by` is None for the company's directory. Raises PeopleError for the last administrator.
+    """
+    if by is not None:
+        _refuse_own_account(person, by)
     with transaction.atomic():
         _require_another_administrator(person)
         if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
@@ -150,12 +157,47 @@ def deactivate(person: User, *, by: User) -> None:
         write_activity(None, ActivityName.PERSON_DEACTIVATED, by=by, person=person.email)
 
 
-def activate(person: User, *, by: User) -> None:
+def activate(person: User, *, by: User | None) -> None:
     """Raises PeopleError for a person of an imported archive, who never gets access."""
     _refuse_imported(person)
     with transaction.atomic():
         if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
             write_activity(None, ActivityName.PERSON_ACTIVATED, by=by, person=person.email)
+
+
+def rename(person: User, *, email: str, name: str, by: User | None = None) -> None:
+    """Change the e-mail address and the name of a colleague. `by` is None for the directory.
+
+    The earlier address no longer receives codes and links for this account.
+    """
+    before = {"email": person.email, "name": person.name}
+    after = {"email": email, "name": name}
+    if before == after:
+        return
+    with transaction.atomic():
+        User.objects.filter(pk=person.pk).update(email=email, name=name)
+        if email != person.email:
+            EmailAddress.objects.filter(user=person).delete()
+            EmailAddress.objects.create(user=person, email=email, verified=True, primary=True)
+        write_activity(None, ActivityName.PERSON_RENAMED, by=by, before=before, after=after)
+    person.email, person.name = email, name
+
+
+def remove_credentials(person: User) -> None:
+    """Remove password, second factors, single sign-on and API tokens of a deleted account.
+
+    The directory can assign the address to another person, who must not inherit them, and whose
+    account the earlier person must not open.
+    """
+    with transaction.atomic():
+        person.set_unusable_password()
+        User.objects.filter(pk=person.pk).update(password=person.password)
+        Authenticator.objects.filter(user=person).delete()
+        SocialAccount.objects.filter(user=person).delete()
+        ProviderGrant.objects.filter(user=person).delete()
+        ApiToken.objects.filter(owner=person, revoked_at=None).update(
+            revoked_at=database_time.now()
+        )
 
 
 def is_last_administrator(person: User) -> bool:
@@ -178,14 +220,18 @@ def _refuse_own_account(person: User, by: User) -> None:
         raise PeopleError("Another administrator must change your role or access.")
 
 
+def lock_administrators() -> list[int]:
+    """Lock all administrators, by id, before a person. Returns their ids."""
+    rows = User.objects.filter(is_active=True, staff_role=User.StaffRole.ADMINISTRATOR)
+    return list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
+
 def _require_another_administrator(person: User) -> None:
     """Refuse the loss of the last administrator, with all administrators locked.
 
     Two administrators who remove each other at the same time pass the rule about the own account.
     """
-    rows = User.objects.filter(is_active=True, staff_role=User.StaffRole.ADMINISTRATOR)
-    locked = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    if locked == [person.pk]:
+    if lock_administrators() == [person.pk]:
         raise PeopleError("The installation needs at least one administrator. Add another first.")
 
 

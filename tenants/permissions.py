@@ -65,6 +65,7 @@ class Permission(StrEnum):
     PUBLISH_WITHOUT_GUARDS = "publish without guards"
     MANAGE_STAFF = "manage staff"
     MANAGE_ALL_WEBHOOKS = "manage webhooks of all tenants"
+    REPAIR_RECORDS = "repair records"
 
     @property
     def is_of_installation(self) -> bool:
@@ -85,6 +86,7 @@ _OF_INSTALLATION = {
     Permission.PUBLISH_WITHOUT_GUARDS,
     Permission.MANAGE_STAFF,
     Permission.MANAGE_ALL_WEBHOOKS,
+    Permission.REPAIR_RECORDS,
 }
 
 _ALLOWED: dict[Permission, set[Role]] = {
@@ -121,6 +123,7 @@ _ALLOWED: dict[Permission, set[Role]] = {
     Permission.PUBLISH_WITHOUT_GUARDS: {Role.ADMINISTRATOR},
     Permission.MANAGE_STAFF: {Role.ADMINISTRATOR},
     Permission.MANAGE_ALL_WEBHOOKS: {Role.ADMINISTRATOR},
+    Permission.REPAIR_RECORDS: {Role.ADMINISTRATOR},
 }
 
 # In a closed tenant: reading, monitoring, people, webhooks, and the end of the tenant.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from tenants.models import Domain, Invitation, Membership, Tenant, User
+from tenants.models import Domain, Invitation, Membership, ProvisionedPerson, Tenant, User
 
 
 def tenants_for(user: User) -> QuerySet[Tenant]:
@@ -66,9 +66,24 @@ def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
 def all_people() -> QuerySet[User]:
     """All accounts, staff first, with the related rows of the people page.
 
-    None of an imported archive: those people have no access.
+    None of an imported archive: those people have no access. `can_have_role` is whether an
+    administrator may give the person a staff role.
     """
-    found = User.objects.filter(origin_id="")
-    return found.prefetch_related("followed_consultants", "memberships__tenant").order_by(
-        F("staff_role").desc(), "name"
+    people = User.objects.filter(origin_id="")
+    people = people.prefetch_related("followed_consultants", "memberships__tenant")
+    can_have_role = Exists(people_with_role_or_directory().filter(pk=OuterRef("pk")))
+    return people.annotate(can_have_role=can_have_role).order_by(F("staff_role").desc(), "name")
+
+
+def people_with_role_or_directory() -> QuerySet[User]:
+    """The staff: people with a staff role, and those of the company's directory.
+
+    A client's member without a staff role is none, also if the directory once had the person. A
+    person of an imported archive is none.
+    """
+    in_directory = ProvisionedPerson.objects.filter(user=OuterRef("pk"), removed_at=None)
+    membership = Membership.objects.filter(user=OuterRef("pk"))
+    return User.objects.filter(
+        ~Q(staff_role=User.StaffRole.NONE) | (Exists(in_directory) & ~Exists(membership)),
+        origin_id="",
     )

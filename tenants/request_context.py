@@ -15,13 +15,15 @@ from tenants.client_address import client_address
 class RequestOrigin:
     """The client's address and user agent. Both are empty in workers and commands.
 
-    `token_id` and `token_name` identify the API token of the request, if it has one.
+    `token_id` and `token_name` identify the API token of the request, if it has one, and
+    `scim_token_id` the token of the directory.
     """
 
     address: str = ""
     agent: str = ""
     token_id: str = ""
     token_name: str = ""
+    scim_token_id: str = ""
 
 
 _NO_REQUEST = RequestOrigin()
@@ -35,6 +37,11 @@ def current_request_origin() -> RequestOrigin:
 def set_token(token_id: str, name: str) -> None:
     """Add the API token to the origin of the current request, until its response is complete."""
     _current.set(replace(_current.get(), token_id=token_id, token_name=name))
+
+
+def set_scim_token(token_id: str) -> None:
+    """Add the token of the directory to the origin of the current request."""
+    _current.set(replace(_current.get(), scim_token_id=token_id))
 
 
 def request_origin_middleware(

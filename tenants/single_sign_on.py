@@ -35,6 +35,7 @@ from tenants.services import log_sign_in
 # Never HMAC, whose key would be the client secret, and never "none".
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 CLOCK_DIFFERENCE_SECONDS = 60
+PROVIDER_ID = "single-sign-on"
 STORED_CLAIMS = ("sub", "email", "email_verified", "nonce")
 
 
@@ -49,12 +50,51 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         login = self.get_provider().sociallogin_from_response(request, {"id_token": stored})
         # Read at this sign-in only, and never stored.
         login.claims = claims
+        login.refresh_token = str(kwargs["response"].get("refresh_token") or "")
         return login
 
     def _needs_groups(self, claims: dict[str, Any]) -> bool:
         """Whether the groups are in userinfo, if anywhere."""
         is_sent = settings.OIDC_GROUPS_CLAIM in claims or "_claim_names" in claims
         return staff_groups.are_used() and not is_sent
+
+    def refreshed(self, refresh_token: str) -> dict[str, Any] | None:
+        """The answer of the provider to a refresh token, or None if the grant has ended.
+
+        Raises OAuth2Error for every other error, and RequestException without an answer.
+        """
+        app = self.get_provider().app
+        fields = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        client = {"client_id": app.client_id, "client_secret": app.secret}
+        auth = (app.client_id, app.secret) if self.basic_auth else None
+        with self._session() as session:
+            answer = session.post(
+                self.access_token_url, data=fields | ({} if auth else client), auth=auth
+            )
+        try:
+            found = answer.json()
+        except ValueError as error:
+            raise OAuth2Error("The provider's answer is no JSON.") from error
+        if isinstance(found, dict) and answer.ok and "access_token" in found:
+            return found
+        # RFC 6749, section 5.2. Other errors are about Gangway, not about the person.
+        if isinstance(found, dict) and found.get("error") == "invalid_grant":
+            return None
+        raise OAuth2Error("The provider does not refresh the token.")
+
+    def claims_of(self, answer: dict[str, Any], *, subject: str) -> dict[str, Any]:
+        """The claims of a refreshed token, with the groups.
+
+        Raises OAuth2Error if they belong to another subject (OpenID Connect Core 1.0, 12.2).
+        """
+        claims: dict[str, Any] = {"sub": subject}
+        if answer.get("id_token"):
+            claims = self.verified_claims(self.get_provider().app, str(answer["id_token"]))
+        if claims["sub"] != subject:
+            raise OAuth2Error("The refreshed ID token has another subject.")
+        if self._needs_groups(claims):
+            claims = self._userinfo_of(subject, str(answer["access_token"])) | claims
+        return claims
 
     def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7, all but the nonce, which is with the state."""
@@ -171,6 +211,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
             link_account(request, sociallogin, user)
         if staff_groups.are_used() and staff_groups.concern(user):
             apply_groups(request, user, sociallogin.claims)
+            staff_groups.store_grant(user, sociallogin.refresh_token)
         # For a linked account, the library has loaded the person before the role changed.
         sociallogin.user = sociallogin.account.user = user
 

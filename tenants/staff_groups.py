@@ -16,13 +16,15 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants import people
-from tenants.models import Membership, User
+from tenants import database_time, people
+from tenants.encryption import decrypt, encrypt
+from tenants.models import Membership, ProviderGrant, User
 
 logger = logging.getLogger(__name__)
 # A session ends after this time, so that a lost group has an effect within an hour. The provider's
 # own session makes the next sign-in one click.
 SESSION_TIME = timedelta(hours=1)
+_PURPOSE = b"gangway provider grants"
 
 
 class UnknownGroupsError(Exception):
@@ -73,6 +75,26 @@ def apply_to(person: User, groups: Sequence[str]) -> bool:
     # A lost role ended the sessions. The new one needs the new version.
     person.refresh_from_db(fields=["staff_role", "session_version"])
     return bool(role) or Membership.objects.filter(user=person).exists()
+
+
+def store_grant(person: User, refresh_token: str) -> None:
+    """Store the refresh token of a sign-in, encrypted. Without one, an earlier grant ends.
+
+    `tenants.provider_grants` reads the groups again with it.
+    """
+    if not refresh_token:
+        ProviderGrant.objects.filter(user=person).delete()
+        return
+    values = {
+        "refresh_token": encrypt(refresh_token, _PURPOSE),
+        "read_at": database_time.now(),
+    }
+    ProviderGrant.objects.update_or_create(user=person, defaults=values)
+
+
+def refresh_token_of(grant: ProviderGrant) -> str | None:
+    """The refresh token, or None if the key is gone."""
+    return decrypt(grant.refresh_token, _PURPOSE)
 
 
 def must_use_provider(person: User) -> bool:

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from tenants import database_time, invitations, outbox, published_heads
+from tenants import database_time, invitations, outbox, provider_grants, published_heads
 from tenants.email import Email, message_id, render_email, send
 from tenants.encryption import decrypt, encrypt
 from tenants.models import Invitation, OutboxMessage, User
@@ -38,6 +38,19 @@ class InvalidKeyError(Exception):
 def queue_outbox() -> None:
     """Queue the messages of the outbox that are due: one for each row."""
     outbox.queue_messages(outbox.claim_due(now=database_time.now()))
+
+
+@shared_task(name="tenants.read_groups", ignore_result=True)
+def read_groups() -> None:
+    """Queue one message for each member of the staff whose groups at the provider are due."""
+    for public_id in provider_grants.claim_due():
+        read_groups_of.delay(public_id)
+
+
+@shared_task(name="tenants.read_groups_of", ignore_result=True)
+def read_groups_of(public_id: str) -> None:
+    """Read the groups of one person. Each request is bounded (tenants.provider_session)."""
+    provider_grants.read_groups(public_id)
 
 
 @shared_task(name="tenants.delete_old_messages", ignore_result=True)

@@ -1,10 +1,10 @@
-"""The URL of an invitation, which works without an account, and the API tokens of all people."""
+"""The URL of an invitation, which works without an account, and tokens for administrators."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from tenants import api_token_views, views
+from tenants import api_token_views, provisioning_views, views
 
 app_name = "tenants"
 
@@ -16,5 +16,16 @@ urlpatterns = [
         "people/tokens/<str:token_id>/revoke/",
         api_token_views.any_token_revoke,
         name="token-revoke",
+    ),
+    path("people/provisioning/", provisioning_views.provisioning_show, name="provisioning"),
+    path(
+        "people/provisioning/create/",
+        provisioning_views.scim_token_create,
+        name="scim-token-create",
+    ),
+    path(
+        "people/provisioning/<str:token_id>/revoke/",
+        provisioning_views.scim_token_revoke,
+        name="scim-token-revoke",
     ),
 ]

@@ -35,6 +35,7 @@ EXAMPLES = {
     "has_mx",
     "test_spf_with_eleven_lookups_fails",
     "json_script",
+    "offline_access",
     "sensitive_variables",
 }
 # The words that CONTRIBUTING.md retires and that have no other use in the product. "Look up" and

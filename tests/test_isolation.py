@@ -44,6 +44,8 @@ SIGN_IN = {row["address"].strip("`"): row["for"] for row in table_under("Address
 IN_TENANT = {row["permission"]: row for row in table_under("In a tenant")}
 IN_INSTALLATION = {row["permission"]: row for row in table_under("In the installation")}
 STAFF = ("administrator", "consultant", "manager")
+# Permissions that no person has: of everybody, of a link, and of the company's directory.
+_WITHOUT_PERSON = ("anybody", "with the link", "with a SCIM token")
 OURS = [address for address in routes() if address.name not in SIGN_IN]
 
 
@@ -77,7 +79,7 @@ def test_view_has_the_permission_of_its_row(address: Route) -> None:
         assert address.permissions == rows
     else:
         (row,) = set(rows.values())
-        assert address.permission == (None if row in ("with the link", "anybody") else row)
+        assert address.permission == (None if row in _WITHOUT_PERSON else row)
 
 
 @pytest.mark.parametrize("address", [*routes()], ids=lambda address: address.name)
@@ -222,6 +224,8 @@ def _wanted(role: str, address: Route, place: str, method: str) -> str:
         return "in"
     if permission == "with the link":
         return _wanted_with_link(role, address, place) if is_answered else "405"
+    if permission == "with a SCIM token":
+        return "401"
     if role in ("visitor", "deactivated"):
         return "401" if address.is_api else "login"
     refused = _refused(role, permission, place)

@@ -71,7 +71,7 @@ def _may_still_share(link: ShareLink) -> bool:
     )
 
 
-def revoke(link: ShareLink, *, by: User) -> None:
+def revoke(link: ShareLink, *, by: User | None) -> None:
     """Revoke the link from the next request on. Idempotent."""
     with transaction.atomic():
         rows = ShareLink.objects.filter(pk=link.pk, revoked_at=None)
@@ -85,7 +85,7 @@ def revoke(link: ShareLink, *, by: User) -> None:
             )
 
 
-def revoke_all(links: QuerySet[ShareLink], *, by: User) -> None:
+def revoke_all(links: QuerySet[ShareLink], *, by: User | None) -> None:
     for link in links.filter(revoked_at=None).select_related("plan__tenant"):
         revoke(link, by=by)
 

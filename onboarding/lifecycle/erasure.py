@@ -40,6 +40,8 @@ from tenants.models import (
     IdempotentRequest,
     Invitation,
     Membership,
+    ProviderGrant,
+    ProvisionedPerson,
     Tenant,
     User,
 )
@@ -163,6 +165,9 @@ def _anonymize(person: User) -> None:
     end_sessions(person)
     ApiToken.objects.filter(owner=person).delete()
     IdempotentRequest.objects.filter(user=person).delete()
+    ProvisionedPerson.objects.filter(user=person).delete()
+    ProviderGrant.objects.filter(user=person).delete()
+    person.provisioned_groups.clear()
     for model in apps.get_models():
         if model._meta.app_label not in _OUR_APPS:
             for column in user_columns(model):

@@ -45,7 +45,7 @@ def remove_membership(membership: Membership, *, by: User) -> None:
         share_links.revoke_all(links, by=by)
 
 
-def deactivate_user(person: User, *, by: User) -> None:
+def deactivate_user(person: User, *, by: User | None) -> None:
     """Deactivate an account and revoke its share links in all tenants."""
     with transaction.atomic():
         people.deactivate(person, by=by)

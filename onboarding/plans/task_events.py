@@ -42,14 +42,22 @@ def _events(plan: Plan, tasks: Sequence[Task], before: Before) -> Iterator[Tenan
             }
             yield TenantEvent(WebhookEvent.TASK_CHANGED, plan.tenant_id, data)
         if task.waiting_on != side:
-            label = Responsibility(task.waiting_on).label if task.waiting_on else ""
-            data = {
-                "task": _task(task),
-                "waiting_on": task.waiting_on,
-                "waiting_on_label": label,
-                "previous": side,
-            }
-            yield TenantEvent(WebhookEvent.WAITING_SIDE_CHANGED, plan.tenant_id, data)
+            yield _side_changed(plan, task, task.waiting_on, before=side)
+
+
+def add_end_of_waiting(plan: Plan, tasks: Sequence[Task]) -> None:
+    """Store the events of tasks that wait on no side any more, because the tenant closes."""
+    add_events([_side_changed(plan, each, "", before=each.waiting_on) for each in tasks])
+
+
+def _side_changed(plan: Plan, task: Task, side: str, *, before: str) -> TenantEvent:
+    data = {
+        "task": _task(task),
+        "waiting_on": side,
+        "waiting_on_label": Responsibility(side).label if side else "",
+        "previous": before,
+    }
+    return TenantEvent(WebhookEvent.WAITING_SIDE_CHANGED, plan.tenant_id, data)
 
 
 def _task(task: Task) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from onboarding.models import Plan, Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dependencies import open_dependencies_of, undecided_tasks
+from onboarding.plans.task_events import add_end_of_waiting
 
 SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
@@ -79,6 +80,7 @@ def end_waiting(plan: Plan, *, now: datetime) -> None:
     """
     WaitingPeriod.objects.filter(task__plan=plan, ended_at=None).update(ended_at=now)
     waiting = Task.objects.filter(plan=plan).exclude(waiting_on="")
+    add_end_of_waiting(plan, list(waiting.filter(is_group=False).order_by("position", "pk")))
     waiting.update(waiting_on="", waiting_since=None)
 
 

@@ -30,12 +30,12 @@ class BoundedJSONParser(JSONParser):
             raise ParseError("The JSON is nested too deeply.") from None
         request = (parser_context or {}).get("request")
         body = request.body if request is not None else b""
-        if _SURROGATE.search(body) and not _is_text(parsed):
+        if _SURROGATE.search(body) and not is_text(parsed):
             raise ParseError("The JSON contains half of a surrogate pair.")
         return parsed
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     """Whether every string can be encoded."""
     values = [value]
     while values:

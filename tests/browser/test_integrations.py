@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.urls import reverse
 
 from onboarding.calendar_feeds import feeds
 from onboarding.models import CalendarFeed
+from tenants import provisioning_tokens
 from tenants.models import Tenant, User
 from tenants.webhooks import delivery, services
 from tenants.webhooks.models import Webhook
@@ -70,4 +72,36 @@ def test_address_is_copied_from_the_page(
     answer = page.request.get(address)
     assert answer.status == 200
     assert answer.text().startswith("BEGIN:VCALENDAR")
+    assert console_errors == []
+
+
+def test_administration_pages_are_accessible(
+    administrator: User, open_page: OpenPage, console_errors: ConsoleErrors
+) -> None:
+    """Provisioning and the admin, at the narrowest width."""
+    Authenticator.objects.create(user=administrator, type="totp", data={"secret": "x"})
+    provisioning_tokens.issue(by=administrator)
+    page = open_page(administrator, "/people/provisioning/", width=360)
+
+    for path in ("/people/provisioning/", "/admin/", "/admin/tenants-user/"):
+        page.goto(path)
+        excess = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+        assert (path, excess, violations(page)) == (path, 0, [])
+    assert console_errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_documentation_needs_no_data_address(
+    administrator: User, open_page: OpenPage, console_errors: ConsoleErrors, scheme: str
+) -> None:
+    """Swagger UI with an open operation, its fields and its models obeys the CSP."""
+    page = open_page(administrator, "/api/docs/", scheme=scheme)
+
+    page.locator(".opblock-summary-control").first.click()
+    page.locator(".try-out__btn").first.click()
+    page.locator(".opblock-body").first.wait_for()
+
     assert console_errors == []

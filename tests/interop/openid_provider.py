@@ -22,6 +22,8 @@ from django.core.management import call_command
 PASSWORD = "a password at the provider"
 CLIENT_ID = "gangway-at-the-provider"
 CLIENT_SECRET = "what only Gangway and the provider know"
+# In the folder of the provider: the groups by name of a user that a test has changed.
+GROUPS_FILE = "groups.json"
 PEOPLE = (
     "in-order",
     "somebody-else",

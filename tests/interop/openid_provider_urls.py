@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView
 from django.urls import include, path
 from jwcrypto import jwk, jwt
 from oauth2_provider.oauth2_validators import OAuth2Validator
+
+from tests.interop.openid_provider import GROUPS_FILE
 
 WRONG: dict[str, dict[str, Any]] = {
     "wrong-audience": {"aud": "another-client"},
@@ -26,6 +30,15 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 
 
+def groups_of(name: str) -> dict[str, Any]:
+    """The groups of a user: those that a test has written, or else those of GROUPS."""
+    changed: dict[str, Any] = {}
+    file = Path(settings.DATABASES["default"]["NAME"]).parent / GROUPS_FILE
+    if file.exists():
+        changed = json.loads(file.read_text(encoding="utf-8"))
+    return {"groups": changed[name]} if name in changed else GROUPS.get(name, {})
+
+
 class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
     oidc_claim_scope = OAuth2Validator.oidc_claim_scope | {
         "groups": "openid",
@@ -39,7 +52,7 @@ class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
         }
         if request.user.username == "silent-on-verified":
             del claims["email_verified"]
-        return claims | GROUPS.get(request.user.username, {})
+        return claims | groups_of(request.user.username)
 
     def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
         claims, expires = super().get_id_token_dictionary(token, token_handler, request)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,10 +20,14 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import ActivityLine, Membership, Tenant, User
+from tenants import provider_grants, staff_groups
+from tenants.models import ActivityLine, Membership, ProviderGrant, Tenant, User
+from tenants.tasks import read_groups
+from tests.api.clients import client_for
 from tests.interop.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
+    GROUPS_FILE,
     PASSWORD,
     PEOPLE,
     address_of,
@@ -35,9 +41,14 @@ LOGIN = "/accounts/oidc/single-sign-on/login/"
 
 
 @pytest.fixture(scope="module")
-def provider(live_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def provider_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("provider")
+
+
+@pytest.fixture(scope="module")
+def provider(live_server: Any, provider_folder: Path) -> Iterator[int]:
     """The provider's port."""
-    port, folder = free_port(PROVIDER), tmp_path_factory.mktemp("provider")
+    port, folder = free_port(PROVIDER), provider_folder
     command = [sys.executable, "-m", "tests.interop.openid_provider", "--port", str(port)]
     command += ["--folder", str(folder), "--redirect-uri", f"{live_server.url}{LOGIN}callback/"]
     with running(command, folder / "provider.log", PROVIDER, port):
@@ -371,3 +382,112 @@ def test_password_does_not_avoid_the_groups(groups: str) -> None:
     # The account for the time when the provider fails.
     User.objects.filter(email="root@gangway.test").update(is_active=False)
     assert sign_in(person.email)[0]
+
+
+# --- Groups between two sign-ins
+
+
+@pytest.fixture
+def change_groups(provider_folder: Path) -> Iterator[Callable[[str, list[str]], None]]:
+    """Change the groups of a user at the provider, until the test ends."""
+    file = provider_folder / GROUPS_FILE
+
+    def change(name: str, groups: list[str]) -> None:
+        file.write_text(json.dumps({name: groups}), encoding="utf-8")
+
+    yield change
+    file.unlink(missing_ok=True)
+
+
+def signed_in_consultant(gangway: str, name: str = "grouped") -> User:
+    Browser().through_provider(gangway, name)
+    return User.objects.get(email=address_of(name))
+
+
+def let_time_pass() -> None:
+    rows = ProviderGrant.objects.all()
+    rows.update(read_at=timezone.now() - provider_grants.READ_EVERY - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("name", ["grouped", "groups-in-userinfo"])
+def test_removed_group_ends_the_role_without_sign_in(
+    groups: str, change_groups: Callable[[str, list[str]], None], name: str
+) -> None:
+    person = signed_in_consultant(groups, name)
+    api = client_for(person)
+    change_groups(name, ["everyone"])
+    assert api.get("me/").status_code == 200
+
+    let_time_pass()
+    read_groups()
+
+    person.refresh_from_db()
+    assert person.staff_role == ""
+    assert last_line().params["after"] == {"role": ""}
+    assert api.get("tenants/").json()["results"] == []
+
+
+def test_groups_are_read_within_half_an_hour(
+    groups: str, change_groups: Callable[[str, list[str]], None]
+) -> None:
+    person = signed_in_consultant(groups)
+    change_groups("grouped", ["gangway-consultants"])
+
+    read_groups()
+    person.refresh_from_db()
+    assert person.staff_role == "administrator"
+
+    let_time_pass()
+    read_groups()
+    person.refresh_from_db()
+    assert person.staff_role == "consultant"
+    assert timedelta(hours=1) > provider_grants.READ_EVERY * 2
+
+
+def test_replaced_refresh_token_works_again(groups: str) -> None:
+    person = signed_in_consultant(groups)
+    first = staff_groups.refresh_token_of(person.provider_grant)
+
+    for _ in range(2):
+        let_time_pass()
+        read_groups()
+
+    person = User.objects.get(pk=person.pk)
+    assert person.staff_role == "administrator"
+    assert staff_groups.refresh_token_of(person.provider_grant) not in (first, None)
+
+
+def test_revoked_grant_ends_the_role(groups: str, provider: int) -> None:
+    person = signed_in_consultant(groups)
+    fields = {
+        "token": staff_groups.refresh_token_of(person.provider_grant),
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+    requests.post(f"http://{PROVIDER}:{provider}/o/revoke_token/", fields).raise_for_status()
+
+    let_time_pass()
+    read_groups()
+
+    person.refresh_from_db()
+    assert person.staff_role == ""
+    assert not ProviderGrant.objects.exists()
+
+
+def test_silent_provider_changes_no_role(groups: str, settings: Any) -> None:
+    person = signed_in_consultant(groups)
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(free_port(PROVIDER))]}}
+
+    let_time_pass()
+    read_groups()
+
+    person.refresh_from_db()
+    assert person.staff_role == "administrator"
+    assert ProviderGrant.objects.exists()
+
+
+def test_refresh_token_is_encrypted(groups: str) -> None:
+    person = signed_in_consultant(groups)
+
+    stored = person.provider_grant.refresh_token
+    assert str(staff_groups.refresh_token_of(person.provider_grant)) not in stored

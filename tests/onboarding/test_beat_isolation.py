@@ -56,6 +56,7 @@ ELSEWHERE = {
     "tenants.publish_heads": "no work per tenant: tenants/test_published_heads.py",
     "onboarding.delete_abandoned_imports": "one SQL statement for all tenants",
     "tenants.delete_old_webhook_messages": "one SQL statement for all tenants",
+    "tenants.read_groups": "one message for each person: interop/test_single_sign_on.py",
     "tenants.delete_old_messages": "two SQL statements for all tenants",
     "onboarding.resume_archive_imports": "no tenant yet: lifecycle/archive/test_imports.py",
     "onboarding.resume_tenant_imports": "no tenant yet: lifecycle/test_tenant_import.py",

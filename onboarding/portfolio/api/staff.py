@@ -16,7 +16,7 @@ from tenants import people
 from tenants.forms import NewStaffForm, StaffForm
 from tenants.models import User
 from tenants.permissions import Permission
-from tenants.queries import all_people
+from tenants.queries import all_people, people_with_role_or_directory
 from tenants.rest.problems import invalid
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.versions import check_precondition, etag_of_values
@@ -143,7 +143,7 @@ class StaffPersonView(_StaffView):
 
     def patch(self, request: Request, staff_id: str) -> Response:
         """Change the role of a member of staff, and the consultants that a manager follows."""
-        staff = self.rows().exclude(staff_role=User.StaffRole.NONE)
+        staff = self.rows().filter(pk__in=people_with_role_or_directory())
         person = found_or_404(staff, staff_id, "member of staff")
         check_precondition(self.request, _etag(person), lambda: self.represent(person))
         form = StaffForm(self.validated(StaffRoleInput))

@@ -18,7 +18,7 @@ from tenants.access import require
 from tenants.forms import NewStaffForm, StaffForm
 from tenants.models import ActivityLine, User
 from tenants.permissions import Permission
-from tenants.queries import all_people
+from tenants.queries import all_people, people_with_role_or_directory
 from tenants.tasks import queue_welcome_email
 from tenants.throttle import throttled
 from tenants.tokens import site_url
@@ -83,9 +83,7 @@ def _person(person_id: str) -> User:
 @require(Permission.MANAGE_STAFF)
 @require_POST
 def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
-    person = get_object_or_404(
-        User.objects.exclude(staff_role=User.StaffRole.NONE), public_id=person_id
-    )
+    person = get_object_or_404(people_with_role_or_directory(), public_id=person_id)
     form = StaffForm(request.POST)
     if not form.is_valid():
         messages.error(request, people.CHOOSE_STAFF_ROLE)

@@ -22,7 +22,7 @@ from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.cutovers import planning
 from onboarding.cutovers.cutover_events import add_decision
 from onboarding.lifecycle.offboarding import close_tenant
-from onboarding.models import Cutover, Drift
+from onboarding.models import Cutover, Drift, Task
 from onboarding.monitoring import drifts
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
@@ -200,3 +200,18 @@ def test_documented_receiver_verifies(tenant: Tenant, administrator: User) -> No
     codes = WebhookMessage.objects.get().deliveries.exclude(status_code=None)
     assert list(codes.order_by("pk").values_list("status_code", flat=True)) == [204, 204, 401]
     assert [line.split()[0] for line in printed] == ["webhook.test"]
+
+
+def test_closing_ends_the_wait_of_each_task(
+    tenant: Tenant, administrator: User, webhook: Webhook
+) -> None:
+    waiting = Task.objects.filter(plan=tenant.plan, is_group=False).exclude(waiting_on="")
+    sides = {task.public_id: str(task.waiting_on) for task in waiting}
+    assert sides
+
+    close_tenant(tenant, by=administrator, reason="Ended.")
+
+    events = WebhookMessage.objects.filter(event="waiting_side.changed")
+    data = [event.payload for event in events]
+    assert {each["task"]["id"]: each["previous"] for each in data} == sides
+    assert {(each["waiting_on"], each["waiting_on_label"]) for each in data} == {("", "")}
