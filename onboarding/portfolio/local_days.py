@@ -7,8 +7,11 @@ from typing import Any
 
 from django.db.models import DateField, F, Func, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils.dateparse import parse_date
 
 from onboarding.models import Cutover
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2999
 
 
 class LocalDay(Func):
@@ -31,8 +34,27 @@ class LocalDay(Func):
         )
 
 
+def parse_day(text: str) -> date | None:
+    """The day of an address, such as 2026-12-01. None for another text, and outside our years."""
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return day if day is not None and _has_known_year(day) else None
+
+
+def _has_known_year(day: date) -> bool:
+    # Python has no dates beyond the years 1 and 9999.
+    return _FIRST_YEAR <= day.year <= _LAST_YEAR
+
+
 def with_local_day(cutovers: QuerySet[Cutover], first: date, days: int) -> QuerySet[Any]:
-    """The cutovers of some days from `first` on, with their `day` in the tenant's time zone."""
+    """The cutovers of some days from `first` on, with their `day` in the tenant's time zone.
+
+    None before the year 2000 or after 2999.
+    """
+    if not _has_known_year(first):
+        return with_local_day(cutovers.none(), date(_FIRST_YEAR, 1, 1), days)
     # No time zone differs from UTC by more than 14 hours.
     start = datetime.combine(first, time(), UTC) - timedelta(days=1)
     near = cutovers.filter(planned_at__gte=start, planned_at__lt=start + timedelta(days=days + 2))

@@ -34,7 +34,8 @@ _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _ENCLOSED = re.compile(r"[^<>,:;]*<([^<>]*)>")
 # RFC 5322 section 4.4: an obsolete route in front of the address, such as <@relay.test:a@b.test>.
 _ROUTED = re.compile(r"[^<>,:;]*<\s*@[^<>@:]+(?:,\s*@[^<>@:]+)*:([^<>:]*)>")
-_AROUND_SIGNS = re.compile(r"\s*([@.])\s*")
+# Both begin at the first white space, so that the time is linear in the length of the text.
+_AROUND_SIGNS = re.compile(r"(?<!\s)\s*([@.])\s*")
 _FROM_CLAUSE = re.compile(r"\s*from\s+(\S{1,255})", re.IGNORECASE)
 _BY_CLAUSE = re.compile(r"(?:^|\s)by\s+(\S{1,255})", re.IGNORECASE)
 _FOR_CLAUSE = re.compile(r"\sfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
@@ -67,7 +68,7 @@ _NEXT_IN_MBOX = re.compile(
 )
 _EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
 _ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
-_AROUND_TIME = re.compile(r"\s*([:,])\s*")
+_AROUND_TIME = re.compile(r"(?<!\s)\s*([:,])\s*")
 _LEAP_SECOND = re.compile(r"(:[0-5][0-9]):60\b")
 _SHORT_YEAR = re.compile(r"(?<=[A-Za-z] )[0-9]{3}(?= )")
 _IP_LIKE = re.compile(r"(?:ipv6:)?([0-9a-f:.]{3,45})", re.IGNORECASE)

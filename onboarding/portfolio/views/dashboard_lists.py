@@ -11,12 +11,11 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateformat import format as date_format
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_GET
 
 from onboarding.models import CutoverStatus
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import dashboard_calendar, filters, risk_updates
+from onboarding.portfolio import dashboard_calendar, filters, local_days, risk_updates
 from onboarding.portfolio import dashboard_figures as figures
 from onboarding.portfolio.accepted_risks import accepted_risk_rows, accepted_risks
 from onboarding.portfolio.dashboard_scope import DashboardScope, query_without_page
@@ -47,7 +46,7 @@ class DashboardList:
 def cutover_list(request: HttpRequest) -> HttpResponse:
     """`?first=2026-11-30&days=14&state=ready`: the cutovers by the days of their tenants."""
     scope = _scope(request)
-    first = _day(request.GET.get("first", "")) or database_time.now().date()
+    first = local_days.parse_day(request.GET.get("first", "")) or database_time.now().date()
     days = min(max(_number(request.GET.get("days", "")), 1), LONGEST_DAYS)
     found = dashboard_calendar.cutovers_of(scope.tenants, first, days).select_related(
         "plan__tenant", "status"
@@ -132,13 +131,6 @@ def _quarter(request: HttpRequest) -> Quarter:
     """The quarter of the address, or this one."""
     today = database_time.now().date()
     return Quarter.parse(request.GET.get("quarter", "")) or Quarter.of(today)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
 
 
 def _number(text: str) -> int:

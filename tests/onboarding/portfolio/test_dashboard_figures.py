@@ -419,7 +419,16 @@ def test_cutover_list_filters_the_state(
 
 
 @pytest.mark.parametrize(
-    "query", ["first=x", "first=2026-02-31", "days=x", "days=999999", "state=?"]
+    "query",
+    [
+        "first=x",
+        "first=2026-02-31",
+        "first=9999-12-31",
+        "first=0001-01-01",
+        "days=x",
+        "days=999999",
+        "state=?",
+    ],
 )
 def test_wrong_values_of_a_list_are_ignored(
     tenant: Tenant, manager: User, signed_in: SignIn, query: str
@@ -427,6 +436,20 @@ def test_wrong_values_of_a_list_are_ignored(
     response = signed_in(manager).get(f"/dashboard/cutovers/?{query}")
 
     assert (response.status_code, response.context["found"].paginator.count) == (200, 0)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_no_tenant_switches_in_an_impossible_year(
+    tenant: Tenant, manager: User, signed_in: SignIn, day: str
+) -> None:
+    cutover_of(tenant, "outbound", timezone.now() + DAY)
+    client = signed_in(manager)
+
+    # The first request renders rows before the page.
+    client.get("/dashboard/")
+    pages = [client.get(f"/dashboard/{query}") for query in ("", f"?day={day}")]
+
+    assert [page.context["found"].paginator.count for page in pages] == [1, 0]
 
 
 def test_waiting_period_appears_in_the_phase(tenant: Tenant) -> None:
