@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import DomainProgress, Drift, Task
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Tenant
-from tests.factories import task_of
+from tests.factories import HostRow, MakeTenant, task_of
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 ONE, TWO = (Domain(pk=pk, name=f"d{pk}.test", role="primary") for pk in (1, 2))
@@ -82,3 +84,50 @@ def test_given_facts_are_not_read(tenant: Tenant, kinds: list[str]) -> None:
 
     assert sorted(check.kind for check in given.checks) == kinds
     assert (given.domains, given.progress) == ([], {5: {}})
+
+
+def test_facts_of_many_tenants_are_those_of_each(
+    make_tenant: MakeTenant, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    domains = (("one.test", "primary"), ("two.test", "secondary"))
+    hosts = (HostRow("delivery", "mail.test", 25),)
+    one, two, other = (
+        make_tenant(name, domains=domains, hosts=hosts, platform="on_premises")
+        for name in ("One", "Two", "Other")
+    )
+    for tenant in (one, two, other):
+        domain, task = tenant.domains.order_by("pk")[0], task_of(tenant, "dkim-update")
+        DomainProgress.objects.create(task=task, domain=domain, client_confirmed_at=NOW)
+        mx = Check.objects.get(tenant=tenant, kind=CheckKind.MX, domain=domain)
+        Drift.objects.create(tenant=tenant, kind="mx", check_asked=mx, opened_at=NOW)
+    Check.objects.filter(tenant=one, kind="spf", domain__name="two.test").update(is_active=False)
+    bare = Tenant.objects.create(name="Bare")
+
+    with django_assert_num_queries(4):
+        found = PlanContext.of_many([one, two, bare], kinds=["mx", "spf"])
+        for given in found.values():
+            for check in given.checks:
+                assert (check.subject, check.latest) == (str(check.domain), None)
+            for host in given.hosts:
+                assert host.proposed_by is None
+
+    assert found.keys() == {one.pk, two.pk, bare.pk}
+    for tenant in (one, two):
+        alone, given = PlanContext.of(tenant, kinds=["mx", "spf"]), found[tenant.pk]
+        assert (given.tenant, given.domains, given.hosts) == (tenant, alone.domains, alone.hosts)
+        assert _by_id(given.checks) == _by_id(alone.checks)
+        assert (
+            given.progress,
+            {*alone.drifted_since.items()} - {*given.drifted_since.items()},
+        ) == (
+            alone.progress,
+            set(),
+        )
+        assert other.pk not in {check.tenant_id for check in given.checks}
+    nothing = found[bare.pk]
+    assert (nothing.checks, nothing.domains, nothing.hosts, nothing.progress) == ([], [], [], {})
+    assert (len(found[one.pk].checks), len(found[two.pk].checks)) == (3, 4)
+
+
+def _by_id(checks: Sequence[Check]) -> dict[int, Check]:
+    return {check.pk: check for check in checks}
