@@ -41,7 +41,10 @@ def mail_domains(text: str, origin: str) -> list[MailDomain]:
         name = owner.removesuffix(f".{origin}") if is_doubled(owner, origin) else owner
         domain = _mail_domain(name, owner, zone) if _is_host(name) else None
         if domain is not None and not is_outside(name, origin):
-            found.setdefault(name, domain)
+            other = found.get(name, domain)
+            found[name] = MailDomain(
+                name, domain.receives or other.receives, domain.sends or other.sends
+            )
     return list(found.values())
 
 

@@ -47,6 +47,20 @@ def test_complete_names_without_final_dot_are_below_the_origin() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '@ TXT "v=spf1 -all"\nnorthwind.test MX 10 a.',
+        'northwind.test TXT "v=spf1 -all"\n@ MX 10 a.',
+        'northwind.test MX 10 a.\n@ TXT "v=spf1 -all"',
+    ],
+)
+def test_two_spellings_of_a_name_are_one_domain(text: str) -> None:
+    assert mail_domains(text, "northwind.test") == [
+        MailDomain("northwind.test", receives=True, sends=False)
+    ]
+
+
 def test_names_are_below_the_origin() -> None:
     found = mail_domains("sales 300 IN MX 10 mail.northwind.test.", "northwind.test")
 
