@@ -136,7 +136,7 @@ def _to_a_label(label: str, noun: str) -> str:
     length = len(label) if label.isascii() else len("xn--") + len(label.encode("punycode"))
     if length > MAX_LABEL:
         raise BadName(_long_label(label, length))
-    if label.startswith("xn--"):
+    if label.isascii() and label.startswith("xn--"):
         # Names outside IDNA 2008 were registered and receive mail. As LDH labels they are legal.
         return label
     try:
@@ -156,6 +156,8 @@ def _bad_label(label: str, noun: str) -> BadName:
     if not any(unicodedata.category(char) == "So" for char in label):
         return error
     encoded = f"xn--{label.encode('punycode').decode()}"
+    if not _LDH.fullmatch(encoded):
+        return error
     return BadName(f"{error} If the domain is registered, enter this part as {encoded}.")
 
 

@@ -26,14 +26,24 @@ class MailDomain:
     sends: bool
 
 
-def mail_domains(text: str, origin: str) -> list[MailDomain]:
+def read_zone_file(text: str, origin: str) -> ZoneText:
+    """The records of a whole zone. Relative names are below `origin`, unless it has a $ORIGIN.
+
+    Raises ZoneTextError for a file that is too long, or a line that cannot be read.
+    """
+    return read_zone_text(text, origin, max_characters=MAX_CHARACTERS, max_records=MAX_RECORDS)
+
+
+def unread_lines(zone: ZoneText) -> list[int]:
+    """The lines with $INCLUDE or $GENERATE, whose records are missing."""
+    return [line for note in zone.notes if note.code == "not-read" for line in note.lines]
+
+
+def mail_domains(zone: ZoneText, origin: str) -> list[MailDomain]:
     """The names of a zone file with MX or SPF records, in the order of the file.
 
-    Relative names are below `origin`, unless the file has a $ORIGIN. Wildcards, names with an
-    underscore and names outside the origin are no mail domains. Raises ZoneTextError for a file
-    that is too long, or a line that cannot be read.
+    Wildcards, names with an underscore and names outside the origin are no mail domains.
     """
-    zone = read_zone_text(text, origin, max_characters=MAX_CHARACTERS, max_records=MAX_RECORDS)
     owners = dict.fromkeys(owner for owner, rtype in zone.records if rtype in ("MX", "TXT"))
     found: dict[str, MailDomain] = {}
     for owner in owners:
@@ -41,7 +51,10 @@ def mail_domains(text: str, origin: str) -> list[MailDomain]:
         name = owner.removesuffix(f".{origin}") if is_doubled(owner, origin) else owner
         domain = _mail_domain(name, owner, zone) if _is_host(name) else None
         if domain is not None and not is_outside(name, origin):
-            found.setdefault(name, domain)
+            other = found.get(name, domain)
+            found[name] = MailDomain(
+                name, domain.receives or other.receives, domain.sends or other.sends
+            )
     return list(found.values())
 
 

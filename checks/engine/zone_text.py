@@ -53,7 +53,8 @@ class ZoneTextError(Exception):
 class ZoneNote:
     """A deviation that was corrected or ignored. `lines` are numbers in the pasted text.
 
-    `code` is one of: ignored, outside, flattened, split, unquoted, no-preference, no-final-dot.
+    `code` is one of: ignored, not-read, outside, flattened, split, unquoted, no-preference,
+    no-final-dot.
     """
 
     code: str
@@ -63,7 +64,7 @@ class ZoneNote:
     @property
     def is_prominent(self) -> bool:
         """Whether the proposal does not mean what its reader expects."""
-        return self.code in ("outside", "no-final-dot")
+        return self.code in ("outside", "no-final-dot", "not-read")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class _Line:
     tokens: Sequence[_Token]
     continues_owner: bool
     has_comment: bool
+    # An indentation of all lines was removed.
+    was_indented: bool
 
 
 @dataclass
@@ -156,13 +159,15 @@ def _notes(reader: _Reader) -> Iterator[ZoneNote]:
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the logical lines: parentheses join lines, and a semicolon begins a comment."""
     tokens: list[_Token] = []
-    depth, start, continues, has_comment = 0, 1, False, False
+    depth, start, continues, has_comment, was_indented = 0, 1, False, False, False
     copied = [
         _OUTSIDE_QUOTES.sub(_without_invisible, line) for line in re.split(r"\r\n|\r|\n", text)
     ]
-    for number, content in enumerate(_without_indentation(copied), start=1):
+    dedented = _without_indentation(copied)
+    for number, content in enumerate(dedented, start=1):
         if not tokens:
             start, continues, has_comment = number, content[:1] in (" ", "\t"), False
+            was_indented = content != copied[number - 1]
         found = list(_tokens(content, number))
         has_comment = has_comment or _COMMENT in found
         depth += found.count(_OPEN) - found.count(_CLOSE)
@@ -170,21 +175,15 @@ def _lines(text: str) -> Iterator[_Line]:
         if depth < 0:
             raise ZoneTextError(f"line {number}: a closing parenthesis without an opening one")
         if depth == 0 and tokens:
-            yield _Line(start, tokens, continues, has_comment)
+            yield _Line(start, tokens, continues, has_comment, was_indented)
             tokens = []
     if depth:
         raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
 
 
 def _without_indentation(lines: Sequence[str]) -> Sequence[str]:
-    """Remove an indentation of all lines, as in an e-mail or a list.
-
-    Where the first word is no name, the lines continue one that is missing, and remain.
-    """
-    dedented = textwrap.dedent("\n".join(lines)).split("\n")
-    word = next(iter(" ".join(dedented).split()), "").upper()
-    is_name = word not in {"IN", "CH", "HS", *_TYPES, *_OTHER_TYPES} and not _TTL.fullmatch(word)
-    return dedented if is_name else lines
+    """Remove an indentation of all lines, as in an e-mail or a list."""
+    return textwrap.dedent("\n".join(lines)).split("\n")
 
 
 # Inside quotation marks, such a character is part of the record and spoils it.
@@ -238,6 +237,9 @@ def _read_line(reader: _Reader, line: _Line) -> None:
         _read_directive(reader, line)
         return
     tokens = list(line.tokens)
+    if line.was_indented and not line.continues_owner and _lacks_name(reader, tokens):
+        # The indentation had a meaning: the line continues a name. As a name, `IN` would be wrong.
+        raise ZoneTextError(f"line {line.number}: no name")
     if not line.continues_owner:
         reader.owner, reader.owner_problem = _owner(reader, tokens.pop(0).text, line.number)
     if not reader.owner and not reader.owner_problem:
@@ -249,6 +251,20 @@ def _read_line(reader: _Reader, line: _Line) -> None:
         _refuse_prose(line.number, rtype, values)
     _refuse_comment_in_text(line, rtype, values)
     _read_record(reader, line.number, rtype, values, ttl)
+
+
+def _lacks_name(reader: _Reader, tokens: Sequence[_Token]) -> bool:
+    """Return whether the first word is a TTL, a class or a type in front of a value."""
+    rest = list(tokens)
+    _take_ttl(reader, rest)
+    if len(rest) < len(tokens):
+        return bool(rest) and rest[0].text.upper() in _TYPES | _OTHER_TYPES
+    if tokens[0].text.upper() not in _TYPES | _OTHER_TYPES:
+        return False
+    # `mx A 192.0.2.1` has a name, and `MX 10 mail` has none.
+    rest = list(tokens[1:])
+    _take_ttl(reader, rest)
+    return not rest or rest[0].text.upper() not in _TYPES | _OTHER_TYPES
 
 
 def _take_ttl(reader: _Reader, tokens: list[_Token]) -> int:
@@ -313,7 +329,7 @@ def _read_directive(reader: _Reader, line: _Line) -> None:
     name, values = line.tokens[0].text.upper(), [token.text for token in line.tokens[1:]]
     # $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
     if name in ("$INCLUDE", "$GENERATE"):
-        reader.note("ignored", line.number, name)
+        reader.note("not-read", line.number, name)
         return
     if name not in ("$ORIGIN", "$TTL") or len(values) != 1:
         raise ZoneTextError(f"line {line.number}: a directive other than $ORIGIN and $TTL")

@@ -15,8 +15,8 @@ from typing import Any
 from django.db import transaction
 
 from checks.engine.outcomes import Outcome, Verdict
-from checks.engine.preflight import InvalidZoneText, ProposedRecords, parse_proposed_records
-from checks.engine.zone_text import is_doubled, is_outside
+from checks.engine.preflight import InvalidZoneText, parse_zone_text
+from checks.engine.zone_text import ZoneNote, ZoneText, is_doubled, is_outside
 from checks.models import Check, Observation
 from checks.preflight import PreflightResult
 from onboarding.cutovers.readiness import ReadinessRow
@@ -32,29 +32,33 @@ DRY_RUN_LIMIT = ("dry-run", "30/m")
 
 
 class UnusableRecords(OnboardingError):
-    """The pasted lines cannot be evaluated."""
+    """The pasted lines cannot be evaluated. `notes` are the notes about them."""
 
     field = "records"
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self, problem: str, notes: Sequence[ZoneNote] = ()) -> None:
         super().__init__(f"No dry run is possible: {problem}.")
+        self.notes = list(notes)
 
 
-def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | InvalidZoneText:
-    """The pasted lines as record sets of these domains.
+def parse_records(text: str, domains: Iterable[Domain]) -> ZoneText | InvalidZoneText:
+    """The pasted lines as record sets of these domains, with the notes, prominent ones first.
 
     A name without a final dot is relative to each of the domains. An absolute name below none of
     them makes the text invalid.
     """
-    proposal = parse_proposed_records(text, "")
+    proposal = parse_zone_text(text, "")
     if isinstance(proposal, InvalidZoneText):
         return proposal
     found: dict[tuple[str, str], Any] = {}
-    unknown_owners = {owner for owner, _ in proposal}
+    notes: list[ZoneNote] = []
+    unknown_owners = {owner for owner, _ in proposal.records}
     for domain in domains:
-        own = parse_proposed_records(text, domain.name)
-        if isinstance(own, InvalidZoneText):
-            return own
+        read = parse_zone_text(text, domain.name)
+        if isinstance(read, InvalidZoneText):
+            return read
+        own = read.records
+        notes += read.notes
         doubled = [owner for owner, _ in own if is_doubled(owner, domain.name)]
         if doubled:
             return InvalidZoneText(f"{doubled[0]} repeats the domain, so a final dot is missing")
@@ -67,7 +71,19 @@ def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | Inv
             unknown_owners.discard(".")
     if unknown_owners:
         return InvalidZoneText(f"{min(unknown_owners)} is not in this cutover")
-    return found
+    return ZoneText(found, tuple(_joined(notes)))
+
+
+def _joined(notes: Iterable[ZoneNote]) -> list[ZoneNote]:
+    """One note for each code, prominent ones first. Names of other domains are not outside."""
+    joined: dict[str, ZoneNote] = {}
+    for note in notes:
+        known = joined.get(note.code, ZoneNote(note.code, ()))
+        lines = sorted({*known.lines, *note.lines})
+        names = dict.fromkeys((*known.names, *note.names))
+        joined[note.code] = ZoneNote(note.code, tuple(lines), tuple(names))
+    joined.pop("outside", None)
+    return sorted(joined.values(), key=lambda note: (not note.is_prominent, note.lines))
 
 
 def simulate_publication(
@@ -143,12 +159,13 @@ def _evaluate_task(task: Task, plan_context: PlanContext) -> DryRunTask:
 
 @dataclass(frozen=True)
 class DryRunResult:
-    """The result of a dry run."""
+    """The result of a dry run. `notes` are about the pasted lines."""
 
     records: str
     rows: Sequence[ReadinessRow]
     tasks: Sequence[DryRunTask]
     results: Sequence[PreflightResult]
+    notes: Sequence[ZoneNote] = ()
 
     @property
     def content(self) -> dict[str, Any]:
@@ -163,6 +180,15 @@ class DryRunResult:
                 for task in self.tasks
             ],
             "findings": [_finding(each) for each in self.results],
+            "notes": [
+                {
+                    "code": note.code,
+                    "lines": list(note.lines),
+                    "names": list(note.names),
+                    "is_prominent": note.is_prominent,
+                }
+                for note in self.notes
+            ],
         }
 
 

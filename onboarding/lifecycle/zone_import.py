@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.engine.zone_domains import MailDomain, mail_domains
+from checks.engine.zone_domains import MailDomain, mail_domains, read_zone_file, unread_lines
 from checks.engine.zone_text import ZoneTextError
 from onboarding.errors import OnboardingError
 from tenants.errors import TenantError
@@ -27,19 +27,36 @@ class FoundDomain:
     role: str
 
 
-def domains_to_add(tenant: Tenant, text: str, origin: str) -> list[FoundDomain]:
+@dataclass(frozen=True)
+class ZoneDomains:
+    """The domains to add, and the lines with $INCLUDE or $GENERATE, whose records are missing."""
+
+    domains: list[FoundDomain]
+    unread_lines: list[int]
+
+    @property
+    def caution(self) -> str:
+        """A sentence about the lines that were not read; empty without one."""
+        if not self.unread_lines:
+            return ""
+        lines = ", ".join(map(str, self.unread_lines[:10]))
+        return f"Records of $INCLUDE and $GENERATE are missing. Lines not read: {lines}."
+
+
+def domains_to_add(tenant: Tenant, text: str, origin: str) -> ZoneDomains:
     """The mail domains of the zone file that the profile does not have.
 
     Raises UnreadableZone, and TenantError for an origin that is no domain name.
     """
     known = set(tenant.domains.values_list("name", flat=True))
     try:
-        found = mail_domains(text, normalise_domain(origin))
+        name = normalise_domain(origin)
+        zone = read_zone_file(text, name)
     except ZoneTextError as error:
         raise UnreadableZone(f"The zone file cannot be read: {error}.") from None
     new = [
         FoundDomain(each.name, _role_of(each))
-        for each in found
+        for each in mail_domains(zone, name)
         if each.name not in known and _is_domain(each.name)
     ]
     if len(known) + len(new) > MOST_DOMAINS:
@@ -47,7 +64,7 @@ def domains_to_add(tenant: Tenant, text: str, origin: str) -> list[FoundDomain]:
             f"The zone file has {len(new)} further mail domains. A tenant has at most"
             f" {MOST_DOMAINS} domains: paste only the lines of the domains that you need."
         )
-    return new
+    return ZoneDomains(new, unread_lines(zone))
 
 
 def _is_domain(name: str) -> bool:

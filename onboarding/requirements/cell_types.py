@@ -38,7 +38,7 @@ _RULE_RECIPIENT = re.compile(r"[^\[\]]*\[((?:smtp|ex):[^\[\]]*)\]", re.IGNORECAS
 _SMTP_ADDRESS = re.compile(r"smtp:(\S+@\S+)", re.IGNORECASE)
 _RANGE = re.compile(r"[0-9a-fA-F.:]+\s*[-–]\s*[0-9a-fA-F.:]+")
 _SPF_TERM = re.compile(r"^[+~?-]?(?:include:|redirect=)\s*", re.IGNORECASE)
-_SPF_LABEL = re.compile(r"_[a-z0-9_-]{0,62}")
+_SPF_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 # Spreadsheet programs run a cell that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SPREADSHEET_ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
@@ -144,8 +144,11 @@ def spf_domain(text: str) -> str:
     """A name that publishes an SPF record. Labels such as “_spf” are usual there (RFC 8552)."""
     name = without_spf_term(text).removesuffix(".").lower()
     labels = name.split(".")
-    # Only the underscored labels in front: the rest is a domain of somebody.
-    count = next((n for n, each in enumerate(labels) if not _SPF_LABEL.fullmatch(each)), 0)
+    # Behind the last underscored label is a registered domain, as in “eu._netblocks.example.com”.
+    underscored = [n for n, each in enumerate(labels) if each.startswith("_")]
+    count = underscored[-1] + 1 if underscored else 0
+    if not all(map(_SPF_LABEL.fullmatch, labels[:count])):
+        count = 0
     return ".".join([*labels[:count], domain(".".join(labels[count:]))])
 
 

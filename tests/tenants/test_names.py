@@ -164,6 +164,8 @@ def test_name_has_one_spelling(typed: str, normalised: str) -> None:
             "Did you mean mail.example.com?",
             "mail.example.com",
         ),
+        ("xn--bücher.de", "“xn--bücher” is not a valid domain name; check its spelling.", ""),
+        ("a!❤.com", "“a!❤” contains “!” (U+0021), which a domain name cannot.", ""),
         ("exa!mple.com", "“exa!mple” contains “!” (U+0021), which a domain name cannot.", ""),
     ],
 )

@@ -28,9 +28,10 @@ _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.51\b")
 _DIRECT_SEND_REPLY = re.compile(r"\b5\.7\.68\b")
 # RFC 3463: a status about the address, the mailbox, the system, the route or the content, such as
 # 5.1.1. It is at the start of a line (RFC 2034); elsewhere, such digits are part of an address.
-# 5.1.7 and 5.1.8 are about the sender, and so are no proof that others may send.
-_OTHER_REASON = re.compile(r"5\.(?!1\.[78](?!\d))[0-46]\.\d{1,3}(?![\d.])")
-_POLICY_REASON = re.compile(r"(?<![\d.])5\.7\.\d{1,3}(?![\d.])")
+# 5.1.7 and 5.1.8 are about the sender, 5.3.2 is about a system that accepts no messages, and 5.0.x
+# and 5.1.0 state no reason. None of these proves that others may send.
+_OTHER_REASON = re.compile(r"5\.(?!1\.[078](?!\d)|3\.2(?!\d))[1-46]\.\d{1,3}(?![\d.])")
+_POLICY_REASON = re.compile(r"(?<![\d.])5\.7\.\d{1,3}(?!\d|\.\d)")
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 

@@ -66,6 +66,7 @@ _DISPLAYED = re.compile(
 _NEXT_IN_MBOX = re.compile(
     rb"\n\nFrom \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}"
 )
+_BLANK_LINES = re.compile(rb"\A(?:[\t ]*+(?:[\r\n]|\Z))++")
 _EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
 _ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
 _AROUND_TIME = re.compile(r"(?<!\s)\s*([:,])\s*")
@@ -213,7 +214,7 @@ def _without_indentation(content: bytes) -> bytes:
 
     Only a text whose every line has it is changed: other indented lines continue a header field.
     """
-    content = content if content.strip() else b""
+    content = _BLANK_LINES.sub(b"", content)
     first = content[: len(content) - len(content.lstrip(b"\t "))]
     lines = content.split(b"\n")
     if first and all(line.startswith(first) or not line.strip() for line in lines):

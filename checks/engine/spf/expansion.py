@@ -73,11 +73,6 @@ class ExpansionNode:
     def void_lookups(self) -> int:
         return self.void + sum([child.void_lookups for child in self.children])
 
-    @property
-    def last_void(self) -> str:
-        """The last term whose lookup found nothing; empty without one."""
-        return next((node.text for node in reversed([*self.walk()]) if node.void), "")
-
     @functools.cached_property
     def all_networks(self) -> list[IPNetwork]:
         return _concatenated(self.networks, [child.all_networks for child in self.children])

@@ -218,8 +218,10 @@ def _broken_branches(tree: ExpansionNode) -> Iterator[Finding]:
     Mail from the region passes before this term. The client's other mail does not.
     """
     found = [each for each in tree.problems if each[0] != "could-not-tell"]
-    if tree.void_lookups > MAX_VOID_LOOKUPS:
-        found.append(("too-many-void-lookups", tree.last_void))
+    void = [node.text for node in tree.walk() if node.void]
+    if len(void) > MAX_VOID_LOOKUPS:
+        # Receivers stop at the first term over the limit.
+        found.append(("too-many-void-lookups", void[MAX_VOID_LOOKUPS]))
     for problem, detail in found:
         yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
 

@@ -120,6 +120,7 @@ class DryRunContentSerializer(ResourceSerializer):
     rows = DryRunRowSerializer(many=True, read_only=True)
     tasks = DryRunTaskSerializer(many=True, read_only=True)
     findings = DryRunFindingsSerializer(many=True, read_only=True)
+    notes = ZoneNoteSerializer(many=True, read_only=True)
 
 
 class DryRunSerializer(ResourceSerializer):

@@ -47,11 +47,14 @@ def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRe
     context = {"page": room.page, "cutover": room.cutover, "tab": "cutovers", "form": form}
     context["started"] = signing.dumps([cutover_id, started_at.isoformat()], salt=_SALT)
     if form.is_valid():
-        with errors_on_form(form):
+        with errors_on_form(form) as attempt:
             run, then = evaluate_records(room, form.cleaned_data["records"], now=now)
             if "save" in request.POST:
                 return _save(request, room, run, form.cleaned_data["comment"], started_at, now)
             context |= {"room": then, "tasks": run.tasks, "sheets": change_sheets_of(then, ())}
+            context["notes"] = run.notes
+        if isinstance(attempt.error, UnusableRecords):
+            context["notes"] = attempt.error.notes
     status = 422 if form.errors else 200
     return render(request, "cutovers/dry_run_create.html", context, status=status)
 
@@ -94,13 +97,14 @@ def evaluate_records(
     proposal = parse_records(records, list(room.cutover.domains.all()))
     if isinstance(proposal, InvalidZoneText):
         raise UnusableRecords(proposal.problem)
-    if not proposal:
-        raise UnusableRecords("it has no MX, TXT or CNAME record")
-    results = run_preflight(_checks(room), proposal)
+    if not proposal.records:
+        raise UnusableRecords("it has no MX, TXT or CNAME record", proposal.notes)
+    results = run_preflight(_checks(room), proposal.records)
     plan_context = simulate_publication(room.page.plan_context, results)
     then = room_with(room.page, room.cutover, plan_context, now=now)
     tasks = [row.task for row in room.run_sheet]
-    return DryRunResult(records, then.rows, evaluate_tasks(tasks, then.plan_context), results), then
+    evaluated = evaluate_tasks(tasks, then.plan_context)
+    return DryRunResult(records, then.rows, evaluated, results, proposal.notes), then
 
 
 def _checks(room: CutoverRoom) -> list[Check]:

@@ -285,6 +285,11 @@ class FoundDomainSerializer(ResourceSerializer):
 
 class FoundDomainsSerializer(ResourceSerializer):
     domains = FoundDomainSerializer(many=True, read_only=True)
+    unread_lines = serializers.ListField(
+        child=serializers.IntegerField(),
+        read_only=True,
+        help_text="The lines with $INCLUDE or $GENERATE, whose records are missing.",
+    )
 
 
 class ZoneFileView(ApiView):
@@ -302,7 +307,8 @@ class ZoneFileView(ApiView):
             raise invalid({"zone": [str(error)]}) from None
         except TenantError as error:
             raise invalid({"origin": [str(error)]}) from None
-        return Response({"domains": [{"name": f.name, "role": f.role} for f in found]})
+        domains = [{"name": each.name, "role": each.role} for each in found.domains]
+        return Response({"domains": domains, "unread_lines": found.unread_lines})
 
 
 class DomainView(_SubjectView):

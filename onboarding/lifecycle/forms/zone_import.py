@@ -9,7 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from checks.engine.zone_domains import MAX_CHARACTERS
-from onboarding.lifecycle.zone_import import FoundDomain, UnreadableZone, domains_to_add
+from onboarding.lifecycle.zone_import import UnreadableZone, ZoneDomains, domains_to_add
 from tenants.errors import TenantError
 from tenants.models import Tenant
 
@@ -31,7 +31,7 @@ class ZoneFileForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         self.tenant = tenant
-        self.found: list[FoundDomain] = []
+        self.found = ZoneDomains([], [])
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
@@ -53,11 +53,9 @@ class ZoneFileForm(forms.Form):
         except UnreadableZone as error:
             self.add_error("text", str(error))
         else:
-            if not self.found:
-                self.add_error(
-                    "text",
-                    "The zone file has no further domain with MX or SPF records.",
-                )
+            if not self.found.domains:
+                sentence = "The zone file has no further domain with MX or SPF records."
+                self.add_error("text", f"{sentence} {self.found.caution}".strip())
 
 
 def _text_of(upload: UploadedFile[bytes]) -> str:

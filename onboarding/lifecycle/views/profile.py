@@ -102,8 +102,10 @@ def zone_file(request: HttpRequest, public_id: str) -> HttpResponse:
     data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
     form = ZoneFileForm(data, files, tenant=tenant, initial=initial)
     if request.method == "POST" and form.is_valid():
-        rows = [{"name": found.name, "role": found.role} for found in form.found]
+        rows = [{"name": found.name, "role": found.role} for found in form.found.domains]
         messages.info(request, _found_sentence(len(rows)))
+        if form.found.caution:
+            messages.warning(request, form.found.caution)
         return _show_profile(
             request,
             public_id,

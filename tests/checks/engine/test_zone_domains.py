@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from checks.engine.zone_domains import MAX_RECORDS, MailDomain, mail_domains
+from checks.engine.zone_domains import (
+    MAX_RECORDS,
+    MailDomain,
+    mail_domains,
+    read_zone_file,
+    unread_lines,
+)
 from checks.engine.zone_text import ZoneTextError
 
 ZONE = """
@@ -28,8 +34,18 @@ elsewhere.test. MX 10 mail
 """
 
 
+def domains_of(text: str, origin: str) -> list[MailDomain]:
+    return mail_domains(read_zone_file(text, origin), origin)
+
+
+def test_lines_of_other_files_are_unread() -> None:
+    zone = read_zone_file("@ MX 10 a.\n$INCLUDE b.db\n$GENERATE 1-2 m$ MX 10 a.", "northwind.test")
+
+    assert unread_lines(zone) == [2, 3]
+
+
 def test_names_with_mail_records() -> None:
-    assert mail_domains(ZONE, "northwind.test") == [
+    assert domains_of(ZONE, "northwind.test") == [
         MailDomain("northwind.test", receives=True, sends=True),
         MailDomain("sales.northwind.test", receives=True, sends=False),
         MailDomain("news.northwind.test", receives=False, sends=True),
@@ -41,14 +57,28 @@ def test_complete_names_without_final_dot_are_below_the_origin() -> None:
     """As some DNS hosts export them."""
     text = "northwind.test 300 IN MX 10 a.test.\nsales.northwind.test 300 IN MX 10 a.test."
 
-    assert [each.name for each in mail_domains(text, "northwind.test")] == [
+    assert [each.name for each in domains_of(text, "northwind.test")] == [
         "northwind.test",
         "sales.northwind.test",
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '@ TXT "v=spf1 -all"\nnorthwind.test MX 10 a.',
+        'northwind.test TXT "v=spf1 -all"\n@ MX 10 a.',
+        'northwind.test MX 10 a.\n@ TXT "v=spf1 -all"',
+    ],
+)
+def test_two_spellings_of_a_name_are_one_domain(text: str) -> None:
+    assert domains_of(text, "northwind.test") == [
+        MailDomain("northwind.test", receives=True, sends=False)
+    ]
+
+
 def test_names_are_below_the_origin() -> None:
-    found = mail_domains("sales 300 IN MX 10 mail.northwind.test.", "northwind.test")
+    found = domains_of("sales 300 IN MX 10 mail.northwind.test.", "northwind.test")
 
     assert [each.name for each in found] == ["sales.northwind.test"]
 
@@ -56,6 +86,6 @@ def test_names_are_below_the_origin() -> None:
 def test_whole_zones_are_longer_than_a_proposal() -> None:
     lines = [f"d{number} MX 10 mail.test." for number in range(MAX_RECORDS)]
 
-    assert len(mail_domains("\n".join(lines), "northwind.test")) == MAX_RECORDS
+    assert len(domains_of("\n".join(lines), "northwind.test")) == MAX_RECORDS
     with pytest.raises(ZoneTextError, match="more than 5000 records"):
-        mail_domains("\n".join([*lines, "x MX 10 mail.test."]), "northwind.test")
+        domains_of("\n".join([*lines, "x MX 10 mail.test."]), "northwind.test")

@@ -114,7 +114,22 @@ CASES: dict[str, Case] = {
     "directives-of-bind": (
         f"$GENERATE 1-100000000 h$ A 192.0.2.1\n$include key.db\n@ MX 10 {MX}.",
         {(DOMAIN, "MX"): [f"10 {MX}"]},
-        {"ignored": (1, 2)},
+        {"not-read": (1, 2)},
+    ),
+    "indented-name-like-a-type": (
+        f"  mx IN A 192.0.2.1\n  ns CNAME b\n  @ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"], (f"ns.{DOMAIN}", "CNAME"): [f"b.{DOMAIN}"]},
+        {"ignored": (1,)},
+    ),
+    "indented-continuation": (
+        f"  @ MX 10 {MX}.\n    IN MX 20 b.test.\n  c CNAME d.test.",
+        {(DOMAIN, "MX"): [f"10 {MX}", "20 b.test"], (f"c.{DOMAIN}", "CNAME"): ["d.test"]},
+        {},
+    ),
+    "indented-numbers-in-parentheses": (
+        f"  @ IN SOA ns. h. (\n  2024010101\n  3600 )\n  @ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1,)},
     ),
     "all-lines-indented": (
         f'    @ MX 10 {MX}.\n\n    _dmarc TXT "v=DMARC1; p=none"\n',
@@ -192,6 +207,17 @@ def test_problem_names_the_line_of_the_pasted_text(line: str, problem: str, endi
 def test_indented_record_without_a_name_is_refused(line: str) -> None:
     """Its first word must not become a name."""
     assert parse_zone_text(line, DOMAIN) == InvalidZoneText("line 1: no name")
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["$ORIGIN northwind.test.", "; a comment", "@ IN MX 10 a.", "@ MX 10 a.", "www A 192.0.2.1"],
+)
+@pytest.mark.parametrize("second", ["IN MX 20 b.", "300 IN MX 20 b.", "300 MX 20 b.", "MX 20 b."])
+def test_line_that_lost_its_name_is_refused(first: str, second: str) -> None:
+    """As a name, its first word would remove the record from the set of the domain."""
+    text = f"  {first}\n  {second}"
+    assert parse_zone_text(text, DOMAIN) == InvalidZoneText("line 2: no name")
 
 
 def test_ttl_is_read_with_units() -> None:

@@ -19,6 +19,7 @@ from checks.engine.hosts.prober import Prober
 from checks.engine.outcomes import CheckKind, Outcome
 from checks.engine.preflight import InvalidZoneText
 from checks.engine.recording import CheckClients, Recorder, recording_clients
+from checks.engine.zone_text import ZoneText
 from checks.models import Check, Observation
 from checks.runs import build_request
 from onboarding.cutovers.dry_run import parse_records
@@ -241,8 +242,58 @@ def test_invalid_records_are_refused_and_retained(
 def _owners(text: str, *names: str) -> Sequence[str] | str:
     found = parse_records(text, [Domain(name=name) for name in names])
     return (
-        found.problem if isinstance(found, InvalidZoneText) else sorted(owner for owner, _ in found)
+        found.problem
+        if isinstance(found, InvalidZoneText)
+        else sorted(owner for owner, _ in found.records)
     )
+
+
+INCLUDED = f"$INCLUDE mail.db\n{MX}\nwww A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.1"
+NOTE = "Lines 1, 5: the records of $INCLUDE, $GENERATE are missing from the results."
+
+
+def test_dry_run_shows_and_stores_the_notes(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover, client = _inbound(tenant, "side.test"), signed_in(consultant)
+
+    status, html = _try(client, cutover, INCLUDED)
+    _try(client, cutover, INCLUDED, save="yes")
+
+    made = DryRun.objects.get(cutover=cutover)
+    address_of = [tenant.public_id, cutover.public_id, made.public_id]
+    stored = client.get(reverse("onboarding:dry-run-show", args=address_of)).content.decode()
+    assert status == 200
+    assert [note["code"] for note in made.content["notes"]] == ["not-read", "ignored"]
+    for page in (html, stored):
+        assert NOTE in " ".join(texts(page, ".text-strong"))
+        assert "no check uses A records" in " ".join(texts(page, "li"))
+
+
+def test_refused_records_have_their_notes(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    _, html = _try(signed_in(consultant), _inbound(tenant, "side.test"), "$INCLUDE mail.db")
+
+    assert "Line 1: the records of $INCLUDE are missing" in " ".join(texts(html, ".text-strong"))
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("@ MX 10 m.test.", []),
+        ("a.test. MX 10 m.test.\nb.test. MX 10 m.test.", []),
+        ("@ MX m.test.\n$INCLUDE x", [("not-read", (2,)), ("no-preference", (1,))]),
+        ("a.test. MX 10 m.com\nwww A 192.0.2.1", [("no-final-dot", (1,)), ("ignored", (2,))]),
+    ],
+)
+def test_notes_of_all_domains_are_one_list(
+    text: str, notes: list[tuple[str, Sequence[int]]]
+) -> None:
+    found = parse_records(text, [Domain(name=name) for name in ("a.test", "b.test")])
+
+    assert isinstance(found, ZoneText)
+    assert [(note.code, note.lines) for note in found.notes] == notes
 
 
 @pytest.mark.parametrize(

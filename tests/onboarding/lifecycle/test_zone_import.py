@@ -70,6 +70,23 @@ def test_found_domains_are_new_rows(
     assert tenant.domains.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (ZONE, ""),
+        (f"$INCLUDE other.db\n{ZONE}", "1"),
+        ("$GENERATE 1-2 a$ MX 10 b\n" * 2 + ZONE, "1, 2"),
+    ],
+)
+def test_unread_lines_are_named(
+    tenant: Tenant, consultant: User, signed_in: SignIn, text: str, lines: str
+) -> None:
+    html = _post(signed_in(consultant), tenant, text=text).content.decode()
+
+    assert ("Records of $INCLUDE and $GENERATE are missing." in html) is bool(lines)
+    assert f"Lines not read: {lines}." in html or not lines
+
+
 def test_page_saves_the_new_rows(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
     html = _post(client, tenant, text=ZONE).content.decode()
@@ -93,6 +110,7 @@ def test_page_saves_the_new_rows(tenant: Tenant, consultant: User, signed_in: Si
     [
         ({}, "Paste the zone file, or upload it."),
         ({"text": "@ MX 10 mail"}, "The zone file has no further domain with MX or SPF records."),
+        ({"text": "$INCLUDE other.db"}, "Lines not read: 1."),
         ({"text": "x MX ten mail"}, "The zone file cannot be read: "),
         ({"text": ZONE, "origin": "no domain"}, "contains a space"),
         (

@@ -230,15 +230,22 @@ DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not 
                 (553, "5.1.8 Domain of sender address does not exist"),
                 (550, "5.1.7 The sender address is not valid"),
                 (550, "5.4.1 <ann@example.test>: 5.7.1 Access denied"),
+                (550, "5.4.1 Recipient address rejected, 5.7.1."),
+                # Without a reason, or with one that concerns the system.
+                (550, "5.0.0 Access denied"),
+                (553, "5.1.0 Sender rejected"),
+                (521, "5.3.2 Host does not accept mail"),
                 (504, "5.5.2 <probe.invalid>: Helo command rejected"),
                 (530, "5.5.1 Authentication Required"),
             )
         ),
-        (
-            HOST,
-            SmtpDialogue(WELCOME, recipient=SmtpReply(552, ("5.2.2 mailbox full",))),
-            Verdict.FAIL,
-            "lockdown.open",
+        *(
+            (HOST, SmtpDialogue(WELCOME, recipient=reply), Verdict.FAIL, "lockdown.open")
+            for reply in (
+                SmtpReply(552, ("5.2.2 mailbox full",)),
+                SmtpReply(550, ("5.1.10 null MX",)),
+                SmtpReply(550, ("5.3.4 too big",)),
+            )
         ),
         (HOST, SmtpDialogue(SmtpReply(421, ("busy",))), Verdict.UNKNOWN, "lockdown.unclear"),
         (HOST, SmtpDialogue(SmtpReply()), Verdict.UNKNOWN, "lockdown.unclear"),

@@ -64,6 +64,7 @@ READ = {
     "mbox-in-mbox": MBOX_LINE + b">" + MBOX_LINE + LINE_FEEDS,
     "envelope-among-fields": LINE_FEEDS.replace(b"From:", b">" + MBOX_LINE + b"From:", 1),
     "all-lines-indented": b"    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
+    "indented-below-shorter-blanks": b"  \r\n\r\n    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
     "indented-below-blanks": b"    \r\n    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
     "obsolete-route": signed(written("Ann <@relay.test,@b.test:ann@example.test>")),
     "blanks-around-signs": signed(written("ann @ example . test")),

@@ -70,6 +70,14 @@ ELEVEN_EXCHANGES = "".join(
 )
 
 
+def test_third_void_lookup_is_named() -> None:
+    """Receivers stop there (RFC 7208 section 4.6.4), and never reach a fourth."""
+    terms = "a:w.test include:more.test a:y.test a:z.test"
+    outcome = run_check(f"v=spf1 {INCLUDE} {terms} -all", 'more.test TXT "v=spf1 a:x.test -all"\n')
+
+    assert [f.params["detail"] for f in outcome.findings] == ["a:y.test"]
+
+
 @pytest.mark.parametrize(
     ("record", "extra", "expected"),
     [
