@@ -40,9 +40,10 @@ def now(*, is_fresh: bool = False) -> datetime:
 
 
 def known_now() -> datetime:
-    """The present time for the default of a field, by the offset that this thread measured last.
+    """The present time for pure functions and defaults of fields, by the last measured offset.
 
-    It sends no query, because an instance that is not stored needs no connection.
+    It sends no query: an instance that is not stored needs no connection. The offset is that of
+    this thread.
     """
     return timezone.now() + _measured.offset
 
@@ -53,6 +54,11 @@ def offset(*, is_fresh: bool = False) -> timedelta:
         _measured.offset = _measure()
         _measured.expires_at = time.monotonic() + _MEASURE_EVERY_SECONDS
     return _measured.offset
+
+
+def forget() -> None:
+    """Measure the offset again at the next call in this thread."""
+    _measured.expires_at = 0.0
 
 
 def _is_in_event_loop() -> bool:

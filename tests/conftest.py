@@ -20,7 +20,7 @@ from hypothesis import settings as hypothesis_settings
 
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans import revision_trigger
-from tenants import append_only, event_counts
+from tenants import append_only, database_time, event_counts
 from tests.clock import Clock, at, frozen
 
 _as_sql = SQLCompiler.as_sql
@@ -212,6 +212,15 @@ def reset_rate_limits() -> None:
     """
     cache.clear()
     event_counts.discard()
+
+
+@pytest.fixture(autouse=True)
+def forget_database_time() -> None:
+    """Measure the database's time in each test again.
+
+    Otherwise a pure function that asks for it fails only in a test after the 30 seconds.
+    """
+    database_time.forget()
 
 
 @pytest.fixture

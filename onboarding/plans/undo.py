@@ -40,7 +40,7 @@ def can_undo(task: Task, *, user_id: int | None, may_manage_plan: bool) -> bool:
     if not stored or not (may_manage_plan or stored["by"] == user_id):
         return False
     at = parse_datetime(stored["at"])
-    return at is not None and database_time.now() - at < UNDO_FOR
+    return at is not None and database_time.known_now() - at < UNDO_FOR
 
 
 def restores_confirmations(task: Task, by_domain: Mapping[int, DomainProgress]) -> bool:

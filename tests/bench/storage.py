@@ -63,11 +63,11 @@ def _record_year(domains: int) -> None:
         outcomes = recording.outcomes_of(checks, functools.partial(_zone, month=month))
         for repeat in range(REPEATS):
             passed = month * MONTH + repeat * BETWEEN
-            database_time._measured.expires_at = 0
+            database_time.forget()
             with mock.patch.object(database_time, "_measure", lambda passed=passed: passed):
                 recording.measure(outcomes)
             _execute("VACUUM")
-    database_time._measured.expires_at = 0
+    database_time.forget()
 
 
 def _execute(sql: str) -> None:
