@@ -47,6 +47,7 @@ from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import old_route_unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
+from onboarding.plans.timed_tasks import longest_outbound_days
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -482,7 +483,9 @@ def lock_open_task(task: Task) -> tuple[Task, Plan]:
 def _lock(task: Task) -> _LockedTask:
     tasks = lock_tasks(task.plan_id)
     # Read after the lock: a user who closes the tenant locks the tasks, too.
-    plans = Plan.objects.select_related("tenant").annotate(has_webhooks=exist_for("tenant"))
+    plans = Plan.objects.select_related("tenant").annotate(
+        has_webhooks=exist_for("tenant"), longest_outbound_days=longest_outbound_days()
+    )
     plan = plans.get(pk=task.plan_id)
     if plan.tenant.is_closed:
         raise OnboardingError("The tenant has been closed. Nothing was changed.")
