@@ -207,7 +207,8 @@ class Task(models.Model):
     assignee = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
     )
-    # The safe time of the lockdown, while neither side can act before it.
+    # The safe time of the lockdown, while neither side can act before it. While it is unknown: the
+    # time of the next evaluation.
     safe_from = models.DateTimeField(null=True, blank=True)
     # The side that has to act, and since when; empty while neither side can act.
     waiting_on = models.CharField(max_length=10, choices=Responsibility, blank=True)

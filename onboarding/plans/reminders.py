@@ -31,6 +31,7 @@ from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,
     old_route_refusal,
     unsafe_old_routes,
+    unsafe_until,
 )
 from onboarding.plans.services import side_of
 from onboarding.plans.task_roles import tasks_with_role
@@ -114,7 +115,7 @@ def create_reminders(
     if closing_refusal:
         tasks = [task for task in tasks if task.role != TaskRole.CLOSURE]
     people = ReminderRecipients.of(plan.tenant)
-    early = _unsafe_until(plan.tenant, tasks, now=now)
+    early = _early(plan.tenant, tasks, now=now)
     wanted = {
         task: [] if task in early else _others(people.recipients_for(task), by) for task in tasks
     }
@@ -155,21 +156,25 @@ def _claim(task: Task, *, now: datetime) -> bool:
     return same.update(reminded_at=now) == 1
 
 
-def _unsafe_until(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, datetime]:
-    """The tasks that end the old route before their safe time, with that time.
+def _early(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, str]:
+    """The tasks that end the old route and have no safe time yet, with the sentence about it.
 
     The side can answer an open question before, so that its reminder is sent.
     """
     unsafe = unsafe_old_routes(tasks_with_role(tasks, *OLD_ROUTE_ROLES), tenant, now=now)
-    return {task: until for task, until in unsafe.items() if not tasks_with_open_questions([task])}
+    sentences = {}
+    for task, safety in unsafe.items():
+        until = unsafe_until(safety, tenant)
+        sentences[task] = safety.cause if until is None else old_route_refusal(task.role, until)
+    return {task: text for task, text in sentences.items() if not tasks_with_open_questions([task])}
 
 
 def _no_recipient_reason(
-    wanted: dict[Task, list[User]], early: dict[Task, datetime], *, now: datetime
+    wanted: dict[Task, list[User]], early: dict[Task, str], *, now: datetime
 ) -> str:
     if early and len(early) == len(wanted):
-        last = max(early, key=early.__getitem__)
-        return f"{old_route_refusal(last.role, early[last])} No reminder was sent."
+        # The MX records of the tenant decide about all of them.
+        return f"{next(iter(early.values()))} No reminder was sent."
     if any(was_reminded_recently(task, now=now) for task in wanted):
         return "They had a reminder within the last day. No second one was sent."
     if not any(task.waiting_on for task in wanted):
@@ -244,7 +249,7 @@ def tasks_still_waiting(reminder: Reminder) -> list[Task]:
     if reminder.plan.tenant.is_closed:
         return []
     rows = list(reminder.tasks.select_related("phase", "assignee").order_by("position"))
-    early = _unsafe_until(reminder.plan.tenant, rows, now=database_time.now())
+    early = _early(reminder.plan.tenant, rows, now=database_time.now())
     return [
         task
         for task in rows

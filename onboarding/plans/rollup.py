@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F
 
@@ -64,6 +64,9 @@ def recompute_rollup(
         phases = {t.phase_id for t in changed if _counted_as(t) != counted_before[t.pk]}
     _store_counters(plan, rows, phases)
 
+
+# The time until the beat evaluates a task again whose safe time is unknown.
+UNKNOWN_FOR = timedelta(hours=1)
 
 _STATUS_FIELDS = ("status", "status_changed_at", "waiting_on", "waiting_since", "safe_from")
 _ROLLED_UP = (*_STATUS_FIELDS, *PERIOD_FIELDS)
@@ -130,15 +133,16 @@ def _set_safe_from(
 ) -> None:
     """Set the safe time of lockdown and decommissioning while only time is missing, without saving.
 
-    A task that waits for other tasks needs no safe time yet, and no query.
+    An unknown safe time is evaluated again after UNKNOWN_FOR. A task that waits for other tasks
+    needs no safe time yet, and no query.
     """
     by_key = {task.key: task for task in tasks}
     ending = tasks_with_role(tasks, *OLD_ROUTE_ROLES)
     for task in ending:
         task.safe_from = None
     ready = [t for t in ending if t.pk not in asked and side_to_act(t, by_key, asked)]
-    for task, until in unsafe_old_routes(ready, plan.tenant, now=now).items():
-        task.safe_from = until
+    for task, safety in unsafe_old_routes(ready, plan.tenant, now=now).items():
+        task.safe_from = safety.safe_time.safe_at or now + UNKNOWN_FOR
 
 
 def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:

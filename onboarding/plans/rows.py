@@ -21,7 +21,13 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file
-from onboarding.plans.safe_times import SWITCH_OF_KIND, PlanSafeTime, old_route_time, unsafe_until
+from onboarding.plans.safe_times import (
+    PlanSafeTime,
+    if_unknown,
+    old_route_time,
+    shown_safe_time,
+    unsafe_until,
+)
 from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for, today_for
 from onboarding.plans.transitions import (
     ASSIGN,
@@ -446,6 +452,7 @@ def _row(
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(old_route, plan_context.tenant),
+        unknown_safe_time=if_unknown(old_route),
         field_rows=_field_rows(task, plan_context),
         unplanned_cutovers=unplanned_for(task, by_key.values(), viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
@@ -459,7 +466,7 @@ def _row(
         supporting=plan_context.evidence(task, task.evidence_kinds),
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=old_route if context.must_wait_for_time else _safety(task, safety),
+        safety=shown_safe_time(task, safety, old_route if context.must_wait_for_time else None),
         domains=plan_context.domains,
         was_left_open=is_closed and task.is_open_leaf,
     )
@@ -480,14 +487,6 @@ def _residual_risks(
     if task.role != TaskRole.CLOSURE or not viewer.actor.side:
         return ()
     return obligations_of(list(by_key.values()), plan_context).risks
-
-
-def _safety(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
-    if task.status != TaskStatus.VERIFIED:
-        return None
-    # A task of other kinds does not read the history behind the safe times.
-    kinds = [kind for kind in task.check_kinds if kind in SWITCH_OF_KIND]
-    return next((safety[kind] for kind in kinds if kind in safety), None)
 
 
 _SHAPE_OF_STATUS = {

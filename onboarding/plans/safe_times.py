@@ -23,7 +23,8 @@ from checks.safe_times import (
     lockdown_safe_time,
     observed_interval,
 )
-from onboarding.models import Task, TaskRole
+from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.models.cutovers import join_names
 from tenants.models import Tenant
 from tenants.regions import Region
 
@@ -33,19 +34,64 @@ STORED_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class PlanSafeTime:
-    """The safe time of the domain that is safe last.
+    """The safe time of the domain that is safe last, or of one whose safe time is unknown.
 
-    `switch` is cutover, lockdown or decommissioning.
+    `switch` is cutover, lockdown or decommissioning. `others` is the number of further domains
+    whose safe time is unknown.
     """
 
     switch: str
     domain: str
     safe_time: SafeTime
     now: datetime
+    others: int = 0
 
     @property
     def is_ahead(self) -> bool:
         return self.safe_time.safe_at is not None and self.safe_time.safe_at > self.now
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.safe_time.safe_at is None
+
+    @property
+    def cause(self) -> str:
+        """Why the safe time is unknown: the domain, and the servers where they are known."""
+        names, reason, _ = self._obstacle
+        source = f"{join_names(names)} of {self.domain}" if names else self.domain
+        more = f" The same applies to {_count(self.others)}." if self.others else ""
+        return (
+            f"{source} {reason}, so Gangway cannot compute when"
+            f" {_subject(self.switch)} is safe.{more}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """The action that makes the safe time known, or that replaces it."""
+        return f"{self._obstacle[2]} Otherwise a consultant can accept the risk of this task."
+
+    @property
+    def _obstacle(self) -> tuple[Sequence[str], str, str]:
+        """The servers in the way, what they do, and the remedy. Old hosts come first."""
+        found = self.safe_time
+        lagging = _lagging(found)
+        if lagging:
+            verb = "publishes" if len(lagging) == 1 else "publish"
+            remedy = f"Replace the MX records there, then check {self.domain} again."
+            return lagging, f"still {verb} the old hosts", remedy
+        if found.silent_servers:
+            verb = "does" if len(found.silent_servers) == 1 else "do"
+            remedy = (
+                "Repair the name server or remove it from the delegation,"
+                f" then check {self.domain} again."
+            )
+            return found.silent_servers, f"{verb} not answer", remedy
+        if found.empty_servers:
+            verb = "has" if len(found.empty_servers) == 1 else "have"
+            remedy = f"Publish the MX records there, then check {self.domain} again."
+            return found.empty_servers, f"{verb} no MX records", remedy
+        reason = "has no check yet that found only Mimecast’s MX hosts at every name server"
+        return (), reason, f"Check the MX records of {self.domain} again."
 
 
 # The tasks that end the route over the former MX records, with the names of their switches.
@@ -69,10 +115,15 @@ def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None
     return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
 
 
+def if_unknown(safety: PlanSafeTime | None) -> PlanSafeTime | None:
+    """The safe time if the answers of a name server leave it unknown, else None."""
+    return safety if safety is not None and safety.is_unknown else None
+
+
 def unsafe_old_routes(
     tasks: Iterable[Task], tenant: Tenant, *, now: datetime
-) -> dict[Task, datetime]:
-    """The tasks that end the old route before their safe time, with it in the tenant's zone.
+) -> dict[Task, PlanSafeTime]:
+    """The tasks that end the old route whose safe time is ahead or unknown, with that time.
 
     Two queries, none without such a task.
     """
@@ -80,20 +131,47 @@ def unsafe_old_routes(
     if not ending:
         return {}
     safety = safe_times_of(tenant, list(checks_of(tenant)), now=now)
-    found = {task: unsafe_until(old_route_time(task, safety), tenant) for task in ending}
-    return {task: until for task, until in found.items() if until is not None}
-
-
-def old_route_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
-    """The safe time of a task that ends the old route while it is ahead; else None."""
-    return unsafe_old_routes([task], tenant, now=now).get(task)
+    found = {task: old_route_time(task, safety) for task in ending}
+    return {
+        task: time
+        for task, time in found.items()
+        if time is not None and (time.is_ahead or time.is_unknown)
+    }
 
 
 def old_route_refusal(role: str, unsafe_until: datetime) -> str:
     """The sentence about a task of this role that is not safe yet."""
-    is_decommissioning = role == TaskRole.DECOMMISSION
-    subject = "Switching off the old gateway" if is_decommissioning else "The lockdown"
-    return f"{subject} is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
+    subject = _subject(OLD_ROUTE_SWITCHES.get(role, ""))
+    return f"{subject[0].upper()}{subject[1:]} is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
+
+
+def _subject(switch: str) -> str:
+    is_decommissioning = switch == OLD_ROUTE_SWITCHES[TaskRole.DECOMMISSION]
+    return "switching off the old gateway" if is_decommissioning else "the lockdown"
+
+
+def _count(domains: int) -> str:
+    return "one more domain" if domains == 1 else f"{domains} more domains"
+
+
+def _lagging(safe_time: SafeTime) -> list[str]:
+    """The servers that give out old hosts."""
+    without = {*safe_time.silent_servers, *safe_time.empty_servers}
+    return [name for name in safe_time.pending_servers if name not in without]
+
+
+def shown_safe_time(
+    task: Task, safety: Mapping[str, PlanSafeTime], awaited: PlanSafeTime | None
+) -> PlanSafeTime | None:
+    """The safe time in the row of a task. `awaited` is the one that the task waits for."""
+    # A name server that is silent long after a task was done is no danger.
+    if awaited is not None and (awaited.is_ahead or task.is_open_leaf):
+        return awaited
+    if task.status != TaskStatus.VERIFIED:
+        return None
+    # A task of other kinds does not read the history behind the safe times.
+    found = [safety.get(kind) for kind in task.check_kinds if kind in SWITCH_OF_KIND]
+    return next((each for each in found if each is not None and not each.is_unknown), None)
 
 
 def safe_times_of(
@@ -142,7 +220,7 @@ def _stored_safe_times(
         for check in checks
         if check.kind in SWITCH_OF_KIND
     ]
-    key = f"safe-times:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
+    key = f"plan-safe-times:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
     found: dict[str, PlanSafeTime] | None = cache.get(key)
     if found is None:
         found = safe_times_of(tenant, checks, now=now)
@@ -170,8 +248,9 @@ def safe_times_by_kind(
 ) -> dict[str, PlanSafeTime]:
     """The safe time for all domains, by check kind.
 
-    A kind is missing while a server still publishes the old value or does not answer: then no time
-    is safe. It is also missing when every domain has switched, because no switch is left.
+    While a server still publishes the old value or does not answer, no time is safe. Then MX has a
+    safe time that is unknown, and MX_TTL is missing. MX_TTL is also missing when every domain has
+    switched, because no switch is left.
     """
     intervals: dict[int, list[ObservedInterval]] = {}
     for observation in observations:
@@ -187,7 +266,12 @@ def safe_times_by_kind(
             safe_times = [
                 (subject, safe_time) for subject, safe_time in safe_times if not safe_time.is_moved
             ]
-        if safe_times and all(safe_time.safe_at is not None for _, safe_time in safe_times):
+        unknown = [pair for pair in safe_times if pair[1].safe_at is None]
+        if unknown and kind is CheckKind.MX:
+            # Old hosts are a known danger, so their domain comes before a silent one.
+            domain, safe_time = min(unknown, key=lambda pair: (not _lagging(pair[1]), pair[0]))
+            found[kind.value] = PlanSafeTime(switch, domain, safe_time, now, len(unknown) - 1)
+        elif safe_times and not unknown:
             domain, safe_time = max(safe_times, key=lambda pair: pair[1].safe_at or now)
             found[kind.value] = PlanSafeTime(switch, domain, safe_time, now)
     return found

@@ -45,8 +45,9 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import old_route_unsafe_until
+from onboarding.plans.safe_times import if_unknown, unsafe_old_routes, unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
+from onboarding.plans.timed_tasks import longest_outbound_days
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -423,14 +424,15 @@ class _LockedTask:
     ) -> TransitionContext:
         """The facts that decide about the task's transitions, read after the lock."""
         is_proof_needed = domain is not None and bool(self.task.check_kinds)
+        tenant = self.plan.tenant
+        unsafe = unsafe_old_routes([self.task], tenant, now=database_time.now()).get(self.task)
         return TransitionContext(
             open_dependencies=open_dependencies_of(
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=old_route_unsafe_until(
-                self.task, self.plan.tenant, now=database_time.now()
-            ),
+            unsafe_until=unsafe_until(unsafe, tenant),
+            unknown_safe_time=if_unknown(unsafe),
             field_rows=self._field_rows(),
             unplanned_cutovers=self._unplanned_cutovers(),
             residual_risks=self._residual_risks(),
@@ -482,7 +484,9 @@ def lock_open_task(task: Task) -> tuple[Task, Plan]:
 def _lock(task: Task) -> _LockedTask:
     tasks = lock_tasks(task.plan_id)
     # Read after the lock: a user who closes the tenant locks the tasks, too.
-    plans = Plan.objects.select_related("tenant").annotate(has_webhooks=exist_for("tenant"))
+    plans = Plan.objects.select_related("tenant").annotate(
+        has_webhooks=exist_for("tenant"), longest_outbound_days=longest_outbound_days()
+    )
     plan = plans.get(pk=task.plan_id)
     if plan.tenant.is_closed:
         raise OnboardingError("The tenant has been closed. Nothing was changed.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Subquery
 
 from onboarding.models import COMPLETE_STATUSES, Cutover, ManualStatus, Plan, Task, TaskStatus
 
@@ -44,11 +44,21 @@ def update_waits(
 def agreed_days(plan: Plan) -> int:
     """The days that outbound mail has to run before the inbound cutover.
 
-    The longest period of the planned inbound cutovers counts.
+    The longest period of the planned inbound cutovers counts. No query if the plan was read with
+    `longest_outbound_days`.
     """
-    planned = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.INBOUND)
-    longest = planned.aggregate(longest=Max("outbound_days"))["longest"]
+    if hasattr(plan, "longest_outbound_days"):
+        longest = plan.longest_outbound_days
+    else:
+        planned = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.INBOUND)
+        longest = planned.aggregate(longest=Max("outbound_days"))["longest"]
     return DEFAULT_DAYS if longest is None else int(longest)
+
+
+def longest_outbound_days() -> Subquery:
+    """The longest period of a plan's inbound cutovers, to annotate a query of plans."""
+    planned = Cutover.objects.filter(plan=OuterRef("pk"), direction=Cutover.Direction.INBOUND)
+    return Subquery(planned.order_by("-outbound_days").values("outbound_days")[:1])
 
 
 def is_over(task: Task, *, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
-from onboarding.plans.safe_times import old_route_refusal
+from onboarding.plans.safe_times import PlanSafeTime, old_route_refusal
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -74,6 +74,8 @@ class TransitionContext:
     # The time, in the tenant's zone, before which the switch of the task is unsafe; None if it is
     # over or unknown.
     unsafe_until: datetime | None = None
+    # The safe time of the switch while the answers of a name server leave it unknown.
+    unknown_safe_time: PlanSafeTime | None = None
     # The typed fields of the task with their values.
     field_rows: Sequence[FieldRow] = ()
     # The directions whose cutover must be planned first.
@@ -112,8 +114,9 @@ class TransitionContext:
 
     @property
     def must_wait_for_time(self) -> bool:
-        """Whether only the safe time of the task is still ahead."""
-        return not self.open_dependencies and self.unsafe_until is not None
+        """Whether only the safe time of the task is missing: it is ahead or unknown."""
+        is_missing = self.unsafe_until is not None or self.unknown_safe_time is not None
+        return is_missing and not self.open_dependencies
 
 
 Requirement = Callable[[Task, Actor, TransitionContext], str]
@@ -184,18 +187,21 @@ def _gate_open(task: Task, actor: Actor, context: TransitionContext) -> str:
         return context.obligations.refusal
     waiting = context.open_dependencies if task.is_hard_gate else ()
     if not waiting:
-        return _safe_by_now(task.role, context.unsafe_until)
+        return _safe_by_now(task.role, context)
     titles = " and ".join(f"“{dependency.title}”" for dependency in waiting[:2])
     more = f" and {len(waiting) - 2} more" if len(waiting) > 2 else ""
     return f"This task waits for {titles}{more}. {GATE_WARNING}"
 
 
-def _safe_by_now(role: str, unsafe_until: datetime | None) -> str:
-    if unsafe_until is None:
+def _safe_by_now(role: str, context: TransitionContext) -> str:
+    unknown = context.unknown_safe_time
+    if unknown is not None:
+        return f"{unknown.cause} {GATE_WARNING} {unknown.remedy}"
+    if context.unsafe_until is None:
         return ""
     return (
-        f"{old_route_refusal(role, unsafe_until)} Before that time, senders may still use the old"
-        f" route. {GATE_WARNING}"
+        f"{old_route_refusal(role, context.unsafe_until)} Before that time, senders may still use"
+        f" the old route. {GATE_WARNING}"
     )
 
 

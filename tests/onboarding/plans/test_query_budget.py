@@ -18,14 +18,15 @@ from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn, fill_fields, task_of
+from tests.onboarding.plans.test_transitions import switch_mx
 
 BOTH = "initial-conversation"  # both sides, and other tasks wait for it
 CLIENT = "end-user-asset-library"
 PER_DOMAIN = "dkim-update"
 CHECKED = "spf-update"  # per domain, and a check verifies it
 
-# Two of them read the safe time of the old gateway, which can follow the confirmed task.
-MAX_QUERIES = 21
+# Two of them read the safe time of the lockdown, which can follow the confirmed task.
+MAX_QUERIES = 20
 # A requirements sheet and the closure are confirmed by their sign-off, a timed task by its date.
 TEMPLATE = load_template_file()
 LEAF_KEYS = [
@@ -107,6 +108,7 @@ def test_queries_of_every_task(
     tenant.plan.tasks.filter(key=key).update(
         responsibility="both", confirmation_suffices=True, applies=True
     )
+    switch_mx(tenant, timezone.now() - timedelta(days=8))
     recompute_rollup(tenant.plan)
     fill_fields(task_of(tenant, key))
     for direction in task.planned_cutovers:

@@ -68,11 +68,76 @@ def test_unsafe_domain_hides_safe_time(make_tenant: MakeTenant) -> None:
     _observe(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="one.test")
     _observe(tenant, CheckKind.MX_TTL, 0, 3600, "10 mail.test", domain="two.test")
 
-    assert _safe_times(tenant) == {}
+    assert "mx_ttl" not in _safe_times(tenant)
 
 
 def test_silent_server_hides_safe_time(tenant: Tenant) -> None:
     _observe(tenant, CheckKind.MX_TTL, 0, None, domain="northwind.test")
+
+    assert "mx_ttl" not in _safe_times(tenant)
+
+
+SERVER = "ns1.test (192.0.2.1) of northwind.test"
+SO = "so Gangway cannot compute when the lockdown is safe."
+OR_RISK = "Otherwise a consultant can accept the risk of this task."
+
+
+@pytest.mark.parametrize(
+    ("newest", "cause", "remedy"),
+    [
+        (
+            (None,),
+            f"{SERVER} does not answer, {SO}",
+            "Repair the name server or remove it from the delegation, then check northwind.test"
+            " again.",
+        ),
+        (
+            (300, *MX, "20 mail.test"),
+            f"{SERVER} still publishes the old hosts, {SO}",
+            "Replace the MX records there, then check northwind.test again.",
+        ),
+        (
+            (300,),
+            f"{SERVER} has no MX records, {SO}",
+            "Publish the MX records there, then check northwind.test again.",
+        ),
+        (
+            (),
+            "northwind.test has no check yet that found only Mimecast’s MX hosts at every name"
+            f" server, {SO}",
+            "Check the MX records of northwind.test again.",
+        ),
+    ],
+    ids=["silent", "old-hosts", "empty", "not-checked"],
+)
+def test_unknown_lockdown_names_cause(
+    tenant: Tenant, newest: tuple[Any, ...], cause: str, remedy: str
+) -> None:
+    if newest:
+        _observe(tenant, CheckKind.MX, 0, 300, *MX, domain="northwind.test")
+        _observe(tenant, CheckKind.MX, 5, *newest, domain="northwind.test")
+
+    safety = _safe_times(tenant)["mx"]
+
+    assert (safety.is_unknown, safety.is_ahead) == (True, False)
+    assert (safety.cause, safety.remedy) == (cause, f"{remedy} {OR_RISK}")
+
+
+def test_old_hosts_are_named_before_silent_server(make_tenant: MakeTenant) -> None:
+    names = ("one.test", "two.test", "three.test")
+    tenant = make_tenant(domains=((names[0], "primary"), *((n, "secondary") for n in names[1:])))
+    _observe(tenant, CheckKind.MX, 0, None, domain="one.test")
+    _observe(tenant, CheckKind.MX, 0, 300, "10 mail.test", domain="two.test")
+    _observe(tenant, CheckKind.MX, 0, 300, *MX, domain="three.test")
+
+    assert _safe_times(tenant)["mx"].cause == (
+        f"ns1.test (192.0.2.1) of two.test still publishes the old hosts, {SO}"
+        " The same applies to one more domain."
+    )
+
+
+def test_no_mx_check_has_no_safe_time(tenant: Tenant) -> None:
+    Check.objects.filter(tenant=tenant, kind=CheckKind.MX).update(is_active=False)
 
     assert _safe_times(tenant) == {}
 

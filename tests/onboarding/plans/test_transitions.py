@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
-from onboarding.plans.safe_times import safe_times_of
+from onboarding.plans.safe_times import OLD_ROUTE_ROLES, safe_times_of
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -408,20 +408,49 @@ def test_page_and_service_agree_on_lockdown(small: Tenant, hours: int, role: str
     assert on_page(row) == in_services(small, KEY, user)
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("task_role", OLD_ROUTE_ROLES)
+@pytest.mark.parametrize("newest", ["none", "silent", "old-hosts"])
+def test_page_and_service_agree_without_safe_time(
+    small: Tenant, newest: str, task_role: str, role: str
+) -> None:
+    user = user_in(small, role)
+    now = timezone.now()
+    if newest != "none":
+        switch_mx(small, now - timedelta(days=8))
+        observe_mx(small, now, ["10 old.test"] if newest == "old-hosts" else None)
+    Task.objects.filter(plan=small.plan, key=KEY).update(role=task_role, is_hard_gate=True)
+    recompute_rollup(small.plan)
+    fill_fields(task_of(small, KEY))
+    row = row_for(small, KEY, user)
+
+    assert (row.context.must_wait_for_time, row.icon_label) == (True, "Waiting for its safe time")
+    assert row.safety is not None
+    assert row.safety.is_unknown
+    assert not on_page(row)[CONFIRM.key]
+    assert on_page(row) == in_services(small, KEY, user)
+
+
 def switch_mx(tenant: Tenant, at: datetime) -> None:
     """Every domain published old hosts with a TTL of two hours until then."""
-    row = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
+    observe_mx(tenant, at - timedelta(hours=1), ["10 old.test"])
+    observe_mx(tenant, at, [f"10 {host}" for host in tenant.region_values.mx])
+
+
+def observe_mx(tenant: Tenant, at: datetime, values: Sequence[str] | None) -> None:
+    """The name server of every domain gives these MX records; without values, no answer."""
+    row: dict[str, Any] = {"name": "ns1.test", "address": "192.0.2.1", "status": "timeout"}
+    if values is not None:
+        row |= {"status": "records", "values": values, "ttl": 7200}
     for check in Check.objects.filter(tenant=tenant, kind=CheckKind.MX):
-        hosts = [f"10 {host}" for host in tenant.region_values.mx]
-        for moment, values in ((at - timedelta(hours=1), ["10 old.test"]), (at, hosts)):
-            Observation.objects.create(
-                check_asked=check,
-                verdict="pass" if values == hosts else "fail",
-                evidence={"servers": [row | {"values": values, "ttl": 7200}]},
-                digest=f"{check.pk}{moment}",
-                first_seen_at=moment,
-                last_seen_at=moment,
-            )
+        Observation.objects.create(
+            check_asked=check,
+            verdict="unknown" if values is None else "fail" if "10 old.test" in values else "pass",
+            evidence={"servers": [row]},
+            digest=f"{check.pk}{at}",
+            first_seen_at=at,
+            last_seen_at=at,
+        )
     # Without a newest observation of the check, stored safe times remain valid.
     cache.clear()
 
