@@ -181,7 +181,10 @@ def _old_hosts(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follow
     expires_at = safe_at - LOCKDOWN_MARGIN
     if facts.now < safe_at:
         until = facts.format_time(expires_at)
-        detail = f"Until {until} a cache may direct mail for {last.name} to them."
+        if facts.now < expires_at:
+            detail = f"Until {until} a cache may direct mail for {last.name} to them."
+        else:
+            detail = f"Caches of the old answer for {last.name} expired by {until}."
         remedy = (
             f"Do not switch them off or end a contract before {facts.format_time(safe_at)}: some"
             " resolvers exceed the TTL."

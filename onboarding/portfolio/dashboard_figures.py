@@ -1,7 +1,7 @@
 """The figures of the dashboard: counts, waits, go-lives, work and forecasts of tenants.
 
 Every figure is added up by the database over stored values, and leads to a list with the same
-condition (`onboarding.portfolio.dashboard_lists`).
+condition (`onboarding.portfolio.views.dashboard_lists`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def counts_of(
 
 
 @dataclass(frozen=True)
-class PhaseRow:
+class PhaseFigures:
     """One phase: the implementations in it now, and its medians in this and the last quarter.
 
     Days are working days. A median is None without a completed phase in its quarter.
@@ -109,7 +109,7 @@ def completed_phases(tenants: QuerySet[Tenant], quarter: Quarter) -> QuerySet[An
 
 def phase_rows_of(
     tenants: QuerySet[Tenant], with_closed: QuerySet[Tenant], quarter: Quarter
-) -> list[PhaseRow]:
+) -> list[PhaseFigures]:
     """The phases in the order of the plan template. Five queries."""
     completed = completed_phases(with_closed, quarter)
     by_column = {
@@ -136,7 +136,7 @@ def phase_rows_of(
         days = by_column["days"].get((key,))
         earlier = before.get((key,))
         rows.append(
-            PhaseRow(
+            PhaseFigures(
                 key,
                 title_of(key, titles),
                 current.get(key, 0),

@@ -78,7 +78,10 @@ def cached_overview(
         return compute()
     followed = sorted(person.pk for person in user.followed_consultants.all())
     changes = revision or Plan.objects.aggregate(plans=Count("pk"), revisions=Sum("revision"))
-    facts = [settings.VERSION, kind, user.pk, user.staff_role, followed, changes]
+    # A page names the consultants.
+    staff = User.objects.exclude(staff_role=User.StaffRole.NONE).order_by("pk")
+    names = list(staff.values_list("pk", "name"))
+    facts = [settings.VERSION, kind, user.pk, user.staff_role, followed, changes, names]
     key = f"overview:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
     found: Overview | None = cache.get(key)
     if found is None:
