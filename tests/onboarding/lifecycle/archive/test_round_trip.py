@@ -24,6 +24,7 @@ from onboarding.lifecycle.closing import reopen_tenant
 from onboarding.lifecycle.tasks import reconcile, reconcile_tenant
 from onboarding.models import CalendarFeed, EvidenceFile, PlanTemplate, ShareLink, Task
 from onboarding.plan_templates.registry import newest_template
+from onboarding.plan_templates.upgrade import newer_versions
 from tenants import people
 from tenants.log_verification import Head, compare_with, current_heads, verify_logs
 from tenants.models import (
@@ -310,6 +311,8 @@ def test_template_is_matched_by_its_content(make_tenant: MakeTenant, on_commit: 
         other = imported(edited(first, retitle), by=administrator)
     assert (before, count, PlanTemplate.objects.count()) == (before, before, before + 1)
     assert (other.plan.template.is_imported, newest_template()) == (True, newest)
+    # Nor does another client's plan get its texts by an upgrade.
+    assert newer_versions(make_tenant("Other").plan) == []
 
 
 def test_archive_has_no_data_of_another_tenant(make_tenant: MakeTenant, on_commit: Any) -> None:
