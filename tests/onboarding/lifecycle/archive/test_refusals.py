@@ -166,6 +166,18 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         _set("tasks", "status_changed_at", "2026-11-29T10:00"),
         "is a time without its offset from UTC.",
     ),
+    "first year": (
+        _set("tasks", "wait_ends_at", "0001-01-01T00:00:00+00:00"),
+        "The field “wait_ends_at” in row 1 of “tasks” is not in the years from 1900 to 2999.",
+    ),
+    "last year": (
+        _set("tasks", "due_on", "9999-12-31"),
+        "The field “due_on” in row 1 of “tasks” is not in the years from 1900 to 2999.",
+    ),
+    "list of mappings": (
+        _set("tasks", "depends_on", [{}]),
+        "row 1 of “tasks” has a value in “depends_on” that is no list of texts.",
+    ),
     "json": (_set("tasks", "links", {}), "In row 1 of “tasks”, “links” is no list."),
     "link": (
         _set("tasks", "links", [{"title": "x", "url": "javascript:alert(1)"}]),
