@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Field
 
-# Computations with times near the years 1 and 9999 overflow, also on pages with other tenants.
-_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+# Later times overflow, or count the working days of centuries, also on pages with other tenants.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 if TYPE_CHECKING:
     AnyField = Field[Any, Any]

@@ -168,11 +168,11 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
     ),
     "first year": (
         _set("tasks", "wait_ends_at", "0001-01-01T00:00:00+00:00"),
-        "The field “wait_ends_at” in row 1 of “tasks” is not in the years from 1900 to 2999.",
+        "The field “wait_ends_at” in row 1 of “tasks” is not in the years from 2000 to 2099.",
     ),
     "last year": (
         _set("tasks", "due_on", "9999-12-31"),
-        "The field “due_on” in row 1 of “tasks” is not in the years from 1900 to 2999.",
+        "The field “due_on” in row 1 of “tasks” is not in the years from 2000 to 2099.",
     ),
     "list of mappings": (
         _set("tasks", "depends_on", [{}]),
