@@ -43,6 +43,9 @@ _LISTS_OF_TEXTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# Dates overflow with the largest numbers of the database.
+_MOST_DAYS = 36500
+
 Values = dict[str, Any]
 Rule = Callable[[Values], str]
 
@@ -59,6 +62,9 @@ def fault_of(table: str, values: Values) -> str:
         found = values[name]
         if found is not None and not _are_texts(found):
             return f"has a value in “{name}” that is no list of texts"
+    for name, value in values.items():
+        if name.endswith("_days") and isinstance(value, int) and abs(value) > _MOST_DAYS:
+            return f"has more than {_MOST_DAYS} days in “{name}”"
     rule = _RULES.get(table)
     return rule(values) if rule is not None else ""
 

@@ -150,6 +150,10 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         _set("hosts", "port", 2**70),
         "The field “port” in row 1 of “hosts” is invalid",
     ),
+    "days": (
+        _set("tasks", "wait_days", 2**31 - 1),
+        "row 1 of “tasks” has more than 36500 days in “wait_days”.",
+    ),
     "choice": (
         _set("tasks", "status", "great"),
         "The field “status” in row 1 of “tasks” is no known choice.",
