@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 
 from checks.models import Check, HostAnswer
 from onboarding.collaboration import file_store
@@ -45,6 +45,7 @@ from tenants.models import (
     Tenant,
     User,
 )
+from tenants.queries import people_with_role_or_directory
 from tenants.services import end_sessions, write_activity
 
 _OUR_APPS = {"tenants", "checks", "onboarding"}
@@ -125,15 +126,24 @@ def _people_of_this_tenant_only(tenant: Tenant) -> list[User]:
         rows = model._base_manager.filter(**{path: tenant.pk})
         for column in user_columns(model):
             ids.update(rows.exclude(**{column: None}).values_list(column, flat=True).distinct())
-    params = ActivityLine.objects.filter(tenant=tenant).values_list("params", flat=True)
+    params = _lines_of_this_place(tenant).values_list("params", flat=True)
     logged = {each.get(key) for each in params.iterator() for key in ("person", "email")}
     emails = {each.lower() for each in logged if isinstance(each, str)}
     is_named = Q(pk__in=ids) | Q(email__in=emails)
-    # The staff of an imported archive belong to its tenant alone.
-    is_client = Q(staff_role=User.StaffRole.NONE) | ~Q(origin_id="")
-    people = User.objects.filter(is_named, is_client)
+    # These do not include the staff of an imported archive, who belong to its tenant alone.
+    staff = people_with_role_or_directory().values("pk")
+    people = User.objects.filter(is_named).exclude(pk__in=staff)
     elsewhere = Membership.objects.exclude(tenant=tenant).values("user")
     return list(people.exclude(pk__in=elsewhere).order_by("pk"))
+
+
+def _lines_of_this_place(tenant: Tenant) -> QuerySet[ActivityLine]:
+    """The lines since the import of the tenant. The archive wrote the earlier ones: an address in
+    them must not erase an account of this installation."""
+    lines = ActivityLine.objects.filter(tenant=tenant)
+    imports = lines.filter(action=ActivityName.TENANT_IMPORTED)
+    last = imports.order_by("-number").values_list("number", flat=True).first()
+    return lines.filter(number__gt=last or 0)
 
 
 def _addresses_of(tenant: Tenant, people: Iterable[User]) -> AddressMatch:

@@ -63,8 +63,11 @@ class PlanChange:
 
 
 def newer_versions(plan: Plan) -> list[PlanTemplate]:
-    """The versions to which the plan can be upgraded, newest first."""
-    newer = PlanTemplate.objects.filter(version__gt=plan.template.version)
+    """The versions to which the plan can be upgraded, newest first.
+
+    Without the versions of imported tenants: their texts are another client's.
+    """
+    newer = PlanTemplate.objects.filter(version__gt=plan.template.version, is_imported=False)
     return list(newer.defer("content").select_related("published_by").order_by("-version"))
 
 

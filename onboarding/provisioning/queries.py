@@ -11,6 +11,7 @@ from scim2_models.path import CompareOperator, Comparison
 
 from tenants.models import ProvisionedGroup, User
 from tenants.queries import people_with_role_or_directory
+from tenants.rest.parsers import is_text
 
 
 def people() -> QuerySet[User]:
@@ -60,9 +61,14 @@ def narrowed_groups(search: SearchRequest[Any]) -> QuerySet[ProvisionedGroup]:
 
 
 def _equality(search: SearchRequest[Any]) -> tuple[str, Any] | None:
-    """The attribute in lower case and the value of a filter by one equality; else None."""
+    """The attribute in lower case and the value of a filter by one equality; else None.
+
+    None also for a value that PostgreSQL cannot compare: half of a surrogate pair, or NUL.
+    """
     node = search.filter.ast if search.filter is not None else None
     if not isinstance(node, Comparison) or node.op is not CompareOperator.eq:
+        return None
+    if not is_text(node.value) or "\0" in str(node.value):
         return None
     return str(node.attr_path).rpartition(":")[2].lower(), node.value
 

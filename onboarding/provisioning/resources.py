@@ -101,12 +101,12 @@ def values_of(resource: PersonResource) -> PersonValues:
     """
     email = _email_of(resource)
     attributes = resource.model_dump()
-    for text in texts_in(attributes):
-        if len(text) > LONGEST_VALUE:
-            raise InvalidValueException(detail=f"A value has more than {LONGEST_VALUE} characters.")
+    _refuse_long(*texts_in(attributes))
     user_name = (resource.user_name or "").strip().lower()
     if not user_name:
         raise InvalidValueException(detail="The userName is empty.")
+    # The lower case of a text can be longer than the text.
+    _refuse_long(user_name, email)
     return PersonValues(
         user_name=user_name,
         email=email,
@@ -114,6 +114,11 @@ def values_of(resource: PersonResource) -> PersonValues:
         is_active=resource.active is True,
         attributes={key: each for key, each in attributes.items() if key not in _SET_BY_GANGWAY},
     )
+
+
+def _refuse_long(*texts: str) -> None:
+    if any(len(text) > LONGEST_VALUE for text in texts):
+        raise InvalidValueException(detail=f"A value has more than {LONGEST_VALUE} characters.")
 
 
 def _email_of(resource: PersonResource) -> str:

@@ -7,6 +7,7 @@ parameter names the token. `people.PeopleError` protects the last administrator.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.db import IntegrityError, transaction
 from scim2_models import InvalidValueException, NotFoundException, PatchOp, UniquenessException
@@ -30,6 +31,7 @@ from tenants import people as people_services
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, ProvisionedGroup, ProvisionedPerson, User
 from tenants.services import write_activity
+from tenants.webhooks.services import pause_webhooks_of
 
 _TAKEN = "Another account has this userName or e-mail address."
 _GROUP_TAKEN = "Another group has this displayName."
@@ -73,12 +75,15 @@ def _former_account(values: PersonValues) -> User | None:
     return person
 
 
-def replace_person(public_id: str, resource: PersonResource) -> User:
-    """Replace the attributes."""
+def replace_person(public_id: str, resource: PersonResource, *, may_activate: bool) -> User:
+    """Replace the attributes. Without `may_activate`, an inactive account remains inactive, also
+    if another request has just deactivated it."""
     try:
         with transaction.atomic():
             person = _lock_person(public_id)
-            _store(person, values_of(resource))
+            values = values_of(resource)
+            is_active = values.is_active and (may_activate or person.is_active)
+            _store(person, replace(values, is_active=is_active))
     except IntegrityError:
         raise UniquenessException(detail=_TAKEN) from None
     return person_or_404(public_id)
@@ -110,6 +115,7 @@ def remove_person(public_id: str) -> None:
             revoke_feed(feed)
         people_services.set_staff_role(person, User.StaffRole.NONE)
         people_services.remove_credentials(person)
+        pause_webhooks_of(person)
         for group in ProvisionedGroup.objects.filter(members=person):
             group.members.remove(person)
         now = database_time.now()

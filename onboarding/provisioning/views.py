@@ -51,7 +51,7 @@ def users(request: HttpRequest) -> HttpResponse:
         search = _search_of(request, PersonResource)
         rows = queries.narrowed_people(search)
         return _listed(request, search, [person_resource(each, _base(request)) for each in rows])
-    resource = _person_of(request, Context.RESOURCE_CREATION_REQUEST, is_active=True)
+    resource, _ = _person_of(request, Context.RESOURCE_CREATION_REQUEST)
     person = services.create_person(resource)
     return _person_answer(request, person, Context.RESOURCE_CREATION_RESPONSE, status=201)
 
@@ -61,10 +61,9 @@ def user(request: HttpRequest, person_id: str) -> HttpResponse:
     """Read, replace, change or delete one account."""
     match request.method:
         case "PUT":
-            is_active = queries.person_or_404(person_id).is_active
-            context = Context.RESOURCE_REPLACEMENT_REQUEST
-            resource = _person_of(request, context, is_active=is_active)
-            person = services.replace_person(person_id, resource)
+            queries.person_or_404(person_id)
+            resource, has_active = _person_of(request, Context.RESOURCE_REPLACEMENT_REQUEST)
+            person = services.replace_person(person_id, resource, may_activate=has_active)
             return _person_answer(request, person, Context.RESOURCE_REPLACEMENT_RESPONSE)
         case "PATCH":
             queries.person_or_404(person_id)
@@ -77,13 +76,15 @@ def user(request: HttpRequest, person_id: str) -> HttpResponse:
     return _person_answer(request, queries.person_or_404(person_id), _QUERY)
 
 
-def _person_of(request: HttpRequest, context: Context, *, is_active: bool) -> PersonResource:
-    """The resource of the body. `is_active` is the value of an omitted `active`: a replacement
-    without it never activates an account."""
-    payload = {"active": is_active} | payload_of(request)
+def _person_of(request: HttpRequest, context: Context) -> tuple[PersonResource, bool]:
+    """The resource of the body, and whether the body has `active`. An omitted one is true."""
+    payload = payload_of(request)
+    has_active = any(name.lower() == "active" for name in payload)
+    if not has_active:
+        payload = payload | {"active": True}
     if not payload.get("emails") and isinstance(payload.get("userName"), str):
         payload = payload | {"emails": [{"value": payload["userName"]}]}
-    return PersonResource.model_validate(payload, scim_ctx=context)
+    return PersonResource.model_validate(payload, scim_ctx=context), has_active
 
 
 def _person_answer(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.apps import apps
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.utils import display_for_field
+from django.contrib.admin.utils import display_for_field, quote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,6 +31,8 @@ _OUR_APPS = ("tenants", "checks", "onboarding")
 # Credentials, and contents that can contain one. The admin never shows them.
 _HIDDEN = ("hash", "secret", "password", "token", "payload", "stored_as", "permissions", "groups")
 _LONGEST_TEXT = 2000
+# Times near the years 1 and 9999 have no equivalent in every time zone.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2999
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,20 @@ class RecordList(ChangeList):
         return [(self.url_for_result(each), str(each), each.public_id) for each in self.result_list]
 
 
+class RepairForm(forms.ModelForm[Any]):
+    """The values of a repair, as the services expect them."""
+
+    def clean_email(self) -> str:
+        """In lower case, as all addresses are: the comparison with other people needs it."""
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean_not_before(self) -> datetime:
+        value: datetime = self.cleaned_data["not_before"]
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise ValidationError(f"Enter a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        return value
+
+
 class RecordAdmin(ModelAdmin):  # type: ignore[type-arg]  # one class for all models
     """The records of one model, without additions and deletions."""
 
@@ -130,6 +148,10 @@ class RecordAdmin(ModelAdmin):  # type: ignore[type-arg]  # one class for all mo
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RecordList
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """No filter by an address: `?password__startswith=` would read hidden columns."""
+        return False
+
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         columns = {each.name for each in self.model._meta.concrete_fields}
         return [name for name in ("public_id", "name", "email") if name in columns]
@@ -142,7 +164,7 @@ class RecordAdmin(ModelAdmin):  # type: ignore[type-arg]  # one class for all mo
     ) -> type[forms.ModelForm[Any]]:
         """A form with the values of the repair, and plain inputs: no script is needed."""
         fields = self.get_fields(request, obj)
-        return forms.modelform_factory(self.model, fields=fields)
+        return forms.modelform_factory(self.model, form=RepairForm, fields=fields)
 
     def change_view(
         self,
@@ -154,7 +176,9 @@ class RecordAdmin(ModelAdmin):  # type: ignore[type-arg]  # one class for all mo
         record = self.get_object(request, object_id)
         if record is None:
             raise Http404("No such record.")
-        return super().change_view(request, object_id, form_url, {"values": _values_of(record)})
+        # The base class decodes the id, and would change one that contains `_3A`.
+        values = {"values": _values_of(record)}
+        return super().change_view(request, quote(object_id), form_url, values)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         messages.success(request, "The record is repaired.")

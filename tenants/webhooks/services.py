@@ -98,6 +98,16 @@ def pause(webhook: Webhook, *, by: User) -> None:
             _log(webhook, ActivityName.WEBHOOK_PAUSED, by=by)
 
 
+def pause_webhooks_of(person: User) -> None:
+    """Pause all webhooks of a deleted account, until another person resumes them.
+
+    The address of the account can belong to another person later. The permissions of that person
+    must not restart deliveries to a target of the earlier one.
+    """
+    rows = Webhook.objects.filter(owner=person, paused_at=None)
+    rows.update(paused_at=database_time.now(), pause_reason=Webhook.PauseReason.OWNER)
+
+
 def resume(webhook: Webhook, *, by: User) -> None:
     """Send the waiting messages, in their order.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,12 @@ def _row(line: str, table: str, number: int) -> ArchivedRow:
 
 def _loaded(text: str, place: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        return json.loads(
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except RecursionError as error:
         raise ArchiveError(f"{place} is nested too deeply.") from error
     except ValueError as error:
@@ -180,6 +186,12 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for a number such as 1e999, which Python reads as infinity."""
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_constant(text)
 
 
 def _refuse_unstorable(value: Any, place: str, depth: int = 0) -> None:

@@ -27,6 +27,25 @@ PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _CODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+")
 
+# The columns with a list of texts. Another value would break pages and workers, also those that
+# show or process several tenants.
+_LISTS_OF_TEXTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "tenant": ("products",),
+        "tasks": (
+            *("depends_on", "check_kinds", "evidence_kinds", "domain_roles"),
+            "planned_cutovers",
+        ),
+        "cutovers": ("accepted_blockers",),
+        "cutover_votes": ("blockers",),
+        "requirements_sheets": ("signed_hosts",),
+        "discoveries": ("dismissed",),
+    }
+)
+
+# Dates overflow with the largest numbers of the database.
+_MOST_DAYS = 36500
+
 Values = dict[str, Any]
 Rule = Callable[[Values], str]
 
@@ -39,8 +58,19 @@ def fault_of(table: str, values: Values) -> str:
     identifier = values.get("public_id")
     if identifier is not None and not PUBLIC_ID.fullmatch(identifier):
         return "has an invalid public id"
+    for name in _LISTS_OF_TEXTS.get(table, ()):
+        found = values[name]
+        if found is not None and not _are_texts(found):
+            return f"has a value in “{name}” that is no list of texts"
+    for name, value in values.items():
+        if name.endswith("_days") and isinstance(value, int) and abs(value) > _MOST_DAYS:
+            return f"has more than {_MOST_DAYS} days in “{name}”"
     rule = _RULES.get(table)
     return rule(values) if rule is not None else ""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _tenant(values: Values) -> str:
@@ -51,8 +81,6 @@ def _tenant(values: Values) -> str:
         return f"has the unknown time zone “{values['time_zone']}”"
     if not values["name"].strip():
         return "has no name"
-    if not all(isinstance(each, str) for each in values["products"]):
-        return "has a product that is no text"
     try:
         regions[values["region"]].with_overrides(values["region_overrides"])
     except (TenantError, ValueError, TypeError, KeyError, AttributeError):
@@ -132,6 +160,7 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "tasks": _task,
         "observations": _observation,
         "tls_partner_checks": _observation,
+        "drifts": _observation,
         "raw_answers": _raw_answers,
         "cutover_snapshots": _sealed_content,
         "cutover_decisions": _sealed_content,

@@ -13,6 +13,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Field
 
+# Later times overflow, or count the working days of centuries, also on pages with other tenants.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099
+
 if TYPE_CHECKING:
     AnyField = Field[Any, Any]
 else:
@@ -84,13 +87,21 @@ def _bytes(value: Any) -> bytes:
 
 
 def _datetime(value: Any) -> datetime:
-    found: datetime = _parsed(datetime.fromisoformat, value)
+    found: datetime = _within_years(_parsed(datetime.fromisoformat, value))
     if found.utcoffset() is None:
         raise InvalidColumnValue("is a time without its offset from UTC")
-    try:
-        return found.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidColumnValue("is no time") from error
+    return found.astimezone(UTC)
+
+
+def _date(value: Any) -> date:
+    found: date = _within_years(_parsed(date.fromisoformat, value))
+    return found
+
+
+def _within_years(value: Any) -> Any:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise InvalidColumnValue(f"is not in the years from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return value
 
 
 def _parsed(parse: Callable[[str], Any], value: Any) -> Any:
@@ -108,7 +119,7 @@ _READERS: Mapping[type[AnyField], Callable[[Any], Any]] = MappingProxyType(
         models.CharField: _text,
         models.TextField: _text,
         models.DateTimeField: _datetime,
-        models.DateField: lambda value: _parsed(date.fromisoformat, value),
+        models.DateField: _date,
         models.TimeField: lambda value: _parsed(time.fromisoformat, value),
         models.BinaryField: _bytes,
     }

@@ -12,8 +12,12 @@ from django.test import Client
 from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.models import CalendarFeed, ShareLink
+from onboarding.provisioning import views
+from tenants import people
 from tenants.log_verification import verify_logs
 from tenants.models import ActivityLine, ApiToken, Membership, Tenant, User
+from tenants.webhooks.models import Webhook
+from tenants.webhooks.services import NewWebhook, create_webhook
 from tests.api.clients import client_for
 from tests.factories import SignIn, task_of
 from tests.onboarding.provisioning.conftest import Scim
@@ -115,6 +119,33 @@ def test_replacement_without_active_changes_no_access(scim: Scim) -> None:
     assert (answer.json()["displayName"], answer.json()["active"]) == ("Ann Poe", False)
 
 
+@pytest.mark.parametrize("name", ["active", "Active", "ACTIVE"])
+def test_replacement_reads_active_in_any_case(scim: Scim, name: str) -> None:
+    person_id = create(scim)["id"]
+
+    answers = [scim("PUT", f"Users/{person_id}", ANN | {name: value}) for value in (False, True)]
+
+    assert [answer.json()["active"] for answer in answers] == [False, True]
+
+
+def test_replacement_does_not_undo_a_deactivation_of_the_same_moment(
+    scim: Scim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_id = create(scim)["id"]
+    read = views._person_of
+
+    def read_while_the_person_leaves(*args: Any, **values: Any) -> Any:
+        found = read(*args, **values)
+        people.deactivate(User.objects.get(public_id=person_id), by=None)
+        return found
+
+    monkeypatch.setattr(views, "_person_of", read_while_the_person_leaves)
+    answer = scim("PUT", f"Users/{person_id}", ANN)
+
+    assert answer.json()["active"] is False
+    assert not User.objects.get(public_id=person_id).is_active
+
+
 # --- The end of access
 
 
@@ -160,6 +191,23 @@ def test_deleted_person_returns_without_rights(scim: Scim, consultant: User) -> 
     consultant.refresh_from_db()
     assert created["id"] == consultant.public_id
     assert (consultant.is_active, consultant.staff_role) == (True, "")
+
+
+def test_deleted_person_leaves_no_running_webhook(
+    scim: Scim, administrator: User, manager: User
+) -> None:
+    User.objects.filter(pk=manager.pk).update(staff_role="administrator")
+    entry = NewWebhook("Own", "https://hooks.example/own", "json", ["drift.began"])
+    create_webhook(None, entry, site="", by=User.objects.get(pk=manager.pk))
+    scim("DELETE", f"Users/{manager.public_id}")
+
+    # Another person gets the address, and the same role.
+    create(scim, userName=manager.email)
+    User.objects.filter(pk=manager.pk).update(staff_role="administrator")
+
+    webhook = Webhook.objects.get()
+    assert webhook.paused_at is not None
+    assert webhook.pause_reason == Webhook.PauseReason.OWNER
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])

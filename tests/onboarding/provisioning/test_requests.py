@@ -120,6 +120,16 @@ def test_filters(scim: Scim, consultant: User, expression: str, found: list[str]
     assert sorted(names_in(scim("GET", f"Users?filter={expression}"))) == found
 
 
+@pytest.mark.parametrize("path", ["Users?filter=externalId", "Groups?filter=displayName"])
+@pytest.mark.parametrize("value", ["\\u0000", "\\ud800"])
+def test_value_that_no_row_contains_finds_nothing(
+    scim: Scim, roles: dict[str, str], path: str, value: str
+) -> None:
+    answer = scim("GET", f'{path} eq "{value}"')
+
+    assert (answer.status_code, answer.json()["totalResults"]) == (200, 0)
+
+
 @pytest.mark.parametrize(
     ("query", "found", "items"),
     [
@@ -171,6 +181,8 @@ def test_list_has_few_queries(scim: Scim, consultant: User, django_assert_num_qu
         (PERSON % (b'"displayName": "%s"' % (b"x" * 300)), "invalidValue"),
         (PERSON % b'"emails": [{"value": "a@b.test\\r\\nBcc: c@d.test"}]', "invalidValue"),
         (PERSON % b'"emails": "a@b.test"', "invalidValue"),
+        # Its lower case has twice as many characters.
+        (PERSON % ('"userName": "%s"' % ("İ" * 200)).encode(), "invalidValue"),
     ],
 )
 def test_bad_body_is_refused(scim: Scim, body: bytes, kind: str) -> None:

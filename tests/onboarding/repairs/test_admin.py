@@ -132,6 +132,20 @@ def test_search_finds_an_address(admin: Client, consultant: User) -> None:
     assert "root@" not in page.partition("<tbody>")[2]
 
 
+@pytest.mark.parametrize("query", ["password__startswith=x", "password__gt=a", "is_active=0"])
+def test_address_cannot_filter(admin: Client, query: str) -> None:
+    """The length of the list would reveal hidden values, one character after the other."""
+    assert admin.get(f"/admin/tenants-user/?{query}").status_code in (302, 400)
+
+
+def test_id_with_an_underscore_opens(admin: Client, consultant: User) -> None:
+    User.objects.filter(pk=consultant.pk).update(public_id="ab_3Acdefghijklm")
+
+    page = admin.get("/admin/tenants-user/ab_3Acdefghijklm/")
+
+    assert (page.status_code, "consultant@gangway.test" in page.content.decode()) == (200, True)
+
+
 def test_lines_of_the_activity_log_are_no_records() -> None:
     assert ActivityLine not in site._registry
 
@@ -160,8 +174,9 @@ def test_colleague_gets_another_address(admin: Client, operator: User, consultan
     assert not LogEntry.objects.exists()
 
 
-def test_address_of_another_person_is_refused(admin: Client, consultant: User) -> None:
-    values = {"name": "Con", "email": "root@gangway.test"}
+@pytest.mark.parametrize("email", ["root@gangway.test", "ROOT@gangway.test"])
+def test_address_of_another_person_is_refused(admin: Client, consultant: User, email: str) -> None:
+    values = {"name": "Con", "email": email}
 
     answer = admin.post(address_of(consultant), values)
 
@@ -182,6 +197,18 @@ def test_waiting_message_is_sent_earlier(admin: Client, operator: User) -> None:
         operator,
         f"outbox message {message.public_id}",
     )
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_time_of_an_extreme_year_is_refused(admin: Client, time: str) -> None:
+    message = waiting_message()
+    before = message.not_before
+
+    answer = admin.post(address_of(message), {"not_before": time})
+
+    message.refresh_from_db()
+    assert (answer.status_code, message.not_before) == (200, before)
+    assert "Enter a year from 2000 to 2999." in answer.content.decode()
 
 
 def test_sent_message_is_read_only(admin: Client) -> None:

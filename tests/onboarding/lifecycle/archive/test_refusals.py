@@ -150,6 +150,10 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         _set("hosts", "port", 2**70),
         "The field “port” in row 1 of “hosts” is invalid",
     ),
+    "days": (
+        _set("tasks", "wait_days", 2**31 - 1),
+        "row 1 of “tasks” has more than 36500 days in “wait_days”.",
+    ),
     "choice": (
         _set("tasks", "status", "great"),
         "The field “status” in row 1 of “tasks” is no known choice.",
@@ -165,6 +169,18 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
     "time": (
         _set("tasks", "status_changed_at", "2026-11-29T10:00"),
         "is a time without its offset from UTC.",
+    ),
+    "first year": (
+        _set("tasks", "wait_ends_at", "0001-01-01T00:00:00+00:00"),
+        "The field “wait_ends_at” in row 1 of “tasks” is not in the years from 2000 to 2099.",
+    ),
+    "last year": (
+        _set("tasks", "due_on", "9999-12-31"),
+        "The field “due_on” in row 1 of “tasks” is not in the years from 2000 to 2099.",
+    ),
+    "list of mappings": (
+        _set("tasks", "depends_on", [{}]),
+        "row 1 of “tasks” has a value in “depends_on” that is no list of texts.",
     ),
     "json": (_set("tasks", "links", {}), "In row 1 of “tasks”, “links” is no list."),
     "link": (
@@ -298,6 +314,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         _with(b'"side":"mimecast"', b'"side":' + b"[" * 100_000),
         "of “people” is nested too deeply.",
     ),
+    "infinity": (_with(b'"side":"mimecast"', b'"side":1e999'), "cannot be read as JSON."),
     "number": (
         _with(b'"side":"mimecast"', b'"side":' + b"9" * 10_000),
         "cannot be read as JSON.",

@@ -24,7 +24,9 @@ from onboarding.lifecycle.closing import reopen_tenant
 from onboarding.lifecycle.tasks import reconcile, reconcile_tenant
 from onboarding.models import CalendarFeed, EvidenceFile, PlanTemplate, ShareLink, Task
 from onboarding.plan_templates.registry import newest_template
+from onboarding.plan_templates.upgrade import newer_versions
 from tenants import people
+from tenants.activity_names import ActivityName
 from tenants.log_verification import Head, compare_with, current_heads, verify_logs
 from tenants.models import (
     ActivityChain,
@@ -34,10 +36,12 @@ from tenants.models import (
     Host,
     Invitation,
     Membership,
+    ProvisionedPerson,
     Tenant,
     User,
 )
 from tenants.permissions import role_in
+from tenants.services import write_activity
 from tenants.webhooks.models import Webhook
 from tests.factories import MakeTenant
 from tests.onboarding.lifecycle.archive.worlds import (
@@ -310,6 +314,8 @@ def test_template_is_matched_by_its_content(make_tenant: MakeTenant, on_commit: 
         other = imported(edited(first, retitle), by=administrator)
     assert (before, count, PlanTemplate.objects.count()) == (before, before, before + 1)
     assert (other.plan.template.is_imported, newest_template()) == (True, newest)
+    # Nor does another client's plan get its texts by an upgrade.
+    assert newer_versions(make_tenant("Other").plan) == []
 
 
 def test_archive_has_no_data_of_another_tenant(make_tenant: MakeTenant, on_commit: Any) -> None:
@@ -359,6 +365,41 @@ def test_erased_tenant_leaves_no_imported_people(make_tenant: MakeTenant, on_com
 
     left = User.objects.exclude(origin_id="")
     assert {(each.name, each.origin_email) for each in left} == {("Erased person", "")}
+
+
+def test_erasure_of_an_imported_tenant_spares_accounts_that_its_archive_names(
+    make_tenant: MakeTenant, on_commit: Any
+) -> None:
+    with on_commit(execute=True):
+        tenant, administrator = rich_tenant(make_tenant)
+    params = {"person": "ann@other.test", "role": "member"}
+    write_activity(tenant, ActivityName.PERSON_INVITED, by=administrator, **params)
+    _, arrived = _moved(tenant, administrator, on_commit)
+    # A former member of another client of this installation, without a membership now.
+    account = User.objects.create_user("ann@other.test", None, name="Ann")
+
+    with on_commit(execute=True):
+        erased(arrived, administrator)
+
+    account.refresh_from_db()
+    assert (account.name, account.is_active) == ("Ann", True)
+
+
+def test_erasure_spares_a_colleague_of_the_directory(
+    make_tenant: MakeTenant, on_commit: Any
+) -> None:
+    with on_commit(execute=True):
+        tenant, administrator = rich_tenant(make_tenant)
+    colleague = User.objects.create_user("new@gangway.test", None, name="New Colleague")
+    ProvisionedPerson.objects.create(user=colleague, user_name=colleague.email)
+    params = {"person": colleague.email, "role": "member"}
+    write_activity(tenant, ActivityName.PERSON_INVITED, by=administrator, **params)
+
+    with on_commit(execute=True):
+        erased(tenant, administrator)
+
+    colleague.refresh_from_db()
+    assert (colleague.name, colleague.is_active) == ("New Colleague", True)
 
 
 def test_imported_tenant_is_shown(make_tenant: MakeTenant, on_commit: Any) -> None:
