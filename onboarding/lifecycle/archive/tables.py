@@ -23,6 +23,7 @@ from onboarding.models import (
     CutoverDecision,
     CutoverDomain,
     CutoverSnapshot,
+    CutoverStatus,
     CutoverVote,
     DomainProgress,
     Drift,
@@ -34,7 +35,9 @@ from onboarding.models import (
     Monitoring,
     OnCall,
     Phase,
+    PhaseTime,
     Plan,
+    PlanFigures,
     PlanRisk,
     PlanTemplate,
     Reminder,
@@ -284,5 +287,8 @@ EXCLUDED_MODELS: Mapping[type[Model], str] = MappingProxyType(
         SheetImport: "A file in progress. The imported rows are archived.",
         DriftNotification: "E-mails to people of this installation.",
         PlanRisk: _ROLLUP,
+        PlanFigures: _ROLLUP,
+        PhaseTime: _ROLLUP,
+        CutoverStatus: _ROLLUP,
     }
 )

@@ -185,11 +185,16 @@ def test_closed_tenants_need_a_filter(
     dashboard = reverse("onboarding:dashboard")
 
     html = client.get(dashboard).content.decode()
-    assert (texts(html, ".figure-number")[0], texts(html, ".name")) == ("0", [])
-    assert texts(client.get(dashboard + "?show=closed").content.decode(), ".name") == ["Northwind"]
+    assert (texts(html, ".figure-number")[0], _listed(html)) == ("0", [])
+    assert _listed(client.get(dashboard + "?show=closed").content.decode()) == ["Northwind"]
 
     home = signed_in(owner).get(reverse("onboarding:home"))
     assert home["Location"] == reverse("onboarding:monitoring", args=[completed.public_id])
+
+
+def _listed(dashboard: str) -> list[str]:
+    """The tenants in the table. The cards above also name closed ones."""
+    return texts(dashboard[dashboard.index('id="list"') :], ".name")
 
 
 @pytest.mark.slow
