@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from checks.templatetags.timestamps import ago, format_countdown, local_time, next_check
 
+# They show times relative to that of the database.
+pytestmark = pytest.mark.django_db
+
 
 @pytest.mark.parametrize(
     ("distance", "words"),
