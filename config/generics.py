@@ -1,7 +1,7 @@
 """Classes of Django that typed code subscripts, although Django itself does not allow it.
 
-`django_stubs_ext.monkeypatch` does the same for sixty classes. It imports the administration site
-and half of Django with it, which every command and worker would pay for at its start.
+`django_stubs_ext.monkeypatch` does the same for sixty classes. It imports half of Django with them,
+which every command and worker would pay for at its start.
 """
 
 from __future__ import annotations

@@ -295,7 +295,13 @@ def ttl(django_capture_on_commit_callbacks: Any) -> RecordRuns:
     def record(tenant: Tenant, *ttls: int, minutes: int) -> None:
         check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL)
         rows = [
-            {"name": f"ns{n}.test", "address": "192.0.2.1", "status": "records", "ttl": ttl}
+            {
+                "name": f"ns{n}.test",
+                "address": "192.0.2.1",
+                "status": "records",
+                "values": [],
+                "ttl": ttl,
+            }
             for n, ttl in enumerate(ttls)
         ]
         evidence = {"servers": rows, "threshold": 300, "highest_ttl": max(ttls)}
