@@ -125,12 +125,12 @@ def unsafe_old_routes(
 ) -> dict[Task, PlanSafeTime]:
     """The tasks that end the old route whose safe time is ahead or unknown, with that time.
 
-    Two queries, none without such a task.
+    Two queries, one while no check has a new answer, none without such a task.
     """
     ending = [task for task in tasks if task.role in OLD_ROUTE_SWITCHES]
     if not ending:
         return {}
-    safety = safe_times_of(tenant, list(checks_of(tenant)), now=now)
+    safety = LazySafeTimes(tenant, list(checks_of(tenant)), now=now)
     found = {task: old_route_time(task, safety) for task in ending}
     return {
         task: time

@@ -114,8 +114,11 @@ def test_queries_of_every_task(
     for direction in task.planned_cutovers:
         cutover_of(tenant, direction, timezone.now() + timedelta(days=9))
     confirm_task(task, by=consultant, side="mimecast")
+    client = signed_in(owner)
+    # As a client does: the plan stores the safe times.
+    client.get(reverse("onboarding:plan-show", args=[tenant.public_id]))
 
-    count = queries_of_confirming(tenant, key, signed_in(owner))
+    count = queries_of_confirming(tenant, key, client)
 
     assert count <= MAX_QUERIES
     assert task_of(tenant, key).status == TaskStatus.DONE
