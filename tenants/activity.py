@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import secrets
@@ -89,7 +88,7 @@ def add_line(
         if line.number == 1 and tenant is not None:
             # Later, because every sign-in waits for the installation's log while it is locked. The
             # nightly task registers a log whose process died here.
-            transaction.on_commit(functools.partial(register_logs, [scope]), robust=True)
+            transaction.on_commit(lambda: register_logs([scope]), robust=True)
     return line
 
 

@@ -426,6 +426,21 @@ def test_moments_come_from_the_clock_of_the_database() -> None:
     assert used == OWN_CLOCK
 
 
+def test_robust_work_after_commit_has_a_name() -> None:
+    """Django logs the `__qualname__` of failed work, which a partial does not have."""
+    found = {
+        f"{path}:{call.lineno}"
+        for path in tracked(".py")
+        for call in ast.walk(ast.parse(text_of(path)))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).endswith("on_commit")
+        and any(word.arg == "robust" for word in call.keywords)
+        and not isinstance(call.args[0], ast.Lambda | ast.Name)
+    }
+
+    assert found == set()
+
+
 def test_no_default_depends_on_python_version() -> None:
     product = [
         f for f in tracked(".py") if f.parts[0] in ("checks", "config", "onboarding", "tenants")

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -322,4 +321,4 @@ def _apply_to_hosts(tenant: Tenant) -> None:
     reevaluate(tenant.plan)
     tenant.plan.touch()
     # In a transaction of its own: locks of sheets come before those of tasks.
-    transaction.on_commit(functools.partial(sync_host_sheets, tenant.plan), robust=True)
+    transaction.on_commit(lambda: sync_host_sheets(tenant.plan), robust=True)

@@ -10,14 +10,14 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
 
 from checks.expectations import sync_checks
-from onboarding.errors import OnboardingError
+from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import lock_tasks
@@ -87,7 +87,7 @@ def write_hosts(locked: RequirementsSheet, edit: RowEdit, *, by: User) -> None:
         lock_tasks(plan.pk)
         reevaluate(plan)
         _log(tenant, added, removed, by=by, decides=decides)
-    transaction.on_commit(functools.partial(sync_host_sheets, plan), robust=True)
+    transaction.on_commit(lambda: sync_host_sheets(plan), robust=True)
 
 
 def _has_row(sheet: RequirementsSheet, host: RouteHost) -> bool:
@@ -168,18 +168,22 @@ def sync_host_sheets(plan: Plan) -> None:
     """Show the present delivery hosts in all sheets of the plan. Safe to run again."""
     sheets = RequirementsSheet.objects.filter(task__plan=plan, kind__in=HOST_KINDS)
     for sheet in sheets.order_by("pk"):
-        with transaction.atomic():
-            locked = lock_sheet(sheet)
-            tenant = locked.task.plan.tenant
-            if tenant.is_closed:
-                continue
-            hosts = hosts_of(tenant)
-            if locked.signed_sides:
-                _mark_signed(locked, hosts)
-            elif is_route_sheet(definition_of(locked)):
-                _sync_routes(locked, hosts)
-            else:
-                _sync_answers(locked, hosts)
+        # Another person removed the sheet with its task: it shows no hosts.
+        with contextlib.suppress(ConflictingChange), transaction.atomic():
+            _sync_sheet(lock_sheet(sheet))
+
+
+def _sync_sheet(locked: RequirementsSheet) -> None:
+    tenant = locked.task.plan.tenant
+    if tenant.is_closed:
+        return
+    hosts = hosts_of(tenant)
+    if locked.signed_sides:
+        _mark_signed(locked, hosts)
+    elif is_route_sheet(definition_of(locked)):
+        _sync_routes(locked, hosts)
+    else:
+        _sync_answers(locked, hosts)
 
 
 def _mark_signed(locked: RequirementsSheet, hosts: set[RouteHost]) -> None:
