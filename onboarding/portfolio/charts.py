@@ -71,7 +71,7 @@ def sparkline(values: Sequence[float | None], label: str) -> SafeString:
 
 @dataclass(frozen=True)
 class SlipScale:
-    """The days that the width of all slip lines of a table stands for."""
+    """The days of the full width of the slip lines of a table."""
 
     first: date
     last: date

@@ -1,4 +1,4 @@
-"""The directory creates, changes and deactivates accounts of the staff, and of nobody else."""
+"""The directory creates, changes and deactivates accounts of the staff only."""
 
 from __future__ import annotations
 

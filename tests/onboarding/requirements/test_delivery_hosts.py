@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from checks.models import Check, Discovery
@@ -21,8 +22,8 @@ from onboarding.lifecycle.tenants import ProfileEntry, save_profile
 from onboarding.models import RequirementsSheet, SheetRow
 from onboarding.requirements import prefill, services, sign_off
 from onboarding.requirements.cell_types import BadValue, delivery_hosts
-from onboarding.requirements.host_sheets import MOST_ADDED_HOSTS
-from onboarding.requirements.host_values import hosts_in
+from onboarding.requirements.host_sheets import MOST_ADDED_HOSTS, sync_host_sheets
+from onboarding.requirements.host_values import HOST_KINDS, hosts_in
 from onboarding.requirements.sign_off import definition_of
 from tenants.models import ActivityLine, Domain, Host, Tenant, User
 from tenants.proposals import MOST_PROPOSED_HOSTS
@@ -570,3 +571,26 @@ def test_parked_domain_needs_no_route(make_tenant: MakeTenant, consultant: User)
         [],
         [f"{A}:25"],
     )
+
+
+def test_removed_sheet_stops_no_other_sheet(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(platform="on_premises")
+    first, *others = RequirementsSheet.objects.filter(
+        task__plan=tenant.plan, kind__in=HOST_KINDS
+    ).order_by("pk")
+    Host.objects.create(tenant=tenant, purpose="delivery", name="mail.northwind.test", port=25)
+    removed: list[int] = []
+
+    def remove_first(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith("SAVEPOINT") and not removed:
+            removed.append(first.pk)
+            RequirementsSheet.objects.filter(pk=first.pk).delete()
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(remove_first):
+        sync_host_sheets(tenant.plan)
+
+    assert (removed, len(others) > 0) == ([first.pk], True)
+    for sheet in others:
+        shown = SheetRow.objects.filter(sheet=sheet).values_list("values", flat=True)
+        assert "mail.northwind.test" in str(list(shown))
