@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from checks import raw_answers
 from checks.models import KIND_CHOICES, VERDICT_CHOICES, Check, Observation
 from checks.queries import checks_of, ended_checks, removed_checks
-from checks.requests import RUN_LIMIT, RUN_RATE, request_runs
+from checks.run_requests import RUN_LIMIT, RUN_RATE, request_runs
 from checks.templatetags.findings import finding
 from checks.waiting import check_has_settled, has_settled
 from tenants import database_time

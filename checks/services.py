@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from checks import bulk_updates, claims, raw_answers, reactions
 from checks.check_state import CheckPolicy, CheckState, apply_run, digest_of, is_stale
-from checks.engine import rules
+from checks.engine import rules_version
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import VIEWED_FOR, Interval, next_run_at
@@ -295,7 +295,7 @@ def _observation(
     return Observation(
         check_asked=check,
         expectation=dict(expectation),
-        rules=rules.version(),
+        rules=rules_version.version(),
         verdict=outcome.verdict.value,
         unanimous=outcome.unanimous,
         findings=[{"code": f.code, "params": dict(f.params)} for f in outcome.findings],

@@ -11,8 +11,8 @@ from django.db.models import prefetch_related_objects
 
 from checks.check_state import CheckState
 from checks.models import Check
+from tenants.models import WebhookEvent
 from tenants.webhooks.events import TenantEvent, add_events, are_wanted, utc_text
-from tenants.webhooks.models import WebhookEvent
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from checks.lab import addresses
-from config import env, generics, queues
+from config import env, generic_classes, queues
 from config.beat_schedule import beat_schedule
 from config.version import version
 
-generics.allow_subscripts()
+generic_classes.allow_subscripts()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = version()

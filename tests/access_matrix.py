@@ -51,11 +51,10 @@ from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants import api_tokens
-from tenants.models import Invitation, Membership, Tenant, User
+from tenants.models import Invitation, Membership, Tenant, User, WebhookEvent, WebhookMessage
 from tenants.proposals import ProposalKind
 from tenants.tokens import LinkPurpose, issue_token
 from tenants.webhooks.events import message_of
-from tenants.webhooks.models import WebhookEvent, WebhookMessage
 from tenants.webhooks.services import NewWebhook, create_webhook
 from tests.cutovers import cutover_of
 

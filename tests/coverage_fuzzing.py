@@ -16,7 +16,7 @@ import django
 # Code that is not instrumented runs, but guides nothing. Instrumenting all of it takes minutes.
 OURS = [
     *("checks.engine", "onboarding.requirements", "onboarding.collaboration.markdown"),
-    *("onboarding.plan_templates.yaml_file", "onboarding.plan_templates.task_parts"),
+    *("onboarding.plan_templates.yaml_file", "onboarding.plan_templates.yaml_tasks"),
     "tenants.yaml_schema",
 ]
 LIBRARIES = {

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tenants.models import Tenant, User
-from tenants.webhooks.models import Webhook
+from tenants.models import Tenant, User, Webhook
 from tenants.webhooks.services import SUBSCRIBABLE, NewWebhook, create_webhook
 
 Answer = Callable[["Request", BaseHTTPRequestHandler], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from onboarding.models import Cutover
+from tenants.models import WebhookEvent
 from tenants.webhooks.events import add_event, utc_text
-from tenants.webhooks.models import WebhookEvent
 
 
 def add_change(cutover: Cutover, change: str) -> None:

@@ -33,10 +33,9 @@ from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
 from tenants import database_time, invitations
 from tenants.activity_names import ActivityName
-from tenants.models import Invitation, Tenant, User
+from tenants.models import Invitation, Tenant, User, WebhookEvent
 from tenants.services import write_activity
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import WebhookEvent
 
 
 def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> None:

@@ -59,10 +59,12 @@ from tenants.models import (
     Membership,
     Tenant,
     User,
+    Webhook,
+    WebhookDelivery,
+    WebhookMessage,
 )
 from tenants.services import write_activity
 from tenants.visible_text import visible
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookMessage
 
 # Each table of a tenant, with the lookup from a row to the tenant. A test reports missing models.
 EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {

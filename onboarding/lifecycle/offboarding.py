@@ -31,10 +31,10 @@ from tenants.models import (
     Membership,
     Tenant,
     User,
+    WebhookEvent,
 )
 from tenants.services import write_activity
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import WebhookEvent
 
 
 def remove_membership(membership: Membership, *, by: User) -> None:

@@ -31,11 +31,10 @@ from onboarding.monitoring.drift_rules import (
 from onboarding.plans.planned_cutovers import window_bounds, window_bounds_from
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, WebhookEvent
 from tenants.region_values import LABELS
 from tenants.services import write_activity
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import WebhookEvent
 
 _NEEDS_MX_CHECK = {CheckKind.MX_TTL, CheckKind.MTA_STS}
 MAX_REASON_LENGTH = 500

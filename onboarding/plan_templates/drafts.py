@@ -25,7 +25,7 @@ from onboarding.plan_templates.registry import (
     template_version_of,
 )
 from onboarding.plan_templates.schema import TemplateVersion
-from onboarding.plan_templates.task_parts import literal_gap
+from onboarding.plan_templates.yaml_tasks import literal_gap
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import User

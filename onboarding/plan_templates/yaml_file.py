@@ -29,7 +29,7 @@ from onboarding.plan_templates.schema import (
     TemplateVersion,
     WaitRule,
 )
-from onboarding.plan_templates.task_parts import read_fields, read_runbooks, read_sources
+from onboarding.plan_templates.yaml_tasks import read_fields, read_runbooks, read_sources
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)

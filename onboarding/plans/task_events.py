@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from onboarding.models import Plan, Responsibility, Task, TaskStatus
+from tenants.models import WebhookEvent
 from tenants.webhooks.events import TenantEvent, add_events
-from tenants.webhooks.models import WebhookEvent
 
 # By task id: the status and the side to act before the roll-up.
 Before = Mapping[int, tuple[str, str]]

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
-from checks.requests import request_runs
+from checks.run_requests import request_runs
 from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers

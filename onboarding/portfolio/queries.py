@@ -82,14 +82,6 @@ def failing_checks(tenants: Sequence[Tenant], *, now: datetime) -> QuerySet[Chec
     )
 
 
-def regressed_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
-    return (
-        Task.objects.filter(plan__tenant__in=tenants, status="regressed")
-        .select_related("plan__tenant", "phase")
-        .order_by("-status_changed_at")
-    )
-
-
 def unfinished_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
     """Tasks that are neither done nor verified, in the order of each plan.
 

@@ -16,14 +16,13 @@ from onboarding.webhooks import queries
 from onboarding.webhooks import views as pages
 from onboarding.webhooks.forms import WebhookForm
 from tenants.errors import TenantError
-from tenants.models import Tenant
+from tenants.models import Tenant, Webhook, WebhookEvent, WebhookMessage
 from tenants.permissions import Permission
 from tenants.rest.problems import invalid
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 from tenants.tokens import site_url
 from tenants.webhooks import services
-from tenants.webhooks.models import Webhook, WebhookEvent, WebhookMessage
 
 _EVENTS = [(event.value, event.label) for event in services.SUBSCRIBABLE]
 

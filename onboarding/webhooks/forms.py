@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from tenants.webhooks.models import Webhook
+from tenants.models import Webhook
 from tenants.webhooks.services import SUBSCRIBABLE, NewWebhook
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
-from tenants.models import Tenant
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookMessage
+from tenants.models import Tenant, Webhook, WebhookDelivery, WebhookMessage
 
 # The most messages on the page of a webhook, and the most deliveries of each.
 SHOWN_MESSAGES = 50

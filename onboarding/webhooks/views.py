@@ -18,11 +18,10 @@ from onboarding.plans.tenant_page import current_user, load_page
 from onboarding.webhooks import queries
 from onboarding.webhooks.forms import WebhookForm
 from tenants.access import tenant_or_404
-from tenants.models import Tenant
+from tenants.models import Tenant, Webhook, WebhookMessage
 from tenants.tokens import site_url
 from tenants.webhooks import services
 from tenants.webhooks.delivery import owner_may_manage
-from tenants.webhooks.models import Webhook, WebhookMessage
 from tenants.webhooks.tasks import path_of
 
 # The API shares the counts.

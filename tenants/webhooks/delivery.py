@@ -19,12 +19,12 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from tenants import database_time, outbox
+from tenants.models import Webhook, WebhookDelivery, WebhookMessage
 from tenants.permissions import Permission, may, role_in, staff_role_of
 from tenants.public_ids import new_public_id
 from tenants.webhooks import targets
 from tenants.webhooks.events import queue_deliveries
 from tenants.webhooks.formats import body_of
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookMessage
 from tenants.webhooks.secrets import SecretUnreadableError, read, signed_headers
 
 logger = logging.getLogger(__name__)

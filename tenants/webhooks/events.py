@@ -13,9 +13,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import broker, database_time
-from tenants.models import Tenant
+from tenants.models import Tenant, Webhook, WebhookEvent, WebhookMessage
 from tenants.public_ids import new_public_id
-from tenants.webhooks.models import Webhook, WebhookEvent, WebhookMessage
 
 DELIVER_TASK = "tenants.deliver_webhook"
 # A message to a worker that is still in the broker after this time is sent again.

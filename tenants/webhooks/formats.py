@@ -8,7 +8,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from tenants.webhooks.models import Webhook, WebhookEvent, WebhookMessage
+from tenants.models import Webhook, WebhookEvent, WebhookMessage
 
 CARD_VERSION = "1.4"
 

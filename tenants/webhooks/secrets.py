@@ -9,7 +9,7 @@ from datetime import datetime
 from standardwebhooks import Webhook as Signer
 
 from tenants.encryption import decrypt, encrypt
-from tenants.webhooks.models import Webhook
+from tenants.models import Webhook
 
 _PURPOSE = b"gangway webhooks"
 PREFIX = "whsec_"

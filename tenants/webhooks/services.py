@@ -12,11 +12,10 @@ from django.db import transaction
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookEvent, WebhookMessage
 from tenants.services import write_activity
 from tenants.webhooks.delivery import owner_may_manage
 from tenants.webhooks.events import message_of, queue_deliveries
-from tenants.webhooks.models import Webhook, WebhookEvent, WebhookMessage
 from tenants.webhooks.secrets import new_secret, store
 from tenants.webhooks.targets import why_not_target
 

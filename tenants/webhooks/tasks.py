@@ -7,10 +7,9 @@ from django.urls import reverse
 
 from tenants import database_time, outbox
 from tenants.email import Email, render_email
-from tenants.models import OutboxMessage
+from tenants.models import OutboxMessage, Webhook
 from tenants.webhooks import delivery
 from tenants.webhooks.events import DELIVER_TASK, queue_deliveries
-from tenants.webhooks.models import Webhook
 
 
 @shared_task(name=DELIVER_TASK, acks_late=True, ignore_result=True)

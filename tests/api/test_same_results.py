@@ -26,9 +26,8 @@ from django.urls import reverse
 from onboarding.lifecycle.proposals import state_of
 from onboarding.models import ArchiveImport, TenantImport
 from tenants.activity_names import COMMITMENT
-from tenants.models import ActivityLine, Membership, Tenant, User
+from tenants.models import ActivityLine, Membership, Tenant, User, WebhookMessage
 from tenants.proposals import ProposalKind, proposal_of
-from tenants.webhooks.models import WebhookMessage
 from tests.access_matrix import Route, create_one_of_each, routes
 from tests.access_tables import PAGE, table_under
 from tests.api import people_examples

@@ -10,9 +10,8 @@ from django.urls import reverse
 
 from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.models import CalendarFeed, ShareLink
-from tenants.models import IdempotentRequest, Tenant, User
+from tenants.models import IdempotentRequest, Tenant, User, Webhook
 from tenants.rest import idempotency
-from tenants.webhooks.models import Webhook
 from tenants.webhooks.secrets import read
 from tests.api.clients import ApiClient, client_for
 from tests.factories import MakeTenant, task_of

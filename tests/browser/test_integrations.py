@@ -11,9 +11,8 @@ from django.urls import reverse
 from onboarding.calendar_feeds import feeds
 from onboarding.models import CalendarFeed
 from tenants import provisioning_tokens
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook
 from tenants.webhooks import delivery, services
-from tenants.webhooks.models import Webhook
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.receivers import receiving, status, webhook_for
 

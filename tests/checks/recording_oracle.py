@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import raw_answers
 from checks.check_state import CheckState, apply_run, digest_of, is_stale
-from checks.engine import rules
+from checks.engine import rules_version
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
 from checks.scheduling import Interval, next_run_at
@@ -95,7 +95,7 @@ def _open(
     return Observation.objects.create(
         check_asked=check,
         expectation=check.expectation,
-        rules=rules.version(),
+        rules=rules_version.version(),
         verdict=outcome.verdict.value,
         unanimous=outcome.unanimous,
         findings=[{"code": f.code, "params": dict(f.params)} for f in outcome.findings],

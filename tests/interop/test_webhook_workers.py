@@ -12,10 +12,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tenants.webhooks import delivery
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tests.factories import MakeTenant
 from tests.interop.concurrency import run_concurrently
 from tests.receivers import receiving, status, webhook_for

@@ -34,11 +34,18 @@ from onboarding.requirements import imports
 from onboarding.requirements.import_progress import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
 from tenants import invitations
-from tenants.models import Invitation, OutboxMessage, Tenant, User
+from tenants.models import (
+    Invitation,
+    OutboxMessage,
+    Tenant,
+    User,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+)
 from tenants.tasks import queue_invitation, queue_outbox
 from tenants.webhooks import delivery
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookEvent
 from tenants.webhooks.services import NewWebhook, create_webhook
 from tenants.webhooks.tasks import queue_due_webhooks
 from tests.cutovers import cutover_of

@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from checks.engine.zone_domains import MAX_CHARACTERS
-from onboarding.lifecycle import profile_data
-from onboarding.lifecycle.profile_data import ProfileChange
+from onboarding.lifecycle import profile_form_data
+from onboarding.lifecycle.profile_form_data import ProfileChange
 from onboarding.lifecycle.zone_import import UnreadableZone, domains_to_add
 from onboarding.plans.serializers import PlanSerializer
 from tenants.errors import TenantError
@@ -197,7 +197,7 @@ class TenantListView(ApiListView):
         domains, hosts = values.pop("domains"), values.pop("hosts", [])
         tenant = Tenant(consultant=self.user)
         change = ProfileChange(profile=values, new_domains=domains, new_hosts=hosts)
-        profile_data.save(tenant, change, by=self.user)
+        profile_form_data.save(tenant, change, by=self.user)
         self.created = tenant
         return self.one(tenant, status=201)
 
@@ -231,7 +231,7 @@ class ProfileView(ApiView):
         tenant = Tenant.objects.select_related("consultant", "plan").get(pk=self.tenant.pk)
         self.require_version(tenant)
         values = consultant_from(self.validated(ProfileInput))
-        profile_data.save(tenant, ProfileChange(profile=values), by=self.user)
+        profile_form_data.save(tenant, ProfileChange(profile=values), by=self.user)
         tenant.refresh_from_db()
         return self.one(tenant, version=tenant)
 
@@ -241,7 +241,7 @@ class _SubjectView(ApiView):
 
     def change(self, change: ProfileChange) -> None:
         tenant = Tenant.objects.select_related("consultant", "plan").get(pk=self.tenant.pk)
-        profile_data.save(tenant, change, by=self.user)
+        profile_form_data.save(tenant, change, by=self.user)
 
 
 class DomainListView(_SubjectView, ApiListView):

@@ -64,8 +64,10 @@ from tenants.models import (
     OutboxMessage,
     Tenant,
     User,
+    Webhook,
+    WebhookDelivery,
+    WebhookMessage,
 )
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookMessage
 
 # These rows exist once for each tenant, so that no column needs to refer to them.
 _IMPLIED = (Tenant, Plan, PlanTemplate)

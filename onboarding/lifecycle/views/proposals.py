@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from checks.requests import RUN_LIMIT, RUN_RATE
+from checks.run_requests import RUN_LIMIT, RUN_RATE
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.errors import ConflictingChange
 from onboarding.lifecycle import proposals

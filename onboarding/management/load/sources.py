@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from checks import raw_answers
 from checks.check_state import digest_of
-from checks.engine import rules
+from checks.engine import rules_version
 from checks.engine.batch import inspect
 from checks.engine.dns.network import Network
 from checks.engine.hosts.prober import DEFAULT_PORTS, Prober
@@ -131,7 +131,7 @@ def _observation(check: Check, outcome: Outcome, at: datetime) -> Observation:
         evidence=dict(outcome.evidence),
         digest=digest_of(outcome, check.expectation),
         expectation=check.expectation,
-        rules=rules.version(),
+        rules=rules_version.version(),
         raw_id=_stored(check, outcome),
         first_seen_at=at,
         first_run_ended_at=at,

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from checks.requests import RUN_LIMIT, RUN_RATE
+from checks.run_requests import RUN_LIMIT, RUN_RATE
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services

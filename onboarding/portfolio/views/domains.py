@@ -19,7 +19,7 @@ from checks.queries import (
     recent_observations,
     removed_checks,
 )
-from checks.requests import RUN_LIMIT, RUN_RATE
+from checks.run_requests import RUN_LIMIT, RUN_RATE
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from onboarding.plan_templates.registry import TEMPLATES_DIR
-from onboarding.plan_templates.task_parts import literal_gap
 from onboarding.plan_templates.template_version import flat, load_template_file
+from onboarding.plan_templates.yaml_tasks import literal_gap
 
 # The item as it begins, its phase, its group, the side the article names, and whether it names one.
 ARTICLE = [

@@ -15,8 +15,7 @@ from onboarding.models import CalendarFeed, ShareLink
 from onboarding.provisioning import views
 from tenants import people
 from tenants.log_verification import verify_logs
-from tenants.models import ActivityLine, ApiToken, Membership, Tenant, User
-from tenants.webhooks.models import Webhook
+from tenants.models import ActivityLine, ApiToken, Membership, Tenant, User, Webhook
 from tenants.webhooks.services import NewWebhook, create_webhook
 from tests.api.clients import client_for
 from tests.factories import SignIn, task_of

@@ -25,10 +25,9 @@ from onboarding.lifecycle.offboarding import close_tenant
 from onboarding.models import Cutover, Drift, Task
 from onboarding.monitoring import drifts
 from onboarding.plans.services import confirm_task
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookEvent, WebhookMessage
 from tenants.webhooks import delivery, services
 from tenants.webhooks.formats import body_of
-from tenants.webhooks.models import Webhook, WebhookEvent, WebhookMessage
 from tests.config.product import free_port
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, fill_fields, task_of

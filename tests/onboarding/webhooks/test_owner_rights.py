@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookEvent
 from tenants.webhooks import delivery
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import Webhook, WebhookEvent
 from tests.onboarding.collaboration.test_delegated_rights import BY_CLIENT, BY_STAFF
 from tests.receivers import receiving, webhook_for
 

@@ -10,9 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tenants.models import ActivityLine, Tenant, User
+from tenants.models import ActivityLine, Tenant, User, Webhook, WebhookMessage
 from tenants.webhooks import delivery, services
-from tenants.webhooks.models import Webhook, WebhookMessage
 from tests.factories import SignIn
 from tests.receivers import Receiver, in_turn, receiving, status, webhook_for
 

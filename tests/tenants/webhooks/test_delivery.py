@@ -11,11 +11,10 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from tenants import database_time, outbox
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tenants.tasks import send_message
 from tenants.webhooks import delivery, services
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tests.clock import Clock
 from tests.factories import MakeTenant
 from tests.receivers import in_turn, receiving, status, webhook_for

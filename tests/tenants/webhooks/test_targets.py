@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from tenants.models import Tenant, User
+from tenants.models import Tenant, User, Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tenants.webhooks import delivery, targets
 from tenants.webhooks.events import add_event
-from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tenants.webhooks.services import NewWebhook, WebhookError, create_webhook
 from tests import conftest
 from tests.factories import MakeTenant

@@ -39,10 +39,10 @@ from tenants.models import (
     ProvisionedPerson,
     Tenant,
     User,
+    Webhook,
 )
 from tenants.permissions import role_in
 from tenants.services import write_activity
-from tenants.webhooks.models import Webhook
 from tests.factories import MakeTenant
 from tests.onboarding.lifecycle.archive.worlds import (
     archive_of,

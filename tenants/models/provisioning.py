@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from tenants import database_time
-from tenants.models import User
+from tenants.models.users import User
 from tenants.public_ids import new_public_id
 
 
