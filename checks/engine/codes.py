@@ -15,6 +15,8 @@ RENAMED_CODES: Mapping[str, str] = MappingProxyType(
         "look.over-budget": "run.over-budget",
         "look.internal-error": "run.internal-error",
         "dmarc.could-not-look-above": "dmarc.organisation-lookup-failed",
+        "dkim.beside-others": "dkim.other-records",
+        "mx.null-beside-others": "mx.null-with-others",
     }
 )
 
@@ -100,7 +102,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dkim.none": ("name",),
         "dkim.not-a-key": ("name", "record"),
         "dkim.several-records": ("name", "count"),
-        "dkim.beside-others": ("name",),
+        "dkim.other-records": ("name",),
         "dkim.syntax": ("name", "problem"),
         "dkim.stray-character": ("name", "problem"),
         "dkim.revoked": ("name",),
@@ -158,7 +160,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # MX
         "mx.none": ("domain",),
         "mx.null": ("domain",),
-        "mx.null-beside-others": (),
+        "mx.null-with-others": (),
         "mx.old-only": ("hosts",),
         "mx.leftover": ("hosts",),
         "mx.wrong-region": ("hosts", "regions"),

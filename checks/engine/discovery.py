@@ -218,7 +218,7 @@ def _unanswered(
     unanswered = {
         "mx": not isinstance(authoritative, AuthoritativeAnswers)
         or all(isinstance(answer, LookupFailure) for _, answer in authoritative.answers),
-        "spf": any(problem == "could-not-tell" for problem, _ in spf.problems),
+        "spf": any(problem == "lookup-failed" for problem, _ in spf.problems),
         "dmarc": dmarc.applied is None,
         "mta_sts": isinstance(sts, LookupFailure),
     }

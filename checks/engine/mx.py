@@ -180,5 +180,5 @@ def _record_problems(answer: Records) -> list[Finding]:
     if addresses:
         findings.append(Finding("mx.address-as-host", {"hosts": addresses}))
     if "." in exchanges(answer) and not _is_null(answer):
-        findings.append(Finding("mx.null-beside-others", {}))
+        findings.append(Finding("mx.null-with-others", {}))
     return findings

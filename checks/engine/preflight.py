@@ -63,7 +63,7 @@ class ProposedLookup:
         try:
             return await self.recorded.resolve(name, rtype)
         except NotRecorded:
-            return LookupFailure("not-asked")
+            return LookupFailure("not-queried")
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
         """Answer as every server will after the publication."""
@@ -73,7 +73,7 @@ class ProposedLookup:
         try:
             return await self.recorded.query(server, name, rtype)
         except NotRecorded:
-            return LookupFailure("not-asked")
+            return LookupFailure("not-queried")
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         return [await self.resolve(name, rtype) for name in names]
@@ -85,7 +85,7 @@ class ProposedLookup:
         try:
             return await self.recorded.delegation(name)
         except NotRecorded:
-            return LookupFailure("not-asked")
+            return LookupFailure("not-queried")
 
     def _proposed(self, name: str, rtype: str) -> Answer | None:
         owner = name.lower().removesuffix(".")
@@ -96,5 +96,5 @@ class ProposedLookup:
         if (owner, "CNAME") in self.proposal:
             self.used.add((owner, "CNAME"))
             # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown.
-            return LookupFailure("not-asked")
+            return LookupFailure("not-queried")
         return None

@@ -89,7 +89,7 @@ _REASON_LABELS = {
     "dnssec-signature-missing": "the DNSSEC signature is missing",
     "dnssec-signature-invalid": "the DNSSEC signature is invalid",
     "dnssec-denial-unproven": "the DNSSEC proof that the record does not exist is incomplete",
-    "not-asked": "not queried",
+    "not-queried": "not queried",
     # SPF records that receivers cannot evaluate (RFC 7208 4.6 and 5)
     "loop": "the record includes itself",
     "no-record": "no SPF record",
@@ -98,7 +98,10 @@ _REASON_LABELS = {
     "too-many-hosts": "more than 10 hosts of one term",
     "too-many-lookups": "too many DNS lookups",
     "too-many-void-lookups": "too many names that do not exist",
+    "lookup-failed": "no answer",
+    # The earlier names of two reasons, in stored evidence.
     "could-not-tell": "no answer",
+    "not-asked": "not queried",
 }
 
 

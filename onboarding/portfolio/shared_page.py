@@ -52,11 +52,11 @@ class SharedPage:
     @property
     def revision(self) -> str:
         """Changes whenever the shown content may have changed, and reveals nothing else."""
-        looks = sum(check.latest.runs for check in self.checks if check.latest is not None)
+        runs = sum(check.latest.runs for check in self.checks if check.latest is not None)
         settled = sum(1 for check in self.checks if check.settled_verdict)
         complete = sum(item.task.is_complete for item in self.items)
         waiting = sum(len(item.not_before) for item in self.items)
-        return f"{looks}-{settled}-{complete}-{waiting}"
+        return f"{runs}-{settled}-{complete}-{waiting}"
 
 
 def shared_page_of(link: ShareLink) -> SharedPage:

@@ -127,7 +127,7 @@ def judge(domain: str, selector: DkimSelector, answer: Answer) -> ServerVerdict:
         return _fail(*faults)
     cautions = [*_cautions(name, key)]
     if len(answer.values) > 1:
-        cautions.append(Finding("dkim.beside-others", {"name": name}))
+        cautions.append(Finding("dkim.other-records", {"name": name}))
     return ServerVerdict(Verdict.WARN if cautions else Verdict.PASS, tuple(cautions))
 
 

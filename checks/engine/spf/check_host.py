@@ -41,7 +41,7 @@ class CheckHostResult:
     """The result of `check_host` with its reason.
 
     - `problem`: a stable code for an early end (syntax, several-records, too-many-lookups,
-      too-many-void-lookups, too-many-hosts, no-record, could-not-tell); `detail` is its subject.
+      too-many-void-lookups, too-many-hosts, no-record, lookup-failed); `detail` is its subject.
     - `matched`: the term that decided.
     - `path`: the domains whose records led to it, outermost first.
     - `is_dynamic`: a term depended on more than a fixed list of addresses, so that a neighbouring
@@ -186,7 +186,7 @@ async def _check_domain(check: _Check, domain: str) -> RecordResult:
 
 
 def _lookup_failed(name: str, answer: LookupFailure) -> RecordResult:
-    return RecordResult(SpfResult.TEMPERROR, "could-not-tell", f"{name}: {answer.reason}")
+    return RecordResult(SpfResult.TEMPERROR, "lookup-failed", f"{name}: {answer.reason}")
 
 
 async def _evaluate(check: _Check, domain: str, policy: SpfPolicy) -> RecordResult:

@@ -196,7 +196,7 @@ async def expand(
 async def _expand_record(walk: _Walk, node: ExpansionNode, path: tuple[str, ...]) -> None:
     answer = await _ask(walk, node.target, "TXT")
     if isinstance(answer, LookupFailure):
-        node.problem, node.detail = "could-not-tell", f"{node.target}: {answer.reason}"
+        node.problem, node.detail = "lookup-failed", f"{node.target}: {answer.reason}"
         return
     records = select(answer.values) if isinstance(answer, Records) else []
     if len(records) != 1:

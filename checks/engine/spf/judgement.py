@@ -217,7 +217,7 @@ def _broken_branches(tree: ExpansionNode) -> Iterator[Finding]:
 
     Mail from the region passes before this term. The client's other mail does not.
     """
-    found = [each for each in tree.problems if each[0] != "could-not-tell"]
+    found = [each for each in tree.problems if each[0] != "lookup-failed"]
     void = [node.text for node in tree.walk() if node.void]
     if len(void) > MAX_VOID_LOOKUPS:
         # Receivers stop at the first term over the limit.
@@ -249,7 +249,7 @@ def _hints(facts: SpfFacts, policy: SpfPolicy, region: RegionFacts) -> Iterator[
     if _hosted_at(facts):
         yield Finding("spf.hosted", {"target": _hosted_at(facts)})
     for problem, detail in facts.tree.problems:
-        if problem == "could-not-tell":
+        if problem == "lookup-failed":
             yield Finding("spf.branch-unresolved", {"detail": detail})
     yield from _mistaken_includes(facts.tree, region_include, region)
 

@@ -57,7 +57,7 @@ def needs_of(user: User, *, now: datetime) -> DeskNeeds:
     risks = list(queries.risks_of(user))
     votes = list(queries.cutovers_to_vote_on(user, now=now))
     questions = list(queries.open_questions(user))
-    doubted = list(queries.maybe_contradicted_tasks(user))
+    contradicted = list(queries.maybe_contradicted_tasks(user))
     drifts = list(queries.drifts_of_closed_tenants(user, now=now))
     # The question is the entry of a task that waits for its answer.
     asked = {question.task_id for question in questions}
@@ -70,12 +70,12 @@ def needs_of(user: User, *, now: datetime) -> DeskNeeds:
         *_cutovers(risks, now=now),
         *(_vote(cutover, now=now) for cutover in votes),
         *map(_question, questions),
-        *_contradicted(doubted),
+        *_contradicted(contradicted),
         *_lost(risks),
         *_drifted(drifts),
         *_tasks(tasks, quiet, calendars, now=now),
     ]
-    sources = (risks, votes, questions, doubted, drifts, unassigned, assigned, quiet)
+    sources = (risks, votes, questions, contradicted, drifts, unassigned, assigned, quiet)
     is_complete = all(len(rows) < queries.MOST_ROWS for rows in sources)
     return DeskNeeds(in_order(entries), is_complete)
 

@@ -136,8 +136,8 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     now = database_time.now()
     if not tenant.is_closed:
         prioritize_viewed(tenant, now=now)
-    said = revision_of(tenant.plan, refresh_seconds=requested_refresh(request), now=now)
-    return HttpResponse(said, content_type="text/plain")
+    content = revision_of(tenant.plan, refresh_seconds=requested_refresh(request), now=now)
+    return HttpResponse(content, content_type="text/plain")
 
 
 @require(Permission.VIEW)

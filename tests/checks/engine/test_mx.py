@@ -63,7 +63,7 @@ BOTH = (f"10 {ONE}", f"10 {TWO}")
         (("10 eu-smtp-inbound-1.notmimecast.com",), "look_alike", ["mx.look-alike"]),
         ((f"10 {ONE}", f"10 {TWO}.example.net"), "mixed", ["mx.look-alike", "mx.host-missing"]),
         (("0 .",), "null_mx", ["mx.null"]),
-        ((*BOTH, "0 ."), "mixed", ["mx.null-beside-others"]),
+        ((*BOTH, "0 ."), "mixed", ["mx.null-with-others"]),
         (("10 192.0.2.1",), "old_only", ["mx.old-only", "mx.address-as-host"]),
         ((f"10 {ONE}", f"20 {ONE}"), "incomplete", ["mx.duplicate", "mx.host-missing"]),
     ],

@@ -75,8 +75,8 @@ def test_proposed_records_replace_published() -> None:
 def test_unrecorded_question_is_unknown() -> None:
     lookup = ProposedLookup({}, _seen("one.test 300 MX 10 mail.one.test"))
 
-    assert asyncio.run(lookup.resolve("never.test", "TXT")) == LookupFailure("not-asked")
-    assert asyncio.run(lookup.delegation("never.test")) == LookupFailure("not-asked")
+    assert asyncio.run(lookup.resolve("never.test", "TXT")) == LookupFailure("not-queried")
+    assert asyncio.run(lookup.delegation("never.test")) == LookupFailure("not-queried")
 
 
 def test_proposed_alias_excludes_other_records() -> None:
@@ -87,4 +87,4 @@ def test_proposed_alias_excludes_other_records() -> None:
     alias = asyncio.run(lookup.resolve("x.one.test", "CNAME"))
 
     assert alias == Records((Record("x.one.test", "CNAME", 3600, "y.test"),))
-    assert asyncio.run(lookup.resolve("x.one.test", "TXT")) == LookupFailure("not-asked")
+    assert asyncio.run(lookup.resolve("x.one.test", "TXT")) == LookupFailure("not-queried")

@@ -58,7 +58,7 @@ def task_at(key: str, status: str, **facts: Any) -> Task:
     return Task(key=key, title=key, status=status, **({"role": ROLES.get(key, "")} | facts))
 
 
-def room_facts(direction: str, **given: Any) -> ReadinessFacts:
+def facts_for(direction: str, **given: Any) -> ReadinessFacts:
     planned_at = given.pop("planned_at", NOW + timedelta(days=2))
     cutover = Cutover(direction=direction, planned_at=planned_at, outbound_days=3)
     defaults: dict[str, Any] = {"tasks": {}, "subjects": {}, "safe_times": []}

@@ -12,7 +12,7 @@ from onboarding.cutovers.cautions import past_window_error, planning_cautions
 from onboarding.cutovers.readiness import ReadinessFacts
 from onboarding.models import Cutover, Task
 from tenants.models import Domain
-from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
+from tests.onboarding.cutovers.readiness_facts import NOW, facts_for, subject_of, task_at
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SWITCH = "outbound-cutover"
@@ -41,7 +41,7 @@ def facts(
 ) -> ReadinessFacts:
     tasks = {SWITCH: task_at(SWITCH, outbound, status_changed_at=NOW - DAY)}
     given["tasks"] = tasks | given.get("tasks", {})
-    return room_facts(direction, planned_at=NOW + starts, **given)
+    return facts_for(direction, planned_at=NOW + starts, **given)
 
 
 def keys(found: ReadinessFacts, *others: Cutover) -> list[str]:
@@ -167,7 +167,7 @@ def test_start_soon_with_open_tasks_has_caution(
         SWITCH: task_at(SWITCH, "todo", depends_on=["spf"]),
     }
 
-    assert keys(room_facts("outbound", planned_at=NOW + starts, tasks=tasks)) == expected
+    assert keys(facts_for("outbound", planned_at=NOW + starts, tasks=tasks)) == expected
 
 
 def test_caution_names_notice_and_tasks() -> None:
@@ -176,7 +176,7 @@ def test_caution_names_notice_and_tasks() -> None:
         "dkim": task_at("dkim", "blocked"),
         SWITCH: task_at(SWITCH, "todo", depends_on=["spf", "dkim"]),
     }
-    found = room_facts("outbound", planned_at=NOW + timedelta(minutes=210), tasks=tasks)
+    found = facts_for("outbound", planned_at=NOW + timedelta(minutes=210), tasks=tasks)
 
     sentences = [caution.sentence for caution in planning_cautions(found, [], [])]
 

@@ -29,7 +29,7 @@ from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn, task_of
 from tests.markup import texts
-from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
+from tests.onboarding.cutovers.readiness_facts import NOW, facts_for, subject_of, task_at
 from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, observe
 
 LOCKDOWN = "connection-lockdown"
@@ -79,7 +79,7 @@ UNKNOWN = DomainSwitch("two.test", None, None)
 def test_old_hosts_until_their_safe_time(
     domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
-    follow_up = _follow_up(room_facts("inbound"), "old-hosts", *domains)
+    follow_up = _follow_up(facts_for("inbound"), "old-hosts", *domains)
 
     assert follow_up.shape.value == shape
     assert text in f"{follow_up.detail} {follow_up.remedy}"
@@ -96,15 +96,15 @@ def test_old_hosts_until_their_safe_time(
 def test_lockdown_waits_for_safe_time(
     domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
-    follow_up = _follow_up(room_facts("inbound"), "lockdown", *domains)
+    follow_up = _follow_up(facts_for("inbound"), "lockdown", *domains)
 
     assert follow_up.shape.value == shape
     assert text in follow_up.detail
 
 
 def test_inbound_message_is_due_after_switch() -> None:
-    before = _follow_up(room_facts("inbound"), "message-in", LAGGING)
-    after = _follow_up(room_facts("inbound"), "message-in", _switched())
+    before = _follow_up(facts_for("inbound"), "message-in", LAGGING)
+    after = _follow_up(facts_for("inbound"), "message-in", _switched())
 
     assert (before.shape.value, after.shape.value) == ("locked", "todo")
     assert "every server publishes the new answer for two.test" in before.detail
@@ -132,7 +132,7 @@ ELSEWHERE = DomainSwitch("big.test", SafeTime(None), 300, 21_600, is_own=False)
 
 
 def test_old_hosts_wait_for_other_cutovers() -> None:
-    facts = room_facts("inbound")
+    facts = facts_for("inbound")
     own = _switched(safe_in=-timedelta(days=1))
 
     old_hosts = _follow_up(facts, "old-hosts", own, ELSEWHERE)
@@ -144,7 +144,7 @@ def test_old_hosts_wait_for_other_cutovers() -> None:
     assert "Earliest safe lockdown" not in lockdown.detail
     assert "big.test" not in _follow_up(facts, "ttl", own, ELSEWHERE).detail
     assert not has_started(
-        room_facts("inbound", planned_at=NOW + timedelta(hours=1)),
+        facts_for("inbound", planned_at=NOW + timedelta(hours=1)),
         [LAGGING, DomainSwitch("big.test", SafeTime(NOW), 300, is_own=False)],
     )
 
@@ -193,7 +193,7 @@ def test_lockdown_shows_both_sides(outside: str, inside: str, text: str) -> None
         CheckKind.SMTP: [_side(CheckKind.SMTP, inside)],
     }
 
-    follow_up = _follow_up(room_facts("inbound", subjects=subjects), "lockdown", _switched())
+    follow_up = _follow_up(facts_for("inbound", subjects=subjects), "lockdown", _switched())
 
     assert text in follow_up.detail
 
@@ -202,7 +202,7 @@ def test_stale_port_check_is_unknown() -> None:
     old = _side(CheckKind.LOCKDOWN, "pass", age=timedelta(hours=26))
 
     follow_up = _follow_up(
-        room_facts("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _switched()
+        facts_for("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _switched()
     )
 
     assert "The state from outside is not known." in follow_up.detail
@@ -223,7 +223,7 @@ def test_stale_port_check_is_unknown() -> None:
 def test_ttl_is_raised_after_lockdown(
     switched: DomainSwitch, lockdown: str, shape: str, text: str
 ) -> None:
-    facts = room_facts("inbound", tasks={LOCKDOWN: task_at(LOCKDOWN, lockdown)})
+    facts = facts_for("inbound", tasks={LOCKDOWN: task_at(LOCKDOWN, lockdown)})
 
     follow_up = _follow_up(facts, "ttl", switched)
 
@@ -254,7 +254,7 @@ def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
     ],
 )
 def test_policy_with_old_hosts_is_named(subject: ProofSubject, wide: str) -> None:
-    facts = room_facts("inbound", subjects={CheckKind.MTA_STS: [subject]})
+    facts = facts_for("inbound", subjects={CheckKind.MTA_STS: [subject]})
 
     details = [
         follow_up.detail
@@ -294,7 +294,7 @@ def test_other_senders_in_spf(record: str, others: list[str] | None) -> None:
 def test_differing_spf_is_unknown() -> None:
     split = _spf("v=spf1 mx -all", unanimous=False)
 
-    follow_up = _follow_up(room_facts("outbound", subjects={CheckKind.SPF: [split]}), "old-senders")
+    follow_up = _follow_up(facts_for("outbound", subjects={CheckKind.SPF: [split]}), "old-senders")
 
     assert (others_in(split), follow_up.shape.value) == (None, "unknown")
 
@@ -314,7 +314,7 @@ def test_old_senders_need_verified_spf(settled: str, age: timedelta, shape: str)
     assert spf.check.latest is not None
     spf.check.latest.evidence = {"record": "v=spf1 -all", "include": "us._netblocks.mimecast.test"}
 
-    follow_up = _follow_up(room_facts("outbound", subjects={CheckKind.SPF: [spf]}), "old-senders")
+    follow_up = _follow_up(facts_for("outbound", subjects={CheckKind.SPF: [spf]}), "old-senders")
 
     assert follow_up.shape.value == shape
 
@@ -332,7 +332,7 @@ def test_old_senders_need_verified_spf(settled: str, age: timedelta, shape: str)
 def test_doubtful_done_lockdown_is_caution(
     status: str, outside: str, lags: bool, shape: str
 ) -> None:
-    facts = room_facts(
+    facts = facts_for(
         "inbound",
         tasks={LOCKDOWN: task_at(LOCKDOWN, status)},
         subjects={CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)]},
@@ -362,7 +362,7 @@ def test_unknown_original_ttl_is_an_hour(
     ("settled", "shape"), [("pass", "pass"), ("warn", "pass"), ("", "todo"), ("fail", "todo")]
 )
 def test_outbound_message_follow_up(settled: str, shape: str) -> None:
-    facts = room_facts(
+    facts = facts_for(
         "outbound", subjects={CheckKind.MESSAGE: [subject_of(CheckKind.MESSAGE, settled)]}
     )
 
@@ -370,8 +370,8 @@ def test_outbound_message_follow_up(settled: str, shape: str) -> None:
 
 
 def test_follow_up_starts_with_window_or_switch() -> None:
-    before = room_facts("inbound", planned_at=NOW + timedelta(hours=1))
-    after = room_facts("inbound", planned_at=NOW)
+    before = facts_for("inbound", planned_at=NOW + timedelta(hours=1))
+    after = facts_for("inbound", planned_at=NOW)
 
     assert not has_started(before, [LAGGING])
     assert has_started(before, [_switched()])
@@ -441,7 +441,7 @@ def _received(verdict: str, code: str, *, minutes: int) -> ProofSubject:
     ],
 )
 def test_received_message_decides_the_row(subject: ProofSubject, shape: str, text: str) -> None:
-    facts = room_facts("inbound", subjects={CheckKind.DELIVERY_MESSAGE: [subject]})
+    facts = facts_for("inbound", subjects={CheckKind.DELIVERY_MESSAGE: [subject]})
 
     follow_up = _follow_up(facts, "message-in", _switched())
 

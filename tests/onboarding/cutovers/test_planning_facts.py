@@ -31,7 +31,7 @@ from tests.clock import Clock, at
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn, task_of
 from tests.markup import texts
-from tests.onboarding.cutovers.readiness_facts import NEW_YORK, NOW, room_facts, subject_of, task_at
+from tests.onboarding.cutovers.readiness_facts import NEW_YORK, NOW, facts_for, subject_of, task_at
 from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, observe
 
 pytestmark = pytest.mark.usefixtures("fixed_monday")
@@ -211,9 +211,9 @@ def _safe_times(**hours: float | None) -> dict[str, Any]:
 
 
 def test_safe_time_per_domain_if_different() -> None:
-    same = window_facts(room_facts("inbound", **_safe_times(a=3, b=3)), [], NO_CALENDAR)
-    differ = window_facts(room_facts("inbound", **_safe_times(a=3, b=5)), [], NO_CALENDAR)
-    unknown = window_facts(room_facts("inbound", **_safe_times(a=3, b=None)), [], NO_CALENDAR)
+    same = window_facts(facts_for("inbound", **_safe_times(a=3, b=3)), [], NO_CALENDAR)
+    differ = window_facts(facts_for("inbound", **_safe_times(a=3, b=5)), [], NO_CALENDAR)
+    unknown = window_facts(facts_for("inbound", **_safe_times(a=3, b=None)), [], NO_CALENDAR)
 
     assert [row.detail for row in same.safe_rows] == [
         "Earliest safe cutover: Tue 1 Dec 13:00 EST, because ns1 published 3600 s for a.test until"
@@ -252,7 +252,7 @@ def test_facts_have_end_of_outbound_days(
 ) -> None:
     status = "verified" if given else "todo"
     tasks = {"outbound-cutover": task_at("outbound-cutover", status)}
-    facts = room_facts("inbound", tasks=tasks, **_safe_times(a=1), **given)
+    facts = facts_for("inbound", tasks=tasks, **_safe_times(a=1), **given)
 
     found = window_facts(facts, others, NO_CALENDAR)
 
@@ -275,7 +275,7 @@ def test_facts_list_freezes_and_holidays() -> None:
         ],
     )
 
-    found = window_facts(room_facts("inbound", **_safe_times(a=1)), [], calendar)
+    found = window_facts(facts_for("inbound", **_safe_times(a=1)), [], calendar)
 
     assert list(found.days_off) == [
         "Tuesday 1 December to Wednesday 2 December: Year end (freeze for all tenants)",

@@ -16,7 +16,7 @@ from onboarding.cutovers.readiness import (
     readiness_rows,
 )
 from onboarding.plans.proof import ProofSubject
-from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
+from tests.onboarding.cutovers.readiness_facts import NOW, facts_for, subject_of, task_at
 
 NS3 = "ns3.test (192.0.2.3)"
 
@@ -47,7 +47,7 @@ def _row(facts: ReadinessFacts, key: str) -> ReadinessRow:
     ],
 )
 def test_row_needs_settled_recent_pass(subject: ProofSubject, verdict: Verdict) -> None:
-    facts = room_facts("outbound", subjects={CheckKind.OWNERSHIP: [subject]})
+    facts = facts_for("outbound", subjects={CheckKind.OWNERSHIP: [subject]})
 
     assert _row(facts, "ownership").verdict is verdict
 
@@ -68,13 +68,13 @@ def test_row_needs_settled_recent_pass(subject: ProofSubject, verdict: Verdict) 
 def test_current_verdict_needs_agreement(settled: str, newest: str, verdict: Verdict) -> None:
     subject = subject_of(CheckKind.MTA_STS, settled, newest=newest)
 
-    assert current_verdict(subject, room_facts("inbound")) is verdict
+    assert current_verdict(subject, facts_for("inbound")) is verdict
 
 
 def test_stale_not_applicable_is_unknown() -> None:
     subject = subject_of(CheckKind.MTA_STS, "not_applicable", age=timedelta(hours=26))
 
-    assert current_verdict(subject, room_facts("inbound")) is Verdict.UNKNOWN
+    assert current_verdict(subject, facts_for("inbound")) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def test_open_window_needs_recent_run(
     direction: str, kind: CheckKind, key: str, verdict: Verdict
 ) -> None:
     subject = subject_of(kind, "pass", age=timedelta(minutes=11))
-    facts = room_facts(direction, subjects={kind: [subject]}, is_open=True)
+    facts = facts_for(direction, subjects={kind: [subject]}, is_open=True)
 
     assert _row(facts, key).verdict is verdict
 
 
 def test_row_without_domain_is_unknown() -> None:
-    assert _row(room_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
-    assert _row(room_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
-    assert _row(room_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
+    assert _row(facts_for("outbound"), "ownership").verdict is Verdict.UNKNOWN
+    assert _row(facts_for("inbound"), "ttl").verdict is Verdict.UNKNOWN
+    assert _row(facts_for("outbound"), "dmarc").verdict is Verdict.UNKNOWN
 
 
 def test_worst_domain_decides_row() -> None:
@@ -109,7 +109,7 @@ def test_worst_domain_decides_row() -> None:
         subject_of(CheckKind.SPF, "fail", name="three.test"),
     ]
 
-    row = _row(room_facts("outbound", subjects={CheckKind.SPF: subjects}), "spf")
+    row = _row(facts_for("outbound", subjects={CheckKind.SPF: subjects}), "spf")
 
     assert (row.verdict, row.check) == (Verdict.FAIL, subjects[1].check)
     assert row.detail == (
@@ -132,7 +132,7 @@ def test_invalid_dmarc_needs_parent(findings: tuple[str, ...], verdict: Verdict)
     """The domain may inherit an enforcing policy from a name that did not answer."""
     subject = subject_of(CheckKind.DMARC, "fail", findings=findings)
 
-    row = _row(room_facts("outbound", subjects={CheckKind.DMARC: [subject]}), "dmarc")
+    row = _row(facts_for("outbound", subjects={CheckKind.DMARC: [subject]}), "dmarc")
 
     assert (row.verdict, row.is_blocking) == (verdict, verdict is not Verdict.WARN)
 
@@ -160,7 +160,7 @@ def test_enforcing_dmarc_needs_spf_and_dkim(
         CheckKind.DKIM: [subject_of(CheckKind.DKIM, dkim)],
     }
 
-    assert _row(room_facts("outbound", subjects=subjects), "dmarc").verdict is verdict
+    assert _row(facts_for("outbound", subjects=subjects), "dmarc").verdict is verdict
 
 
 @pytest.mark.parametrize(("unanimous", "verdict"), [(True, Verdict.WARN), (False, Verdict.UNKNOWN)])
@@ -169,13 +169,13 @@ def test_invalid_dmarc_record_is_no_policy(unanimous: bool, verdict: Verdict) ->
         CheckKind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous
     )
 
-    facts = room_facts("outbound", subjects={CheckKind.DMARC: [subject]})
+    facts = facts_for("outbound", subjects={CheckKind.DMARC: [subject]})
 
     assert _row(facts, "dmarc").verdict is verdict
 
 
 def test_missing_selector_is_caution() -> None:
-    facts = room_facts(
+    facts = facts_for(
         "outbound", subjects={CheckKind.DKIM: [ProofSubject(CheckKind.DKIM, "one.test", None)]}
     )
 
@@ -195,7 +195,7 @@ def test_missing_selector_hides_no_other_key(settled: str, verdict: Verdict, nam
         subject_of(CheckKind.DKIM, settled, name="two.test"),
     ]
 
-    row = _row(room_facts("outbound", subjects={CheckKind.DKIM: subjects}), "dkim")
+    row = _row(facts_for("outbound", subjects={CheckKind.DKIM: subjects}), "dkim")
 
     assert (row.verdict, row.is_blocking) == (verdict, True)
     assert row.detail.startswith(named)
@@ -224,7 +224,7 @@ def test_missing_selector_hides_no_other_key(settled: str, verdict: Verdict, nam
 def test_unknown_row_has_remedy(subject: ProofSubject, detail: str, remedy: str) -> None:
     subjects = [subject_of(CheckKind.OWNERSHIP, "pass"), subject]
 
-    row = _row(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+    row = _row(facts_for("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
     assert (row.verdict, row.detail, row.remedy) == (Verdict.UNKNOWN, detail, remedy)
 
@@ -244,7 +244,7 @@ _SAFE_TIME = SafeTime(
     ],
 )
 def test_window_around_safe_time(begins: timedelta, verdict: Verdict, is_blocked: bool) -> None:
-    facts = room_facts(
+    facts = facts_for(
         "inbound", safe_times=[("one.test", _SAFE_TIME)], planned_at=_SAFE_AT + begins
     )
 
@@ -266,7 +266,7 @@ def test_window_around_safe_time(begins: timedelta, verdict: Verdict, is_blocked
     ],
 )
 def test_unknown_safe_time_is_not_safe(safe_time: SafeTime, verdict: Verdict) -> None:
-    facts = room_facts("inbound", safe_times=[("one.test", _SAFE_TIME), ("two.test", safe_time)])
+    facts = facts_for("inbound", safe_times=[("one.test", _SAFE_TIME), ("two.test", safe_time)])
 
     row = _row(facts, "ttl")
 
@@ -275,7 +275,7 @@ def test_unknown_safe_time_is_not_safe(safe_time: SafeTime, verdict: Verdict) ->
 
 
 def test_domain_exempt_from_ttl_is_caution() -> None:
-    facts = room_facts(
+    facts = facts_for(
         "inbound",
         safe_times=[("one.test", _SAFE_TIME)],
         planned_at=_SAFE_AT,
@@ -300,10 +300,10 @@ def test_switched_domain_delays_no_other() -> None:
     """A domain that used Mimecast before, and every domain after the switch."""
     moved = SafeTime(_SAFE_AT + timedelta(days=9), server=NS3, ttl=86_400, is_moved=True)
 
-    some = room_facts(
+    some = facts_for(
         "inbound", safe_times=[("a.test", moved), ("b.test", _SAFE_TIME)], planned_at=_SAFE_AT
     )
-    every = room_facts("inbound", safe_times=[("a.test", moved)], planned_at=_SAFE_AT)
+    every = facts_for("inbound", safe_times=[("a.test", moved)], planned_at=_SAFE_AT)
 
     assert _row(some, "ttl").verdict is Verdict.PASS
     assert _row(every, "ttl").detail == "Every domain has switched already."
@@ -313,7 +313,7 @@ def test_switched_domain_delays_no_other() -> None:
 def test_assumed_ttl_is_shown() -> None:
     safe_time = SafeTime(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
 
-    row = _row(room_facts("inbound", safe_times=[("one.test", safe_time)]), "ttl")
+    row = _row(facts_for("inbound", safe_times=[("one.test", safe_time)]), "ttl")
 
     assert "is not known, so a TTL of 86400 s is assumed" in row.detail
 
@@ -334,7 +334,7 @@ def test_assumed_ttl_is_shown() -> None:
 def test_routes_row_by_task_status(status: str, verdict: Verdict) -> None:
     task = task_at("inbound-delivery-routes", status)
 
-    row = _row(room_facts("outbound", tasks={task.key: task}), "routes")
+    row = _row(facts_for("outbound", tasks={task.key: task}), "routes")
 
     assert (row.title, row.verdict, row.remedy == "") == (
         "Bounce return path works",
@@ -358,7 +358,7 @@ def test_worst_task_decides_row(statuses: tuple[str, str], verdict: Verdict, dec
     keys = ("forwarding-addresses", "tls-requirements")
     tasks = [task_at(key, status) for key, status in zip(keys, statuses, strict=True)]
 
-    row = _row(room_facts("outbound", tasks={task.key: task for task in tasks}), "signed")
+    row = _row(facts_for("outbound", tasks={task.key: task for task in tasks}), "signed")
 
     assert (row.verdict, row.task) == (verdict, tasks[decisive])
     assert row.detail.startswith(f"{keys[decisive]}: ")
@@ -370,7 +370,7 @@ def test_worst_task_decides_row(statuses: tuple[str, str], verdict: Verdict, dec
 )
 def test_inbound_waits_for_outbound_days(begins: timedelta, verdict: Verdict) -> None:
     task = task_at("outbound-cutover", "verified", verified_at=NOW)
-    facts = room_facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
+    facts = facts_for("inbound", tasks={task.key: task}, planned_at=NOW + begins)
 
     assert _row(facts, "outbound").verdict is verdict
 
@@ -385,7 +385,7 @@ def test_accepted_fewer_days_are_caution() -> None:
     )
     tasks = {task.key: task for task in (outbound, wait)}
 
-    row = _row(room_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+    row = _row(facts_for("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
 
     assert (row.verdict, row.detail) == (
         Verdict.WARN,
@@ -404,7 +404,7 @@ def test_days_not_needed_are_caution() -> None:
     )
     tasks = {task.key: task for task in (outbound, wait)}
 
-    row = _row(room_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+    row = _row(facts_for("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
 
     assert (row.verdict, row.detail) == (
         Verdict.WARN,
@@ -415,7 +415,7 @@ def test_days_not_needed_are_caution() -> None:
 def test_inbound_before_outbound_fails() -> None:
     task = task_at("outbound-cutover", "todo")
 
-    row = _row(room_facts("inbound", tasks={task.key: task}), "outbound")
+    row = _row(facts_for("inbound", tasks={task.key: task}), "outbound")
 
     assert (row.verdict, row.remedy) == (
         Verdict.FAIL,
@@ -424,7 +424,7 @@ def test_inbound_before_outbound_fails() -> None:
 
 
 def test_exempt_domains_only_are_caution() -> None:
-    facts = room_facts("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
+    facts = facts_for("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
 
     row = _row(facts, "ttl")
 

@@ -15,7 +15,7 @@ from onboarding.cutovers.readiness import (
 from onboarding.plans.proof import ProofSubject
 from tenants.models import Domain
 from tests.onboarding.cutovers.readiness_facts import (
-    room_facts,
+    facts_for,
     row_of,
     subject_of,
     unchecked,
@@ -61,7 +61,7 @@ def test_ownership_row(
         for name, each in zip("ab", settled, strict=False)
     ]
 
-    row = row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+    row = row_of(facts_for("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
     check = None if decisive is None else subjects[decisive].check
     assert row == ReadinessRow(
@@ -81,7 +81,7 @@ def test_ownership_row(
 def test_row_names_domain(direction: str, kind: CheckKind, key: str, settled: str) -> None:
     subject = subject_of(kind, settled)
 
-    row = row_of(room_facts(direction, subjects={kind: [subject]}), key)
+    row = row_of(facts_for(direction, subjects={kind: [subject]}), key)
 
     assert (row.verdict, row.check, bool(row.title)) == (Verdict(settled), subject.check, True)
     assert ("one.test" in row.detail, "one.test" in row.remedy) == (True, settled == "fail")
@@ -90,7 +90,7 @@ def test_row_names_domain(direction: str, kind: CheckKind, key: str, settled: st
 def test_no_selector_row() -> None:
     subjects = [ProofSubject(CheckKind.DKIM, name, None) for name in ("a.test", "b.test")]
 
-    row = row_of(room_facts("outbound", subjects={CheckKind.DKIM: subjects}), "dkim")
+    row = row_of(facts_for("outbound", subjects={CheckKind.DKIM: subjects}), "dkim")
 
     assert row == ReadinessRow(
         "dkim",
@@ -114,7 +114,7 @@ def test_check_is_stale_after_limit(is_open: bool, age: timedelta, expected: boo
     check = subject_of(CheckKind.SPF, "pass", age=age).check
     assert check is not None
 
-    assert is_stale(check, room_facts("outbound", is_open=is_open)) is expected
+    assert is_stale(check, facts_for("outbound", is_open=is_open)) is expected
 
 
 @pytest.mark.parametrize("settled", ["", "pass", "fail"])
@@ -123,20 +123,20 @@ def test_verdict_without_run_is_unknown(missing: str, settled: str) -> None:
     subject = subject_of(CheckKind.SPF, settled)
     setattr(subject.check, missing, None)
 
-    assert current_verdict(subject, room_facts("outbound")) is Verdict.UNKNOWN
+    assert current_verdict(subject, facts_for("outbound")) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_verdict_without_check_is_unknown(is_open: bool) -> None:
     subject = ProofSubject(CheckKind.SPF, "one.test", None)
 
-    assert current_verdict(subject, room_facts("outbound", is_open=is_open)) is Verdict.UNKNOWN
+    assert current_verdict(subject, facts_for("outbound", is_open=is_open)) is Verdict.UNKNOWN
 
 
 def test_row_names_three_domains() -> None:
     subjects = [subject_of(CheckKind.OWNERSHIP, "fail", name=f"{name}.test") for name in "abc"]
 
-    row = row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+    row = row_of(facts_for("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
     assert row.detail == "a.test, b.test and c.test: ownership is not verified."
 
@@ -144,7 +144,7 @@ def test_row_names_three_domains() -> None:
 def test_unchecked_domain_is_not_stale() -> None:
     subjects = {CheckKind.OWNERSHIP: [unchecked(CheckKind.OWNERSHIP)]}
 
-    row = row_of(room_facts("outbound", subjects=subjects), "ownership")
+    row = row_of(facts_for("outbound", subjects=subjects), "ownership")
 
     assert (row.verdict, row.remedy) == (Verdict.UNKNOWN, WAIT)
 
@@ -157,7 +157,7 @@ def test_proposed_value_needs_a_decision() -> None:
     missing = ProofSubject(CheckKind.OWNERSHIP, "three.test", None)
 
     def row(*subjects: ProofSubject) -> ReadinessRow:
-        return row_of(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
+        return row_of(facts_for("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
     assert row(unsettled, proposed) == ReadinessRow(
         "ownership",
@@ -202,7 +202,7 @@ def test_dmarc_row(policies: str, verified: str, verdict: Verdict, decisive: str
         for kind in (CheckKind.SPF, CheckKind.DKIM)
     }
 
-    row = row_of(room_facts("outbound", subjects={CheckKind.DMARC: subjects, **proofs}), "dmarc")
+    row = row_of(facts_for("outbound", subjects={CheckKind.DMARC: subjects, **proofs}), "dmarc")
 
     by_name = {subject.name[0]: subject.check for subject in subjects}
     assert (row.verdict, row.check) == (verdict, by_name[decisive[0]] if decisive else None)
@@ -213,6 +213,6 @@ def test_dmarc_row(policies: str, verified: str, verdict: Verdict, decisive: str
 def test_dmarc_without_check_is_unknown() -> None:
     subjects = {CheckKind.DMARC: [ProofSubject(CheckKind.DMARC, "one.test", None)]}
 
-    row = row_of(room_facts("outbound", subjects=subjects), "dmarc")
+    row = row_of(facts_for("outbound", subjects=subjects), "dmarc")
 
     assert (row.verdict, row.check) == (Verdict.UNKNOWN, None)

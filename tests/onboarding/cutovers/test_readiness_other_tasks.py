@@ -18,7 +18,7 @@ from onboarding.cutovers.readiness import (
 from onboarding.models import Task, TaskRole, TaskStatus
 from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.proof import ProofSubject
-from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, row_of, subject_of, task_at
+from tests.onboarding.cutovers.readiness_facts import NOW, facts_for, row_of, subject_of, task_at
 
 # Their rows know the domains of the cutover.
 VERIFIED_BY_CHECKS = {
@@ -35,7 +35,7 @@ REMEDY = "Complete these tasks. Before that, the task of the cutover cannot be c
 
 def facts_with(direction: str, *tasks: Task) -> ReadinessFacts:
     cutover = task_at(CUTOVER_KEYS[direction], "todo", depends_on=[task.key for task in tasks])
-    return room_facts(direction, tasks={task.key: task for task in (*tasks, cutover)})
+    return facts_for(direction, tasks={task.key: task for task in (*tasks, cutover)})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_open_sub_tasks_are_named_instead_of_their_group() -> None:
     facts = facts_with("outbound", group)
     tasks_by_key = {**facts.tasks, **{task.key: task for task in tasks}}
 
-    row = row_of(room_facts("outbound", tasks=tasks_by_key), "tasks")
+    row = row_of(facts_for("outbound", tasks=tasks_by_key), "tasks")
 
     assert row.detail == "Still open: second."
 
@@ -154,7 +154,7 @@ def test_a_row_blocks_while_the_cutover_waits(direction: str) -> None:
             for task in definitions
         }
         tasks[CUTOVER_KEYS[direction]].status = "todo"
-        facts = room_facts(direction, tasks=tasks, subjects=subjects, safe_times=safe_times)
+        facts = facts_for(direction, tasks=tasks, subjects=subjects, safe_times=safe_times)
         blocked = [row.key for row in readiness_rows(facts) if row.is_blocking]
 
         assert blocked or {t.role for t in open_tasks_of(facts)} <= VERIFIED_BY_CHECKS

@@ -14,7 +14,7 @@ from onboarding.cutovers.readiness import ReadinessRow, outbound_days
 from onboarding.models import Task, TaskRole
 from tests.onboarding.cutovers.readiness_facts import (
     NOW,
-    room_facts,
+    facts_for,
     row_of,
     task_at,
 )
@@ -89,7 +89,7 @@ def test_task_row(
         facts = {task.key: task for task in tasks}
         for task in tasks:
             task.status = status if task.role in roles else "todo"
-        return row_of(room_facts(direction, tasks=facts), key)
+        return row_of(facts_for(direction, tasks=facts), key)
 
     others = [task for task in every if task.role not in roles]
     assert row_with("todo", others) == ReadinessRow(key, title, Verdict.NOT_APPLICABLE, NO_TASK)
@@ -118,7 +118,7 @@ def test_task_row(
 def test_optional_or_excluded_task(status: str, given: dict[str, Any], verdict: Verdict) -> None:
     task = task_at("directory", status, role=TaskRole.DIRECTORY.value, **given)
 
-    assert row_of(room_facts("outbound", tasks={task.key: task}), "directory").verdict is verdict
+    assert row_of(facts_for("outbound", tasks={task.key: task}), "directory").verdict is verdict
 
 
 # --- Outbound first
@@ -139,7 +139,7 @@ def outbound_row(
         for name, value in wait.items():
             setattr(timed, name, value)
         tasks.append(timed)
-    facts = room_facts(
+    facts = facts_for(
         "inbound",
         tasks={each.key: each for each in tasks},
         planned_at=NOW + begins,
@@ -168,7 +168,7 @@ def test_agreed_outbound_days(status: str, wait: dict[str, Any], expected: dict[
     for name, value in wait.items():
         setattr(timed, name, value)
 
-    found = outbound_days(room_facts("inbound", tasks={each.key: each for each in (task, timed)}))
+    found = outbound_days(facts_for("inbound", tasks={each.key: each for each in (task, timed)}))
 
     assert found == OutboundDays(3, task, **expected)
 
@@ -177,13 +177,13 @@ def test_waived_days_name_their_task() -> None:
     task = task_at("outbound-cutover", "verified", verified_at=NOW)
     timed = task_at("days", "accepted_risk", wait_after=task.key, status_reason="Soon.")
 
-    found = outbound_days(room_facts("inbound", tasks={each.key: each for each in (task, timed)}))
+    found = outbound_days(facts_for("inbound", tasks={each.key: each for each in (task, timed)}))
 
     assert found == OutboundDays(3, timed, waived="Fewer days were accepted: “Soon.”", since=NOW)
 
 
 def test_plan_without_outbound_task_needs_no_days() -> None:
-    assert outbound_days(room_facts("inbound")) == OutboundDays(3, None, is_required=False)
+    assert outbound_days(facts_for("inbound")) == OutboundDays(3, None, is_required=False)
 
 
 OUTBOUND_TITLE = "Outbound has run long enough"
@@ -266,5 +266,5 @@ def test_open_outbound_row() -> None:
 def test_no_outbound_task_row() -> None:
     expected = ReadinessRow("outbound", OUTBOUND_TITLE, Verdict.NOT_APPLICABLE, NO_TASK)
 
-    assert row_of(room_facts("inbound"), "outbound") == expected
+    assert row_of(facts_for("inbound"), "outbound") == expected
     assert outbound_row("not_applicable")[0] == expected

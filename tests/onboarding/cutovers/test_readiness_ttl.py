@@ -14,7 +14,7 @@ from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.plans.proof import ProofSubject
 from tests.onboarding.cutovers.readiness_facts import (
     NOW,
-    room_facts,
+    facts_for,
     row_of,
     subject_of,
     unchecked,
@@ -38,7 +38,7 @@ def ttl_facts(safe_times: dict[str, SafeTime], **given: Any) -> ReadinessFacts:
     subjects = [subject_of(CheckKind.MX_TTL, "pass", name=f"{name}.test") for name in "abc"]
     facts: dict[str, Any] = {"subjects": {CheckKind.MX_TTL: subjects}}
     times = [(f"{name}.test", safe_time) for name, safe_time in safe_times.items()]
-    return room_facts("inbound", **(facts | given), safe_times=times)
+    return facts_for("inbound", **(facts | given), safe_times=times)
 
 
 def check_of(facts: ReadinessFacts, name: str) -> Any:
@@ -219,7 +219,7 @@ def test_exempt_domain_row() -> None:
 
 
 def test_exempt_domains_row() -> None:
-    facts = room_facts("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
+    facts = facts_for("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
 
     assert row_of(facts, "ttl") == ReadinessRow(
         "ttl",

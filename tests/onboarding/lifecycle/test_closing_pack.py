@@ -136,8 +136,8 @@ def test_pack_verifies_zipped_and_unpacked(pack: ClosingPack, tmp_path: Path) ->
     script = tmp_path / "out" / "verify.py"
 
     assert _verify(script)[0] == 0
-    code, said = _verify(script, _archive(pack), "--seal", pack.seal)
-    assert (code, pack.seal in said) == (0, True)
+    code, output = _verify(script, _archive(pack), "--seal", pack.seal)
+    assert (code, pack.seal in output) == (0, True)
 
     page = tmp_path / "out" / "index.html"
     page.write_bytes(page.read_bytes().replace(b"Northwind", b"Northwynd", 1))
@@ -214,7 +214,7 @@ def test_forged_log_is_detected(pack: ClosingPack, forge: Forge, fault: str) -> 
     forged = _relisted(files | {"activity.json": json.dumps(log).encode()})
 
     assert faults_in(forged) == [f"activity: {fault}"]
-    assert any("the seal is" in said for said in faults_in(forged, pack.seal))
+    assert any("the seal is" in fault for fault in faults_in(forged, pack.seal))
 
 
 @pytest.mark.slow
@@ -243,12 +243,12 @@ def test_pack_contains_the_implementation(pack: ClosingPack) -> None:
     assert [vote["comment"] for vote in implementation["cutovers"][0]["votes"]] == ["Go, ëven so."]
     assert implementation["cutovers"][0]["domains"] == ["northwind.test"]
     assert implementation["cutovers"][0]["on_call"][0]["phone"] == "+44 20 7946 0000"
-    said = [
+    comments = [
         entry["comment"]
         for entry in implementation["cutovers"][0]["timeline"]
         if "comment" in entry
     ]
-    assert said == ["Switched over."]
+    assert comments == ["Switched over."]
     assert [kept["name"] for kept in implementation["files"]] == ["minutes.txt"]
     assert files[implementation["files"][0]["file"]] == b"all were there"
     assert {

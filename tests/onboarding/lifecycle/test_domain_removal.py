@@ -87,11 +87,11 @@ def test_removal_needs_confirmed_effects(
 
     answer = _save(client, tenant, _form(client, tenant, (SOLD, TYPO)))
 
-    said = " ".join(texts(answer.content.decode(), "#removals"))
+    shown = " ".join(texts(answer.content.decode(), "#removals"))
     assert answer.status_code == 422
-    assert "remain stored and readable under Domains" in said
-    assert "Gangway deletes it permanently, with its 1 observation" in said
-    assert "continues without it" in said
+    assert "remain stored and readable under Domains" in shown
+    assert "Gangway deletes it permanently, with its 1 observation" in shown
+    assert "continues without it" in shown
     assert tenant.domains.count() == 3
     assert Observation.objects.count() == 2
 

@@ -386,7 +386,7 @@ def test_profile_page_stores_consent(tenant: Tenant, consultant: User, signed_in
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "errors"),
     [
         ("2027-03-14T02:30", ["Clocks go forward over this hour that night. Choose another."]),
         ("2027-11-07T01:30", ["This hour occurs twice that night. Choose another."]),
@@ -396,10 +396,10 @@ def test_profile_page_stores_consent(tenant: Tenant, consultant: User, signed_in
         ("0001-01-01T00:00", ["Enter a day within ten years of today."]),
     ],
 )
-def test_ambiguous_window_start_is_rejected(tenant: Tenant, typed: str, said: list[str]) -> None:
+def test_ambiguous_window_start_is_rejected(tenant: Tenant, typed: str, errors: list[str]) -> None:
     domains = list(tenant.domains.all())
     data = {"planned_at": typed, "domains": [domain.public_id for domain in domains]}
 
     form = CutoverForm(data, time_zone="America/New_York", offered=domains)
 
-    assert form.errors.get("planned_at", []) == said
+    assert form.errors.get("planned_at", []) == errors

@@ -132,7 +132,7 @@ def test_many_terms_without_lookups_are_warned(
 
 
 def test_size_of_incomplete_record_is_unknown() -> None:
-    broken = includes("include:broken.test", 2) | {"problem": "could-not-tell: timeout"}
+    broken = includes("include:broken.test", 2) | {"problem": "lookup-failed: timeout"}
     long = includes("redirect=long.test.", 1) | {"terms_not_shown": 20}
     tree = node("northwind.test", broken, node("include:outer.test", long, cost=1))
 

@@ -248,7 +248,7 @@ ZONE09 = {
     "NULL-MX-WITH-OTHER-MX": (
         Scenario(f"{MX}{DOMAIN} MX 0 ."),
         Verdict.FAIL,
-        ["mx.null-beside-others"],
+        ["mx.null-with-others"],
     ),
     "UNEXPECTED-RCODE-MX": (
         Scenario("", faulty={NS1: loopback.fail_with(dns.rcode.NOTIMP)}),

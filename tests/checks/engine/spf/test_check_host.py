@@ -101,11 +101,11 @@ def error(spf: SpfResult, problem: str, detail: str, **other: Any) -> CheckHostR
         ("all exp=why.test", result(PASS, "all")),
         ("include:gone.test all", error(PERMERROR, "no-record", "gone.test", lookups=1)),
         ("redirect=gone.test", error(PERMERROR, "no-record", "gone.test", lookups=1)),
-        ("include:slow.test", error(TEMPERROR, "could-not-tell", "slow.test: timeout", lookups=1)),
-        ("a:slow.test", error(TEMPERROR, "could-not-tell", "slow.test: timeout", lookups=1)),
-        ("mx:slow.test", error(TEMPERROR, "could-not-tell", "slow.test: timeout", lookups=1)),
-        ("mx:slowmx.test", error(TEMPERROR, "could-not-tell", "slow.test: timeout", lookups=1)),
-        ("exists:slow.test", error(TEMPERROR, "could-not-tell", "slow.test: timeout", lookups=1)),
+        ("include:slow.test", error(TEMPERROR, "lookup-failed", "slow.test: timeout", lookups=1)),
+        ("a:slow.test", error(TEMPERROR, "lookup-failed", "slow.test: timeout", lookups=1)),
+        ("mx:slow.test", error(TEMPERROR, "lookup-failed", "slow.test: timeout", lookups=1)),
+        ("mx:slowmx.test", error(TEMPERROR, "lookup-failed", "slow.test: timeout", lookups=1)),
+        ("exists:slow.test", error(TEMPERROR, "lookup-failed", "slow.test: timeout", lookups=1)),
         ("mx foo", error(PERMERROR, "syntax", "foo")),
         (
             "a:x.test a:y.test a:z.test all",
@@ -190,7 +190,7 @@ def test_empty_name_is_not_queried() -> None:
     ("zone", "expected"),
     [
         ('one.test TXT "v=spf1 mx"\n', error(PERMERROR, "several-records", ME)),
-        ("one.test TROUBLE servfail\n", error(TEMPERROR, "could-not-tell", "one.test: servfail")),
+        ("one.test TROUBLE servfail\n", error(TEMPERROR, "lookup-failed", "one.test: servfail")),
     ],
 )
 def test_result_without_one_record(zone: str, expected: CheckHostResult) -> None:

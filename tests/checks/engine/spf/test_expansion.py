@@ -94,7 +94,7 @@ def listed(node: ExpansionNode) -> list[str]:
                 "redirect",
                 "slow.test",
                 cost=1,
-                problem="could-not-tell",
+                problem="lookup-failed",
                 detail="slow.test: timeout",
             ),
             [],
