@@ -12,7 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.cache import cache
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -42,26 +42,51 @@ _VOLATILE = {
     "salt",
 }
 _CUSTOM_KEY = re.compile(r"own-[0-9a-f]{12}")
+# Also inside a common table expression.
+_WRITES = re.compile(r'(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) (?:ONLY )?"?(\w+)"?')
+_WRITE_WORD = re.compile(r"\b(?:INSERT|(?<!FOR )(?<!KEY )UPDATE|DELETE|MERGE|TRUNCATE|COPY)\b")
 _COMMITMENT = re.compile(r'\{"commitment": [^}]*\}')
 
 
-def effects_of(work: Callable[[], Any]) -> tuple[Any, Effects]:
-    """The answer, and its created, changed and deleted rows. The changes are rolled back."""
+def effects_of(work: Callable[[], Any], *, before: Rows | None = None) -> tuple[Any, Effects]:
+    """The answer, and its created, changed and deleted rows. The changes are rolled back.
+
+    `before` are the present rows, for a caller that compares several requests from the same rows.
+    """
     cache.clear()
+    written = _WrittenTables()
+    before = all_rows() if before is None else before
     with transaction.atomic():
-        before = _rows()
-        answer = work()
-        after = _rows()
+        with connection.execute_wrapper(written):
+            answer = work()
+        # To read every table after each request would take most of the time of the tests.
+        after = {
+            model: _rows_of(model) if model._meta.db_table in written.names else rows
+            for model, rows in before.items()
+        }
         transaction.set_rollback(True)
     return answer, _compare(before, after)
 
 
-def _rows() -> Rows:
-    return {
-        model: {row[_pk(model)]: row for row in model._base_manager.values()}
-        for model in _MODELS
-        if model._meta.db_table not in _INCIDENTAL
-    }
+def all_rows() -> Rows:
+    return {model: _rows_of(model) for model in _MODELS if model._meta.db_table not in _INCIDENTAL}
+
+
+def _rows_of(model: type[models.Model]) -> dict[Any, Row]:
+    return {row[_pk(model)]: row for row in model._base_manager.values()}
+
+
+class _WrittenTables:
+    """The tables that statements write. The triggers of the product only reject statements."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        found = _WRITES.findall(str(sql))
+        assert found or not _WRITE_WORD.search(str(sql)), f"a write of an unknown form: {sql}"
+        self.names.update(found)
+        return execute(sql, params, many, context)
 
 
 def _pk(model: type[models.Model]) -> str:

@@ -23,7 +23,7 @@ from tests.access_tables import table_under
 from tests.action_world import VALUES, ActionWorld, create_world
 from tests.actions import Action, clients_of, discover
 from tests.api.clients import ApiClient, client_for
-from tests.api.row_effects import effects_of
+from tests.api.row_effects import Rows, all_rows, effects_of
 from tests.api.row_requests import ADDRESS, BODIES, NOT_COMPARED, OF_CLIENTS, PAGE_VALUES
 from tests.clock import frozen
 from tests.factories import MakeTenant
@@ -59,10 +59,11 @@ def test_page_and_api_leave_equal_rows(
         pages = clients_of(world.people)
         apis = {name: client_for(user, "administer") for name, user in world.people.items()}
         actions = _actions(world, pages)
+        before = all_rows()
         wrong = {
             name: difference
             for name in COMPARED
-            if (difference := _difference(actions.get(name), world, pages, apis))
+            if (difference := _difference(actions.get(name), world, pages, apis, before))
         }
 
     assert wrong == {}
@@ -95,14 +96,16 @@ def _difference(
     world: ActionWorld,
     pages: Mapping[str, Client],
     apis: Mapping[str, ApiClient],
+    before: Rows,
 ) -> Any:
     """The effects of the page and of the API; empty if they are equal."""
     if action is None:
         return "no page has the form"
-    _, page = effects_of(functools.partial(action.send, pages[action.user]))
+    _, page = effects_of(functools.partial(action.send, pages[action.user]), before=before)
     order = LockOrder()
     with connection.execute_wrapper(order):
-        response, api = effects_of(_request(action, world, apis[action.user]))
+        request = _request(action, world, apis[action.user])
+        response, api = effects_of(request, before=before)
     # SQLite has no row locks: there, the first UPDATE of a row would count as its lock.
     has_locks = connection.features.has_select_for_update and action.name not in ANY_ORDER
     violations = order.violations if has_locks else []
