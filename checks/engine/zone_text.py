@@ -8,23 +8,20 @@ its number in the pasted text.
 from __future__ import annotations
 
 import re
-import textwrap
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import idna
 
 from checks.engine.almost_records import describe_character
-from checks.engine.dns.dnspython_adapter import decode_txt
 from checks.engine.dns.lookup import Record
 from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
+from checks.engine.zone_lines import ZoneLine, ZoneTextError, ZoneToken, is_invisible, logical_lines
+from checks.engine.zone_texts import txt_value
 
 MAX_CHARACTERS = 20_000
 MAX_RECORDS = 300
 DEFAULT_TTL = 3600
-# A TXT record consists of strings of at most 255 bytes (RFC 1035 section 3.3).
-_MAX_STRING = 255
 _MAX_NAME = 253
 _TYPES = frozenset({"MX", "TXT", "CNAME"})
 # Their names may be any text.
@@ -41,12 +38,15 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGING = re.compile(r"\[AG(?:E|ING):[0-9]+\]", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_*/-]{1,63}")
 _ADDRESS = re.compile(r"[0-9a-f.:]+", re.IGNORECASE)
-_CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
+# Byte order mark and marks of the writing direction.
+_MARKS = "\ufeff\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
 _TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,15}", re.IGNORECASE)
 
 
-class ZoneTextError(Exception):
-    """A line cannot be read; the message names it by its number."""
+_PROMINENT = frozenset(
+    {"outside", "no-final-dot", "not-read", "invisible", "invisible-removed", "comment"}
+    | {"semicolon"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class ZoneNote:
     """A deviation that was corrected or ignored. `lines` are numbers in the pasted text.
 
     `code` is one of: ignored, not-read, outside, flattened, split, unquoted, no-preference,
-    no-final-dot.
+    no-final-dot, invisible, invisible-removed, comment, semicolon. `names` are names, or the
+    details that the wording of the code shows.
     """
 
     code: str
@@ -64,7 +65,7 @@ class ZoneNote:
     @property
     def is_prominent(self) -> bool:
         """Whether the proposal does not mean what its reader expects."""
-        return self.code in ("outside", "no-final-dot", "not-read")
+        return self.code in _PROMINENT
 
 
 @dataclass(frozen=True)
@@ -73,25 +74,6 @@ class ZoneText:
 
     records: Mapping[tuple[str, str], tuple[Record, ...]]
     notes: tuple[ZoneNote, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Token:
-    text: str
-    is_quoted: bool = False
-
-
-_OPEN, _CLOSE, _COMMENT = _Token("("), _Token(")"), _Token(";")
-
-
-@dataclass(frozen=True)
-class _Line:
-    number: int
-    tokens: Sequence[_Token]
-    continues_owner: bool
-    has_comment: bool
-    # An indentation of all lines was removed.
-    was_indented: bool
 
 
 @dataclass
@@ -125,7 +107,7 @@ def read_zone_text(
     if len(text) > max_characters:
         raise ZoneTextError(f"more than {max_characters} characters")
     reader = _Reader(domain, domain)
-    for line in _lines(text):
+    for line in logical_lines(text):
         _read_line(reader, line)
     if len(reader.found) > max_records:
         raise ZoneTextError(f"more than {max_records} records")
@@ -156,87 +138,13 @@ def _notes(reader: _Reader) -> Iterator[ZoneNote]:
         yield ZoneNote(code, lines, tuple(dict.fromkeys(name for _, name in found)))
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    """Yield the logical lines: parentheses join lines, and a semicolon begins a comment."""
-    tokens: list[_Token] = []
-    depth, start, continues, has_comment, was_indented = 0, 1, False, False, False
-    copied = [
-        _OUTSIDE_QUOTES.sub(_without_invisible, line) for line in re.split(r"\r\n|\r|\n", text)
-    ]
-    dedented = _without_indentation(copied)
-    for number, content in enumerate(dedented, start=1):
-        if not tokens:
-            start, continues, has_comment = number, content[:1] in (" ", "\t"), False
-            was_indented = content != copied[number - 1]
-        found = list(_tokens(content, number))
-        has_comment = has_comment or _COMMENT in found
-        depth += found.count(_OPEN) - found.count(_CLOSE)
-        tokens += [token for token in found if token not in (_OPEN, _CLOSE, _COMMENT)]
-        if depth < 0:
-            raise ZoneTextError(f"line {number}: a closing parenthesis without an opening one")
-        if depth == 0 and tokens:
-            yield _Line(start, tokens, continues, has_comment, was_indented)
-            tokens = []
-    if depth:
-        raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
-
-
-def _without_indentation(lines: Sequence[str]) -> Sequence[str]:
-    """Remove an indentation of all lines, as in an e-mail or a list."""
-    return textwrap.dedent("\n".join(lines)).split("\n")
-
-
-# Inside quotation marks, such a character is part of the record and spoils it.
-_OUTSIDE_QUOTES = re.compile(r'("(?:\\.|[^"\\])*")|[^"]+')
-
-
-def _without_invisible(match: re.Match[str]) -> str:
-    """Remove the format characters of Unicode, and turn its other spaces into plain ones."""
-    if match[1] is not None or match[0].isascii():
-        return match[0]
-    categories = ((char, unicodedata.category(char)) for char in match[0])
-    return "".join(" " if kind == "Zs" else char for char, kind in categories if kind != "Cf")
-
-
-_LEXEME = re.compile(
-    r'"((?:\\.|[^"\\])*)"|([()])|((?:\\.|[^\s";()\\])+)|(;.*)|(["\\].*)|\s+', re.DOTALL
-)
-
-
-def _tokens(content: str, number: int) -> Iterator[_Token]:
-    for match in _LEXEME.finditer(content):
-        quoted, sign, word, comment, rest = match.groups()
-        if rest is not None:
-            raise ZoneTextError(f"line {number}: a quotation mark without its end")
-        if quoted is not None:
-            yield _Token(_unescape(quoted), is_quoted=True)
-        elif sign is not None:
-            yield _Token(sign)
-        elif comment is not None:
-            yield _COMMENT
-        elif word is not None:
-            yield _Token(_unescape(word))
-
-
-def _unescape(text: str) -> str:
-    r"""Return the text without escapes: \DDD is a byte, and \X is X (RFC 1035 section 5.1)."""
-    if "\\" not in text:
-        return text
-
-    def octets(match: re.Match[bytes]) -> bytes:
-        digits = match[1]
-        return bytes([int(digits)]) if len(digits) == 3 and int(digits) < 256 else digits
-
-    typed = text.encode("utf-8", "surrogatepass")
-    return decode_txt(re.sub(rb"\\([0-9]{3}|.)", octets, typed, flags=re.DOTALL))
-
-
-def _read_line(reader: _Reader, line: _Line) -> None:
+def _read_line(reader: _Reader, line: ZoneLine) -> None:
     first = line.tokens[0].text
     if first.startswith("$") and not line.tokens[0].is_quoted:
         _read_directive(reader, line)
         return
     tokens = list(line.tokens)
+    named = [] if line.continues_owner else tokens[:1]
     if line.was_indented and not line.continues_owner and _lacks_name(reader, tokens):
         # The indentation had a meaning: the line continues a name. As a name, `IN` would be wrong.
         raise ZoneTextError(f"line {line.number}: no name")
@@ -249,11 +157,23 @@ def _read_line(reader: _Reader, line: _Line) -> None:
     rtype, values = _record_type(reader, tokens, line.number), tokens[1:]
     if words == len(tokens):
         _refuse_prose(line.number, rtype, values)
-    _refuse_comment_in_text(line, rtype, values)
-    _read_record(reader, line.number, rtype, values, ttl)
+    if rtype in _TYPES:
+        _note_removed(reader, line.number, [*named, *(values if rtype != "TXT" else ())])
+    _read_record(reader, line, rtype, values, ttl)
 
 
-def _lacks_name(reader: _Reader, tokens: Sequence[_Token]) -> bool:
+def _note_removed(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> None:
+    """Note the invisible characters in names, which a DNS host may publish or refuse.
+
+    One at the start of a line, such as a byte order mark, belongs to the copied text.
+    """
+    for token in tokens:
+        copied = token.typed if token.gap or token is not tokens[0] else token.typed.lstrip(_MARKS)
+        for char in filter(is_invisible, copied):
+            reader.note("invisible-removed", number, describe_character(char))
+
+
+def _lacks_name(reader: _Reader, tokens: Sequence[ZoneToken]) -> bool:
     """Return whether the first word is a TTL, a class or a type in front of a value."""
     rest = list(tokens)
     _take_ttl(reader, rest)
@@ -267,7 +187,7 @@ def _lacks_name(reader: _Reader, tokens: Sequence[_Token]) -> bool:
     return not rest or rest[0].text.upper() not in _TYPES | _OTHER_TYPES
 
 
-def _take_ttl(reader: _Reader, tokens: list[_Token]) -> int:
+def _take_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
     """Remove TTL, class and aging mark from the tokens, and return the TTL in seconds.
 
     RFC 1035 section 5.1: TTL and class are optional and occur in any order.
@@ -283,7 +203,7 @@ def _take_ttl(reader: _Reader, tokens: list[_Token]) -> int:
     return ttl
 
 
-def _record_type(reader: _Reader, tokens: Sequence[_Token], number: int) -> str:
+def _record_type(reader: _Reader, tokens: Sequence[ZoneToken], number: int) -> str:
     """Return the type in upper case. Raises ZoneTextError without one.
 
     A name that cannot be read matters only to the types of a check, and to unknown words.
@@ -307,7 +227,7 @@ def _owner(reader: _Reader, text: str, number: int) -> tuple[str, str]:
         return "", str(error)
 
 
-def _refuse_prose(number: int, rtype: str, values: Sequence[_Token]) -> None:
+def _refuse_prose(number: int, rtype: str, values: Sequence[ZoneToken]) -> None:
     """Refuse prose such as “not a record”: it has a word where zone text has the type.
 
     With a TTL or a class it is a record, such as `A Parked` of GoDaddy.
@@ -317,15 +237,7 @@ def _refuse_prose(number: int, rtype: str, values: Sequence[_Token]) -> None:
         raise ZoneTextError(f"line {number}: this is no {rtype} record")
 
 
-def _refuse_comment_in_text(line: _Line, rtype: str, values: Sequence[_Token]) -> None:
-    """Refuse a text that ends at a semicolon: `v=DMARC1; p=none` would become `v=DMARC1`."""
-    if rtype == "TXT" and line.has_comment and not all(value.is_quoted for value in values):
-        raise ZoneTextError(
-            f"line {line.number}: a semicolon begins a comment; put the text in quotation marks"
-        )
-
-
-def _read_directive(reader: _Reader, line: _Line) -> None:
+def _read_directive(reader: _Reader, line: ZoneLine) -> None:
     name, values = line.tokens[0].text.upper(), [token.text for token in line.tokens[1:]]
     # $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
     if name in ("$INCLUDE", "$GENERATE"):
@@ -402,8 +314,9 @@ def _is_registered(name: str, origin: str) -> bool:
 
 
 def _read_record(
-    reader: _Reader, number: int, rtype: str, tokens: Sequence[_Token], ttl: int
+    reader: _Reader, line: ZoneLine, rtype: str, tokens: Sequence[ZoneToken], ttl: int
 ) -> None:
+    number = line.number
     if rtype in _FLATTENED:
         reader.note("flattened", number, rtype)
         return
@@ -413,7 +326,10 @@ def _read_record(
     if not tokens:
         raise ZoneTextError(f"line {number}: a {rtype} record without a value")
     if rtype == "TXT":
-        value = _text(reader, number, tokens)
+        read = txt_value(line, tokens, reader.owner)
+        value = read.text
+        for code, detail in read.notes:
+            reader.note(code, number, detail)
     elif rtype == "CNAME":
         value = _target(reader, tokens[0].text, number)
     else:
@@ -421,7 +337,7 @@ def _read_record(
     reader.found.append((number, Record(reader.owner, rtype, ttl, value)))
 
 
-def _exchange(reader: _Reader, number: int, tokens: Sequence[_Token]) -> str:
+def _exchange(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> str:
     values = [token.text for token in tokens]
     if len(values) == 1 and not values[0].isdigit():
         reader.note("no-preference", number, values[0])
@@ -432,28 +348,6 @@ def _exchange(reader: _Reader, number: int, tokens: Sequence[_Token]) -> str:
     if int(preference[:6]) > 65_535:
         raise ZoneTextError(f"line {number}: an MX preference is at most 65535")
     return f"{int(preference)} {_target(reader, values[1], number)}"
-
-
-def _text(reader: _Reader, number: int, tokens: Sequence[_Token]) -> str:
-    if any(token.text.startswith(_CURLY) and not token.is_quoted for token in tokens):
-        raise ZoneTextError(f'line {number}: curly quotation marks; use "')
-    if any("\0" in token.text or not _is_text(token.text) for token in tokens):
-        raise ZoneTextError(f"line {number}: a character that no text record contains")
-    if any(len(token.text.encode()) > _MAX_STRING for token in tokens):
-        reader.note("split", number, reader.owner)
-    if len(tokens) > 1 and not any(token.is_quoted for token in tokens):
-        # Without quotation marks, each word is a string, and receivers join them without spaces.
-        reader.note("unquoted", number, reader.owner)
-        return " ".join(token.text for token in tokens)
-    return "".join(token.text for token in tokens)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _drop_flattened(reader: _Reader) -> None:

@@ -152,7 +152,60 @@ CASES: dict[str, Case] = {
     "invisible-characters": (
         f"\u200e@\u2007MX\u200910 {MX}.\u2060\u200e",
         {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"invisible-removed": (1,)},
+    ),
+    "invisible-character-in-names": (
+        "@ MX 10 us-smtp\u200b-inbound-1.mimecast.com.\nmc\u00ad._x CNAME a.\nw\u200b A 192.0.2.1",
+        {(DOMAIN, "MX"): [f"10 {MX}"], (f"mc._x.{DOMAIN}", "CNAME"): ["a"]},
+        {"invisible-removed": (1, 2), "ignored": (3,)},
+    ),
+    "comment-behind-text": (
+        "@ TXT v=spf1 -all ;ours; p=old",
+        {(DOMAIN, "TXT"): ["v=spf1 -all"]},
+        {"unquoted": (1,), "comment": (1,)},
+    ),
+    "comment-behind-one-word": (
+        "@ TXT MS=ms1234 ; Microsoft 365",
+        {(DOMAIN, "TXT"): ["MS=ms1234"]},
+        {"comment": (1,)},
+    ),
+    "comments-in-parentheses": (
+        "@ TXT ( v=spf1 ; first\n mx ; second\n -all )",
+        {(DOMAIN, "TXT"): ["v=spf1 mx -all"]},
+        {"unquoted": (1,), "comment": (1,)},
+    ),
+    "comment-behind-parentheses": (
+        '@ TXT ( "v=spf1 " ; first\n "-all" ) ; second',
+        {(DOMAIN, "TXT"): ["v=spf1 -all"]},
         {},
+    ),
+    "dmarc-without-quotation-marks": (
+        "_dmarc TXT v=DMARC1; p=reject; rua=mailto:a@b.test;",
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=reject; rua=mailto:a@b.test"]},
+        {"semicolon": (1,)},
+    ),
+    "dmarc-with-a-comment": (
+        "_dmarc TXT v=DMARC1 ;  p=none ; our policy",
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"]},
+        {"semicolon": (1,)},
+    ),
+    "dmarc-with-a-bad-tag": (
+        "_dmarc TXT v=DMARC1; sp none; p=reject",
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; sp none; p=reject"]},
+        {"semicolon": (1,)},
+    ),
+    "dkim-without-quotation-marks": (
+        "mc._domainkey TXT k=rsa;p=MIIB+/==\nb._domainkey TXT v=DKIM1;k=rsa; p=MIIB",
+        {
+            (f"mc._domainkey.{DOMAIN}", "TXT"): ["k=rsa;p=MIIB+/=="],
+            (f"b._domainkey.{DOMAIN}", "TXT"): ["v=DKIM1;k=rsa; p=MIIB"],
+        },
+        {"semicolon": (1, 2)},
+    ),
+    "escaped-semicolons": (
+        r"_dmarc TXT v=DMARC1\; p=none",
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"]},
+        {"unquoted": (1,)},
     ),
     "twice": (f"@ MX 10 {MX}.\n@ MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
 }
@@ -177,8 +230,7 @@ SEMICOLON = "line 3: a semicolon begins a comment; put the text in quotation mar
         ("@ MX ten mail", "line 3: “ten” is no MX preference"),
         ("@ MX 70000 mail", "line 3: an MX preference is at most 65535"),
         ("@ MX 10,mail.example.com", "line 3: “10,mail.example.com.” is no name"),
-        ("@ TXT v=DMARC1; p=none", SEMICOLON),
-        ("@ TXT v=spf1 -all ;ours", SEMICOLON),
+        ("@ TXT ( v=DMARC1; p=none\n ; rua=mailto:a@b.test\n )", SEMICOLON),
         ("@ TXT “v=spf1 -all”", 'line 3: curly quotation marks; use "'),
         ('@ TXT "v=spf1', "line 3: a quotation mark without its end"),
         ("@ TXT (", "line 3: an opening parenthesis without a closing one"),
@@ -241,6 +293,52 @@ def test_every_text_is_read_or_refused(text: str) -> None:
     else:
         assert all(1 <= line <= lines for note in read.notes for line in note.lines)
         assert all(owner == owner.lower() for owner, _ in read.records)
+
+
+# Text behind the type, its value as a DNS host publishes it, and the named characters.
+INVISIBLE = [
+    ("v=spf1\u00a0mx -all", "v=spf1\u00a0mx -all", "a no-break space (U+00A0)"),
+    ("v=spf1 mx\u200b -all", "v=spf1 mx\u200b -all", "a zero-width space (U+200B)"),
+    ("v=spf1 mx \u200b -all", "v=spf1 mx \u200b -all", "a zero-width space (U+200B)"),
+    ("v=DMARC1\\;\u00adp=none", "v=DMARC1;\u00adp=none", "a soft hyphen (U+00AD)"),
+    ("\ufeffv=spf1 -all", "\ufeffv=spf1 -all", "a byte order mark (U+FEFF)"),
+    (" \u00a0v=spf1 -all", "\u00a0v=spf1 -all", "a no-break space (U+00A0)"),
+    ("v=spf1 -all\u00a0", "v=spf1 -all\u00a0", "a no-break space (U+00A0)"),
+    ("v=spf1 -all \u202c ", "v=spf1 -all \u202c", "the character U+202C"),
+    ("v=DMARC1; p=\u200breject", "v=DMARC1; p=\u200breject", "a zero-width space (U+200B)"),
+    ('"v=spf1 mx\u200d -all"', "v=spf1 mx\u200d -all", "the character U+200D"),
+    ('"v=spf1 " \u200e"-all"', "v=spf1 \u200e-all", "the character U+200E"),
+    ('"v=spf1 -all"\u2060', "v=spf1 -all\u2060", "the character U+2060"),
+]
+
+
+@pytest.mark.parametrize(("typed", "value", "named"), INVISIBLE)
+def test_invisible_character_remains_in_the_text(typed: str, value: str, named: str) -> None:
+    """Removed, it would let a text pass that receivers discard once it is published."""
+    read = parse_zone_text(f"@ MX 10 {MX}.\n@ TXT {typed}", DOMAIN)
+
+    assert isinstance(read, ZoneText)
+    assert [record.value for record in read.records[DOMAIN, "TXT"]] == [value]
+    found = {note.code: note for note in read.notes}
+    assert (found["invisible"].lines, found["invisible"].names) == ((2,), (named,))
+    assert found["invisible"].is_prominent
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '@\u00a0TXT\u00a0"v=spf1 -all"',
+        '@\u2003300\u2003IN\u2003TXT\u2003"v=spf1 "\u2003"-all"\u00a0',
+        "\ufeff@\u00a0IN\u00a0TXT\u00a0v=spf1 -all",
+        '\u200f\u202b@ TXT "v=spf1 -all"',
+    ],
+)
+def test_other_spaces_between_fields_separate(line: str) -> None:
+    read = parse_zone_text(line, DOMAIN)
+
+    assert isinstance(read, ZoneText)
+    assert [record.value for record in read.records[DOMAIN, "TXT"]] == ["v=spf1 -all"]
+    assert {note.code for note in read.notes} <= {"unquoted"}
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r")))

@@ -107,6 +107,10 @@ def test_invalid_zone_is_refused_and_retained(
         ("_x TXT v=1 -all", "Line 3: a text has no quotation marks."),
         ("_x MX m.test.", "Line 3: the MX record of m.test. has no preference."),
         ("_x A 192.0.2.1", "Line 3: no check uses A records."),
+        ("_x TXT a\u200bb", "Line 3: a text contains an invisible character: a zero-width space"),
+        ("_x\u00ad TXT a", "Line 3: a name contains an invisible character: a soft hyphen"),
+        ("_x TXT v=DMARC1; p=none", "Line 3: a semicolon without quotation marks begins a comment"),
+        ("_x TXT v=1 ; ours", "part of the record: “ours”."),
     ],
 )
 def test_page_names_each_deviation(
