@@ -61,6 +61,11 @@ _DASHES = "-‐‑‒–—−"
 # The start of a term of SPF behind its qualifier, except `all`.
 _MECHANISM = r"(?:include:|ip[46]:|exists:|redirect=|(?:a|mx|ptr)(?=[:/ ]|$))"
 TERM = rf"(?:[+~?-]?(?:{_MECHANISM}|all(?=[ ;,]|$)))"
+# An escape of a zone file with the decimal number of a byte (RFC 1035 section 5.1). A web form
+# publishes the copied line of a zone file literally.
+_ESCAPE = re.compile(r"\\(?:[01][0-9]{2}|2[0-4][0-9]|25[0-5])")
+# Several escapes are the bytes of one character: `\194\160` is a no-break space.
+_ESCAPES = re.compile(rf"(?:{_ESCAPE.pattern})+")
 # What web pages, forms and spreadsheets write in the place of a space.
 _SPACES = re.compile(rf"%20|&nbsp;|&#160;|\||\\[nrt](?=[ +~?-]|{TERM}|$)", re.IGNORECASE)
 # Another sign between two terms, and a dash that is no qualifier: `v=spf1—include:x.test`.
@@ -133,9 +138,19 @@ def with_spaces(text: str) -> str:
     A dash in front of a mechanism is one of them unless it is a hyphen behind a space. Read as a
     qualifier, it would reject the mail of a sender.
     """
-    spaced = _SPACES.sub(" ", text[:_MAX_READ])
+    spaced = _SPACES.sub(" ", without_escapes(text[:_MAX_READ]))
     spaced = _DASH_BEFORE.sub("", _DASH_BETWEEN.sub(" ", spaced))
     return _SIGN_BETWEEN.sub(" ", spaced)
+
+
+def without_escapes(text: str) -> str:
+    r"""Return the text with the characters of literal escapes, such as a space for `\032`."""
+    return _ESCAPES.sub(_decoded, text)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    escaped = bytes(int(digits) for digits in match[0].split("\\")[1:])
+    return escaped.decode("utf-8", "replace")
 
 
 def _is_without_version(kind: str, cleaned: str) -> bool:
@@ -154,7 +169,11 @@ def stray_character(text: str, *, also: str = "") -> str:
 
     `also` are characters that a record of this kind does not contain either.
     """
-    for char in text[:_MAX_READ]:
+    for place, char in enumerate(text[:_MAX_READ]):
+        escape = _ESCAPE.match(text, place)
+        if escape is not None:
+            name = "an escaped space" if escape[0] == "\\032" else "an escaped character"
+            return f"{name} of a zone file ({escape[0]})"
         if (
             (char in _NAMES and char != ";")
             or char in _QUOTES
@@ -172,7 +191,7 @@ def clean(text: str) -> str:
     """
     kept = []
     # A full-width letter or a Greek question mark becomes the ASCII character that it resembles.
-    unquoted = (typed for typed in text[:_MAX_READ] if typed not in _QUOTES)
+    unquoted = (typed for typed in without_escapes(text[:_MAX_READ]) if typed not in _QUOTES)
     for char in (each for typed in unquoted for each in unicodedata.normalize("NFKC", typed)):
         category = unicodedata.category(char)
         if char in _QUOTES or char == "\\" or (category in ("Cf", "Cc") and char not in "\t\r\n"):

@@ -201,11 +201,22 @@ def _too_wide(facts: SpfFacts) -> Iterator[Finding]:
         yield Finding("spf.passes-everyone", {"record": facts.records[0]})
         return
     yield from map(_wide_finding, facts.wide)
-    for node in facts.tree.walk():
+    for node in _passing_terms(facts.tree):
         # Every host whose reverse name is below the suffix passes (RFC 7208 section 5.5).
-        is_pass_ptr = node.name == "ptr" and node.qualifier == "+"
-        if is_pass_ptr and is_public_suffix(_ptr_target(node)):
+        if node.name == "ptr" and is_public_suffix(_ptr_target(node)):
             yield Finding("spf.ptr-of-suffix", {"term": node.text, "suffix": _ptr_target(node)})
+
+
+def _passing_terms(node: ExpansionNode) -> Iterator[ExpansionNode]:
+    """Yield the terms whose match lets an address pass.
+
+    The qualifier of an include replaces the result of its record (RFC 7208 sections 4.6.2 and 5.2),
+    so that a match below `-include:` authorises nobody.
+    """
+    for child in node.children:
+        if child.qualifier == "+":
+            yield child
+            yield from _passing_terms(child)
 
 
 def _ptr_target(node: ExpansionNode) -> str:

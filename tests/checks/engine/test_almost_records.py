@@ -30,6 +30,11 @@ SPOILED = [
     (f"v=spf1{OWN} -all", "“v=spf1includ”"),
     (f"spf1 {OWN} -all", "“spf1 include”"),
     (f"v=spf1\u2003{OWN} -all", "the character U+2003"),
+    (f"v=spf1 {OWN} -all".replace(" ", "\\032"), "an escaped space of a zone file (\\032)"),
+    (f"v=spf1\\032{OWN} -all", "an escaped space of a zone file (\\032)"),
+    (f"v=spf1\\194\\160{OWN} -all", "an escaped character of a zone file (\\194)"),
+    (f"\\034v=spf1 {OWN} -all\\034", "an escaped character of a zone file (\\034)"),
+    (f"v=spf1\\009{OWN}\\032\\032-all", "an escaped character of a zone file (\\009)"),
 ]
 
 
@@ -94,6 +99,16 @@ def test_spoiled_spf_fails_with_complete_proposal(text: str) -> None:
         (f"v=spf1 {OWN}, {INCLUDE} -all", "ip4:192.0.2.10,", "a comma (,)"),
         (f"v=spf1 {OWN} “{INCLUDE}” -all", f"“{INCLUDE}”", "a curly quotation mark (“)"),
         (f"v=spf1 {OWN} {INCLUDE} −all", "−all", "the character − (U+2212)"),
+        (
+            f"v=spf1 {OWN}\\\\032{INCLUDE} -all",
+            f"ip4:192.0.2.10\\032{INCLUDE}",
+            "an escaped space of a zone file (\\032)",
+        ),
+        (
+            f"v=spf1 {INCLUDE}\\\\032-all",
+            f"{INCLUDE}\\032-all",
+            "an escaped space of a zone file (\\032)",
+        ),
     ],
 )
 def test_stray_character_in_term_is_named(record: str, term: str, problem: str) -> None:
@@ -105,6 +120,22 @@ def test_stray_character_in_term_is_named(record: str, term: str, problem: str) 
     )
     assert params(outcome, "spf.syntax") == {"term": term}
     assert params(outcome, "spf.stray-character") == {"problem": problem}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        f"v=spf1\\\\032{OWN} -all",
+        f"v=spf1 {OWN}\\\\032-all",
+        f"v=spf1\\\\032{OWN}\\\\032-all".replace(" ", "\\\\032"),
+        f"v=spf1 {OWN} \\\\032-all",
+    ],
+)
+def test_escaped_spaces_keep_every_term_of_the_client(record: str) -> None:
+    outcome = run_check(record, OUTLOOK)
+
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.evidence["proposed_record"] == f"v=spf1 {OWN} {INCLUDE} -all"
 
 
 @pytest.mark.parametrize(("sign", "name"), [(",", "a comma (,)"), (";", "a semicolon (;)")])
@@ -145,6 +176,8 @@ def test_other_text_is_no_record(kind: str, text: str) -> None:
     [
         ("dmarc", '"v=DMARC1; p=none"', "v=DMARC1; p=none"),
         ("dmarc", "v=DMARC1\\; p=none", "v=DMARC1; p=none"),
+        ("dmarc", "v=DMARC1\\059\\032p=none", "v=DMARC1; p=none"),
+        ("mta-sts", "v=STSv1;\\032id=1", "v=STSv1; id=1"),
         ("mta-sts", "“v=STSv1; id=1”", "v=STSv1; id=1"),
     ],
 )

@@ -140,6 +140,11 @@ def test_spf_fails(record: str, extra: str, expected: list[str]) -> None:
             'wide.test TXT "v=spf1 ptr:Org.AU. -all"\n',
             ["spf.ptr-of-suffix"],
         ),
+        (
+            f"v=spf1 {INCLUDE} include:wide.test -all",
+            'wide.test TXT "v=spf1 redirect=far.test"\nfar.test TXT "v=spf1 ptr:com.br -all"\n',
+            ["spf.ptr-of-suffix"],
+        ),
         (f"v=spf1 {INCLUDE} mx -all", ELEVEN_EXCHANGES, ["spf.broken-branch"]),
     ],
 )
@@ -148,6 +153,31 @@ def test_spf_cautions_warn(record: str, extra: str, expected: list[str]) -> None
 
     assert outcome.verdict is Verdict.WARN
     assert codes(outcome) == expected
+
+
+WIDE = 'wide.test TXT "v=spf1 ptr:co.uk -all"\n'
+
+
+@pytest.mark.parametrize(
+    ("terms_before_all", "extra"),
+    [
+        ("-include:wide.test", WIDE),
+        ("~include:wide.test", WIDE),
+        ("?include:wide.test", WIDE),
+        (
+            "include:outer.test",
+            'outer.test TXT "v=spf1 -include:wide.test mx:a.test -all"\n' + WIDE,
+        ),
+        ("-include:outer.test", 'outer.test TXT "v=spf1 include:wide.test -all"\n' + WIDE),
+        ("include:outer.test", 'outer.test TXT "v=spf1 -ptr:co.uk ip4:192.0.2.1 -all"\n'),
+        ("include:outer.test", 'outer.test TXT "v=spf1 -all ptr:co.uk"\n'),
+    ],
+)
+def test_match_that_authorises_nobody_is_no_caution(terms_before_all: str, extra: str) -> None:
+    """An include passes only where its record passes and its qualifier is `+` (RFC 7208 5.2)."""
+    outcome = run_check(f"v=spf1 {INCLUDE} {terms_before_all} -all", extra)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
 
 
 def test_spf_global_include_without_region_fails() -> None:
