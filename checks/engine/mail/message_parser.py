@@ -250,8 +250,11 @@ def _problem_at_start(content: bytes) -> str:
 
 
 def _without_mbox(content: bytes) -> bytes:
-    """Return a message of an mbox file without the envelope line and the quoting of its lines."""
-    return re.sub(rb"^>(>*From )", rb"\1", content.partition(b"\n")[2], flags=re.MULTILINE)
+    """Return a message of an mbox file without the quoting of its lines."""
+    # The envelope line is left for `_fields`, with the lines that it was folded into.
+    first, feed, rest = content.partition(b"\n")
+    unquoted = re.sub(rb"^>(>*From )", rb"\1", rest.lstrip(b"\n"), flags=re.MULTILINE)
+    return first + feed + unquoted
 
 
 def _with_line_feeds(content: bytes) -> bytes:
@@ -271,12 +274,16 @@ def _is_too_costly(content: bytes) -> bool:
 
 def _fields(head: bytes) -> tuple[HeaderField, ...] | UnreadableMessage:
     raw: list[tuple[bytes, list[bytes]]] = []
+    # Gateways and mbox files leave the envelope line among the fields, quoted. It is no field, and
+    # neither is an indented line below it.
+    is_envelope = False
     for line in head.split(b"\n"):
-        if line[:1] in (b" ", b"\t") and raw:
-            raw[-1][1].append(line)
+        if line[:1] in (b" ", b"\t") and (raw or is_envelope):
+            if not is_envelope:
+                raw[-1][1].append(line)
             continue
-        # Gateways and mbox files leave the envelope line among the fields, quoted. It is no field.
-        if _ENVELOPE.match(line):
+        is_envelope = _ENVELOPE.match(line) is not None
+        if is_envelope:
             continue
         name, colon, value = line.partition(b":")
         name = name.rstrip(b" \t")

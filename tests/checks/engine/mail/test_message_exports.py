@@ -63,6 +63,15 @@ READ = {
     "mbox-quoting": _mbox(signed(body=QUOTED_BODY)),
     "mbox-in-mbox": MBOX_LINE + b">" + MBOX_LINE + LINE_FEEDS,
     "envelope-among-fields": LINE_FEEDS.replace(b"From:", b">" + MBOX_LINE + b"From:", 1),
+    "folded-envelope": MBOX_LINE + b"\tremote from relay.test\n" + LINE_FEEDS,
+    "blank-line-below-envelope": MBOX_LINE + b"\n" + LINE_FEEDS,
+    "folded-quoted-envelope": b">" + MBOX_LINE + b" remote from relay.test\n" + LINE_FEEDS,
+    "folded-envelope-among-fields": LINE_FEEDS.replace(
+        b"From:", b">" + MBOX_LINE + b"\tremote from relay.test\n  by relay.test\nFrom:", 1
+    ),
+    "folded-envelope-behind-a-folded-field": LINE_FEEDS.replace(
+        b"From:", b"X-Old: a\n\tb\n>" + MBOX_LINE + b"\tremote from relay.test\nFrom:", 1
+    ),
     "all-lines-indented": b"    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
     "indented-below-shorter-blanks": b"  \r\n\r\n    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
     "indented-below-blanks": b"    \r\n    " + MESSAGE.replace(b"\r\n", b"\r\n    "),
