@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onboarding.requirements.cell_types import clean, fold, printable
 from onboarding.requirements.columns import Column, TableDefinition, ValidationContext
@@ -94,6 +94,8 @@ def _below_headings(
         )
         expanded, more = expand_lists(kind, lists, layout.lines, layout.typed)
         return Layout(list(kind.columns), expanded, layout.notes + more, has_headings=True)
+    for column in kind.columns:
+        layout = _with_precedence(headings, layout, column)
     _refuse_conflicts(headings, layout)
     return _without_empty_exports(headings, layout)
 
@@ -283,6 +285,47 @@ def _refuse_conflicts(headings: FileLine, layout: Layout) -> None:
             filled = [place for place in several if _comparable(line, place)]
             if len({_comparable(line, place) for place in filled}) > 1:
                 raise _conflict(layout, name, headings, line, filled)
+
+
+def _with_precedence(headings: FileLine, layout: Layout, column: Column) -> Layout:
+    """The layout with one value in the columns of an export of which only one has an effect.
+
+    A note has the number of rows with different values.
+    """
+    order = [name.casefold() for name in column.precedence]
+    ranked = sorted(
+        (order.index(name), place)
+        for place, cell in enumerate(headings.cells)
+        if (name := clean(cell).casefold()) in order and layout.columns[place] is column
+    )
+    if len(ranked) < 2:
+        return layout
+    places = [place for _, place in ranked]
+    single = [_with_first_value(line, places) for line in layout.lines]
+    differing = sum(
+        len({_comparable(line, place) for place in places if _has_value(line, place)}) > 1
+        for line in layout.lines
+    )
+    if not differing:
+        return replace(layout, lines=single)
+    used, *ignored = (printable(clean(headings.cells[place])) for place in places)
+    note = (
+        f"{_rows_have(differing)} different values in “{used}” and “{'”, “'.join(ignored)}”."
+        f" Exchange forwards to “{used}” alone, so that value is imported."
+    )
+    return replace(layout, lines=single, notes=[*layout.notes, note])
+
+
+def _has_value(line: FileLine, place: int) -> bool:
+    return place < len(line.cells) and _has_export(line.cells[place])
+
+
+def _with_first_value(line: FileLine, places: Sequence[int]) -> FileLine:
+    """The line with an empty cell in place of each value behind the first one."""
+    filled = [place for place in places if _has_value(line, place)]
+    emptied = {place for place in places if place not in filled[:1]}
+    cells = ["" if place in emptied else cell for place, cell in enumerate(line.cells)]
+    return FileLine(line.number, cells) if filled else line
 
 
 def _comparable(line: FileLine, place: int) -> str:

@@ -33,6 +33,9 @@ class Column:
     aliases: tuple[str, ...] = ()
     # Headings in exports of Exchange and Google. A row without a value there is no entry.
     exports: tuple[str, ...] = ()
+    # Export headings of which only the first with a value counts, the first one first. Other
+    # columns with different values are a conflict.
+    precedence: tuple[str, ...] = ()
     # Headings that count only in a file without a better one, the best first.
     substitutes: tuple[str, ...] = ()
     is_key: bool = False

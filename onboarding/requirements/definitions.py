@@ -251,6 +251,8 @@ _ALL = (
                     "ForwardingAddress",
                     "forwardingEmail",
                 ),
+                # Set-Mailbox: of both, Exchange ignores ForwardingSmtpAddress.
+                precedence=("ForwardingAddress", "ForwardingSmtpAddress"),
                 is_key=True,
                 console_heading="Email Address or Domain",
             ),

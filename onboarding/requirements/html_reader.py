@@ -25,6 +25,8 @@ _BEGINNING = re.compile(
 )
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{1,40})", re.IGNORECASE)
 _ROW_TAGS, _CELL_TAGS = ("tr", "row"), ("td", "th", "cell")
+_VISIBILITY_TAGS = ("visible", "x:visible")
+_NOT_SHOWN = re.compile(r"display:\s?none", re.IGNORECASE)
 _IGNORED_TAGS = ("script", "style", "title", "comment")
 _MAX_SPAN = 50
 
@@ -51,8 +53,11 @@ def read_rows(text: str, choose: ChooseWorksheet) -> tuple[list[Row], list[str]]
             "This web page contains no table. Open it in a spreadsheet program, save it as XLSX,"
             " and import that file."
         )
-    samples = [[cells for _, cells in table.rows[:SAMPLE_ROWS]] for table in filled]
-    chosen = choose(samples)
+    # Old versions of a table are often in hidden worksheets.
+    visible = [place for place, table in enumerate(filled) if not table.is_hidden]
+    places = visible or list(range(len(filled)))
+    samples = [[cells for _, cells in filled[place].rows[:SAMPLE_ROWS]] for place in places]
+    chosen = places[choose(samples)]
     titles = [table.title or f"table {place}" for place, table in enumerate(filled, start=1)]
     return filled[chosen].rows, unread_worksheets(titles, chosen)
 
@@ -60,6 +65,7 @@ def read_rows(text: str, choose: ChooseWorksheet) -> tuple[list[Row], list[str]]
 @dataclass
 class _OpenTable:
     title: str = ""
+    is_hidden: bool = False
     rows: list[Row] = field(default_factory=list)
     number: int = 0
     cells: list[str] | None = None
@@ -134,6 +140,8 @@ class _TableParser(HTMLParser):
         self._open: list[_OpenTable] = []
         self._title = ""
         self._ignored = 0
+        self._first = 0  # the index of the first table of the open worksheet
+        self._is_visibility = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
@@ -141,8 +149,14 @@ class _TableParser(HTMLParser):
             self._ignored += 1
         elif tag == "worksheet":
             self._title = attributes.get("ss:name") or ""
+            self._first = len(self.finished)
+        elif tag in _VISIBILITY_TAGS:
+            self._is_visibility = True
         elif tag == "table":
-            self._open.append(_OpenTable(self._title))
+            is_hidden = "hidden" in attributes or bool(
+                _NOT_SHOWN.search(attributes.get("style") or "")
+            )
+            self._open.append(_OpenTable(self._title, is_hidden))
         elif tag in _ROW_TAGS:
             self._current().open_row(_count(attributes.get("ss:index")))
         elif tag in _CELL_TAGS:
@@ -158,6 +172,8 @@ class _TableParser(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _IGNORED_TAGS:
             self._ignored = max(self._ignored - 1, 0)
+        elif tag in _VISIBILITY_TAGS:
+            self._is_visibility = False
         elif not self._open:
             return
         elif tag == "table":
@@ -175,5 +191,9 @@ class _TableParser(HTMLParser):
             raise too_many_rows()
 
     def handle_data(self, data: str) -> None:
+        if self._is_visibility and data.strip() in ("SheetHidden", "SheetVeryHidden"):
+            # In XML Spreadsheet 2003, the options of a worksheet follow its table.
+            for table in self.finished[self._first :]:
+                table.is_hidden = True
         if self._open and self._open[-1].text is not None and not self._ignored:
             self._open[-1].text.append(data)

@@ -24,6 +24,8 @@ from onboarding.requirements.tables import (
 from onboarding.requirements.xlsx_reader import NOT_COMPUTED
 
 _CELLS = ("table-cell", "covered-table-cell")
+# A worksheet, its style, and the properties of the style, which hide it.
+_SHEET_TAGS = ("table", "style", "table-properties")
 # Elements inside a cell whose text is not its value.
 _NOT_VALUES = ("annotation", "frame", "object", "tracked-changes")
 _BLANKS = {"tab": "\t", "line-break": "\n"}
@@ -42,20 +44,23 @@ def read_rows(
     filled = [place for place, sheet in enumerate(beginnings) if sheet.rows]
     if not filled:
         return [], []
-    chosen = choose([[cells for _, cells in beginnings[place].rows] for place in filled])
+    # Old versions of a table are often in hidden worksheets.
+    visible = [place for place in filled if not beginnings[place].is_hidden] or filled
+    place = visible[choose([[cells for _, cells in beginnings[n].rows] for n in visible])]
     reader = _ContentReader(
         row_limit=MAX_ROWS + 2,
-        only=filled[chosen],
+        only=place,
         on_progress=on_progress,
         total=measurements.rows,
     )
-    notes = unread_worksheets([beginnings[place].title for place in filled], chosen)
-    return _parse(content, reader)[filled[chosen]].rows, notes
+    notes = unread_worksheets([beginnings[n].title for n in filled], filled.index(place))
+    return _parse(content, reader)[place].rows, notes
 
 
 @dataclass
 class _Worksheet:
     title: str
+    is_hidden: bool = False
     number: int = 0
     rows: list[Row] = field(default_factory=list)
 
@@ -117,14 +122,15 @@ class _ContentReader:
         self._cell: dict[str, str] | None = None  # attributes of the open cell
         self._paragraphs: list[list[str]] = []  # the parts of each paragraph
         self._ignored = 0  # depth inside elements whose text is not a value
+        self._style = ""  # the open style
+        self._hidden: set[str] = set()  # the styles of hidden worksheets
 
     def start(self, name: str, qualified: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         if self._ignored or local in _NOT_VALUES:
             self._ignored += 1
-        elif local == "table":
-            title = _local(qualified).get("name", "")
-            self.worksheets.append(_Worksheet(title))
+        elif local in _SHEET_TAGS:
+            self._start_sheet(local, _local(qualified))
         elif local == "table-row" and self.worksheets:
             self._cells = []
             self._row_repeats = _repeated(_local(qualified), "number-rows-repeated")
@@ -132,6 +138,16 @@ class _ContentReader:
             self._cell, self._paragraphs = _local(qualified), []
         elif self._cell is not None:
             self._start_text(local, qualified)
+
+    def _start_sheet(self, local: str, attributes: dict[str, str]) -> None:
+        """Start a worksheet, or a style of worksheets, which precedes them in the file."""
+        if local == "style":
+            self._style = attributes.get("name", "")
+        elif local == "table":
+            is_hidden = attributes.get("style-name", "") in self._hidden
+            self.worksheets.append(_Worksheet(attributes.get("name", ""), is_hidden))
+        elif attributes.get("display") == "false":
+            self._hidden.add(self._style)
 
     def _start_text(self, local: str, qualified: dict[str, str]) -> None:
         if local == "p":

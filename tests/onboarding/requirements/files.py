@@ -11,6 +11,7 @@ from openpyxl import Workbook
 _ODS_NAMESPACES = (
     'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
     ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
+    ' xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"'
     ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
     ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
 )
@@ -37,11 +38,11 @@ def workbook(**worksheets: list[list[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def ods_of(tables: str, *, declaration: str = "", **more: str | bytes) -> bytes:
-    """An ODS file with these table elements."""
+def ods_of(tables: str, *, declaration: str = "", styles: str = "", **more: str | bytes) -> bytes:
+    """An ODS file with these elements."""
     content = (
         f'<?xml version="1.0" encoding="UTF-8"?>{declaration}<office:document-content'
-        f" {_ODS_NAMESPACES}><office:body><office:spreadsheet>{tables}</office:spreadsheet>"
+        f" {_ODS_NAMESPACES}>{styles}<office:body><office:spreadsheet>{tables}</office:spreadsheet>"
         "</office:body></office:document-content>"
     )
     parts: dict[str, str | bytes] = {
@@ -52,7 +53,9 @@ def ods_of(tables: str, *, declaration: str = "", **more: str | bytes) -> bytes:
     return zipped({**parts, **more})
 
 
-def ods(**worksheets: list[list[str]]) -> bytes:
+def ods(*, hidden: str = "", **worksheets: list[list[str]]) -> bytes:
+    """An ODS file with these worksheets, of which `hidden` is hidden."""
+
     def row(cells: list[str]) -> str:
         texts = "".join(
             f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p>'
@@ -67,13 +70,22 @@ def ods(**worksheets: list[list[str]]) -> bytes:
         '<table:table-row table:number-rows-repeated="1048570">'
         '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
     )
-    return ods_of(
-        "".join(
-            f'<table:table table:name="{title}">{"".join(row(cells) for cells in rows)}{end}'
-            "</table:table>"
-            for title, rows in worksheets.items()
-        )
+    styles = (
+        '<office:automatic-styles><style:style style:name="ta1" style:family="table">'
+        '<style:table-properties table:display="true"/></style:style><style:style'
+        ' style:name="ta2" style:family="table"><style:table-properties table:display="false"/>'
+        "</style:style></office:automatic-styles>"
     )
+
+    def table(title: str, rows: list[list[str]]) -> str:
+        style = "ta2" if title == hidden else "ta1"
+        return (
+            f'<table:table table:name="{title}" table:style-name="{style}">'
+            f"{''.join(row(cells) for cells in rows)}{end}</table:table>"
+        )
+
+    tables = "".join(table(title, rows) for title, rows in worksheets.items())
+    return ods_of(tables, styles=styles)
 
 
 def html_table(rows: list[list[str]]) -> str:

@@ -240,6 +240,59 @@ def test_visible_worksheet_is_read(state: Literal["hidden", "veryHidden"]) -> No
     ]
 
 
+def hidden_in_ods(title: str, **worksheets: list[list[str]]) -> bytes:
+    """An ODS file as LibreOffice writes it, with one hidden worksheet."""
+    return ods(hidden=title, **worksheets)
+
+
+def hidden_in_xml(title: str, **worksheets: list[list[str]]) -> str:
+    """XML Spreadsheet 2003, in which the options of a worksheet follow its table."""
+
+    def sheet(name: str, lines: list[list[str]]) -> str:
+        cells = "".join(
+            "<Row>"
+            + "".join(f'<Cell><Data ss:Type="String">{c}</Data></Cell>' for c in line)
+            + "</Row>"
+            for line in lines
+        )
+        state = "<Visible>SheetHidden</Visible>" if name == title else ""
+        return (
+            f'<Worksheet ss:Name="{name}"><Table>{cells}</Table>'
+            '<WorksheetOptions xmlns="urn:schemas-microsoft-com:office:excel">'
+            f"{state}</WorksheetOptions></Worksheet>"
+        )
+
+    sheets = "".join(sheet(name, lines) for name, lines in worksheets.items())
+    return f'<?xml version="1.0"?>\n<Workbook>{sheets}</Workbook>'
+
+
+@pytest.mark.parametrize(
+    ("title", "worksheets", "read"),
+    [
+        ("Old", {"Old": [HEADINGS, OLD], "Data": [HEADINGS, PARTNER]}, "Data"),
+        ("Old", {"Data": [HEADINGS, PARTNER], "Old": [HEADINGS, OLD]}, "Data"),
+        ("Old", {"Read_me": READ_ME, "Old": [HEADINGS, OLD], "Data": [HEADINGS, PARTNER]}, "Data"),
+        # The only worksheet with a row is read, although it is hidden.
+        ("Data", {"Empty": [], "Data": [HEADINGS, PARTNER]}, "Data"),
+    ],
+)
+def test_hidden_worksheet_is_read_last(
+    title: str, worksheets: dict[str, list[list[str]]], read: str
+) -> None:
+    for content in (hidden_in_ods(title, **worksheets), hidden_in_xml(title, **worksheets)):
+        assert rows(TLS, content) == [PARTNER]
+        others = "”, “".join(name for name, lines in worksheets.items() if lines and name != read)
+        note = f"Only the worksheet “{read}” was read; “{others}” was not."
+        assert layout_of(TLS, content).notes == [note] * bool(others)
+
+
+def test_table_that_a_page_hides_is_read_last() -> None:
+    old, new = html_table([HEADINGS, OLD]), html_table([HEADINGS, PARTNER])
+
+    for attribute in ('style="color: red; display: none"', "hidden"):
+        assert rows(TLS, old.replace("<table", f"<table {attribute}") + new) == [PARTNER]
+
+
 # --- Columns
 
 
@@ -353,6 +406,62 @@ BOTH = [
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_forwards_keep_their_mailbox(text: str, encoding: str) -> None:
     assert rows(FORWARDING, text.encode(encoding)) == BOTH
+
+
+FORWARDS = "PrimarySmtpAddress,ForwardingSmtpAddress,ForwardingAddress\n"
+DIFFERENT = "different values in “ForwardingAddress” and “ForwardingSmtpAddress”."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "note"),
+    [
+        (
+            f"{FORWARDS}ann@client.com,smtp:old@outside.net,ann@outside.net\n"
+            "bob@client.com,SMTP:bob@outside.net,",
+            BOTH,
+            f"1 row has {DIFFERENT}",
+        ),
+        (
+            "PrimarySmtpAddress;ForwardingAddress;DeliverToMailboxAndForward;ForwardingSmtpAddress\n"
+            "ann@client.com;ann@outside.net;False;smtp:old@outside.net\n"
+            "bob@client.com;bob@outside.net;True;smtp:old@outside.net",
+            BOTH,
+            f"2 rows have {DIFFERENT}",
+        ),
+        (
+            f"{FORWARDS}ann@client.com,smtp:ANN@outside.net,ann@outside.net\n"
+            "bob@client.com,smtp:bob@outside.net,$false",
+            BOTH,
+            "",
+        ),
+        (
+            f"{FORWARDS}ann@client.com,smtp:ann@outside.net,\nbob@client.com,,bob@outside.net",
+            BOTH,
+            "",
+        ),
+    ],
+)
+def test_forwarding_address_has_precedence(text: str, expected: list[list[str]], note: str) -> None:
+    """Exchange ignores ForwardingSmtpAddress if both are set (documentation of Set-Mailbox)."""
+    notes = [each for each in layout_of(FORWARDING, text).notes if "different values" in each]
+
+    assert rows(FORWARDING, text) == expected
+    assert [each.startswith(note) for each in notes] == [True] * bool(note)
+
+
+def test_directory_name_with_precedence_is_a_problem_of_its_row() -> None:
+    """The address in the other column receives no mail, so that it must not replace the name."""
+    text = f"{FORWARDS}ann@client.com,smtp:old@outside.net,client.com/Users/Ann Out\nb@c.d,,b@x.net"
+    read = read_lines(DEFINITIONS[FORWARDING], layout_of(FORWARDING, text), ValidationContext())
+
+    assert [problem.row for problem in read.problems] == [2]
+    assert [entry.values["target"] for _, entry in read.first.values()] == ["b@x.net"]
+
+
+def test_other_columns_with_different_values_are_refused() -> None:
+    text = "Mailbox,Forward to,ForwardingAddress\nann@client.com,a@outside.net,b@outside.net"
+
+    assert "row 2 has different values" in refusal(FORWARDING, text)
 
 
 def test_export_of_all_properties_is_read() -> None:
