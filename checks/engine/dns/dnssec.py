@@ -47,6 +47,10 @@ REJECTED = "dnssec-rejected"
 _NEGATIVE = (dns.rdatatype.SOA, *denial.TYPES)
 # RFC 8624 section 3.3. A resolver ignores a DS record with another digest.
 _DIGESTS = (1, 2, 4)
+_SHA1_DIGEST = 1
+# RFC 8624 section 3.1: validators must not implement RSAMD5, DSA and DSA-NSEC3-SHA1.
+_FORBIDDEN_ALGORITHMS = (1, 3, 6)
+_PROTOCOL = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def read_keys(zone: str, ds_values: Iterable[str], reply: dns.message.Message) -
     `ds_values` are the DS records of the parent zone, as text.
     """
     apex = dns.name.from_text(zone)
-    anchors = [ds for ds in map(_read_ds, ds_values) if _is_supported(ds)]
+    anchors = _usable(map(_read_ds, ds_values))
     if not anchors:
         return None
     keys = reply.get_rrset(reply.answer, apex, dns.rdataclass.IN, dns.rdatatype.DNSKEY)
@@ -202,16 +206,31 @@ def _read_ds(value: str) -> DS:
     return read
 
 
+def _usable(anchors: Iterable[DS]) -> list[DS]:
+    """Return the DS records that resolvers use. A SHA-1 digest does not count next to another one.
+
+    A resolver that ignores it rejects the zone whose other digest is wrong (RFC 4509 section 3).
+    """
+    supported = [ds for ds in anchors if _is_supported(ds)]
+    return [ds for ds in supported if ds.digest_type != _SHA1_DIGEST] or supported
+
+
 def _is_supported(ds: DS) -> bool:
     try:
         get_algorithm_cls(ds.algorithm)
     except dns.exception.DNSException:
         return False
-    return int(ds.digest_type) in _DIGESTS
+    is_permitted = int(ds.algorithm) not in _FORBIDDEN_ALGORITHMS
+    return is_permitted and int(ds.digest_type) in _DIGESTS
 
 
 def _matches(apex: dns.name.Name, key: dns.rdata.Rdata, anchors: Sequence[DS]) -> bool:
-    if not isinstance(key, DNSKEY):
+    # RFC 4034 section 2.1: other keys verify no signature of a zone.
+    if (
+        not isinstance(key, DNSKEY)
+        or not key.flags & dns.dnssec.Flag.ZONE
+        or key.protocol != _PROTOCOL
+    ):
         return False
     return any(
         dns.dnssec.make_ds(

@@ -41,7 +41,8 @@ def dnskey(owner: str) -> DNSKEY:
 
 
 def ds_of(owner: str, *, digest: str = "SHA256") -> str:
-    return dns.dnssec.make_ds(APEX, dnskey(owner), digest).to_text()
+    policy = dns.dnssec.allow_all_policy
+    return dns.dnssec.make_ds(APEX, dnskey(owner), digest, policy=policy).to_text()
 
 
 def signature(
@@ -75,6 +76,17 @@ def keys_reply(
         ([ds_of("a")], keys_reply("a"), ""),
         ([ds_of("old"), ds_of("a")], keys_reply("a", "b"), ""),
         ([ds_of("a", digest="SHA384")], keys_reply("a"), ""),
+        ([ds_of("a", digest="SHA1")], keys_reply("a"), ""),
+        ([ds_of("a", digest="SHA1"), ds_of("a")], keys_reply("a"), ""),
+        # RFC 4509 section 3: resolvers ignore the SHA-1 digest, and the other one is wrong.
+        ([ds_of("a", digest="SHA1"), ds_of("old")], keys_reply("a"), dnssec.NO_MATCHING_KEY),
+        (
+            [ds_of("a", digest="SHA1"), ds_of("old", digest="SHA384")],
+            keys_reply("a"),
+            dnssec.NO_MATCHING_KEY,
+        ),
+        # A digest of an unsupported type does not replace the others.
+        ([f"1 13 200 {'ab' * 32}", ds_of("a", digest="SHA1")], keys_reply("a"), ""),
         ([ds_of("old")], keys_reply("a"), dnssec.NO_MATCHING_KEY),
         ([ds_of("a")], keys_reply(), dnssec.NO_MATCHING_KEY),
         ([ds_of("a")], keys_reply("a", at=PAST), dnssec.EXPIRED),
@@ -96,10 +108,30 @@ def test_keys_of_zone(anchors: list[str], reply: dns.message.Message, fault: str
         # Digest types and algorithms that no resolver supports (RFC 4035 section 5.2).
         f"1 13 200 {'ab' * 32}",
         f"1 200 2 {'ab' * 32}",
+        # RSAMD5, DSA, DSA-NSEC3-SHA1 and GOST, which no resolver validates (RFC 8624 section 3.1).
+        f"1 1 2 {'ab' * 32}",
+        f"1 3 2 {'ab' * 32}",
+        f"1 6 1 {'ab' * 20}",
+        f"1 12 2 {'ab' * 32}",
     ],
 )
 def test_unsupported_anchor_is_unsigned(anchor: str) -> None:
     assert dnssec.read_keys("example.test", [anchor], keys_reply("a")) is None
+
+
+@pytest.mark.parametrize(("flags", "protocol"), [(1, 3), (0, 3), (257, 2)])
+def test_key_of_another_purpose_matches_no_ds(flags: int, protocol: int) -> None:
+    """RFC 4034 section 2.1: without the zone flag or protocol 3, no key verifies a zone."""
+    key = dnskey("a").replace(flags=flags, protocol=protocol)
+    rrset = dns.rrset.from_rdata(APEX, 60, key)
+    reply = dns.message.make_response(dns.message.make_query(APEX, "DNSKEY"))
+    reply.answer = [rrset]
+    anchor = dns.dnssec.make_ds(APEX, key, "SHA256").to_text()
+
+    keys = dnssec.read_keys("example.test", [anchor], reply)
+
+    assert keys is not None
+    assert keys.fault == dnssec.NO_MATCHING_KEY
 
 
 KEYS = ZoneKeys(APEX, dns.rrset.from_rdata_list(APEX, 60, [dnskey("a")]))
