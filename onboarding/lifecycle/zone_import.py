@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checks.engine.zone_domains import MailDomain, mail_domains, read_zone_file, unread_lines
-from checks.engine.zone_text import ZoneTextError
+from checks.engine.zone_lines import ZoneTextError
 from onboarding.errors import OnboardingError
 from tenants.errors import TenantError
 from tenants.models import Domain, Tenant

@@ -26,6 +26,7 @@ _ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.
 _TYPE_LINE = "#TYPE "
 # The texts of an export for “none”: an empty cell, or a switch that is off.
+_SWITCHED_OFF = ("false", "$false", "disabled")
 _NO_EXPORT = ("", "false", "$false", "none")
 
 
@@ -389,13 +390,15 @@ def _without_switched_off(headings: FileLine, layout: Layout, switches: Collecti
     skipped = len(layout.lines) - len(kept)
     heading = printable(clean(headings.cells[places[0]]))
     if not kept:
-        raise UnreadableFile(f"Every row has False in the column “{heading}”.")
-    notes = [f"Skipped: {_rows_have(skipped)} False in the column “{heading}”."] * bool(skipped)
+        raise UnreadableFile(f"Every row is switched off in the column “{heading}”.")
+    switched_off = "1 row is" if skipped == 1 else f"{skipped:,} rows are"
+    note = f"Skipped: {switched_off} switched off in the column “{heading}”."
+    notes = [note] * bool(skipped)
     return Layout(layout.columns, kept, [*layout.notes, *notes], layout.has_headings)
 
 
 def _is_off(text: str) -> bool:
-    return text.strip().casefold() in ("false", "$false")
+    return text.strip().casefold() in _SWITCHED_OFF
 
 
 def _rows_have(count: int) -> str:

@@ -19,7 +19,7 @@ _NOTE = Column("note", "Note", is_required=False, aliases=("Notes", "Comment", "
 _PERMIT = {
     "permit": (
         *("permitted", "permitted sender", "permitted senders", "allow", "allowed", "allow list"),
-        *("allowed sender", "allowed senders", "safe", "safe sender", "whitelist", "yes"),
+        *("allowed sender", "allowed senders", "safe", "safe sender", "whitelist", "yes", "exempt"),
     ),
     "block": (
         *("blocked", "blocked sender", "blocked senders", "block list", "deny", "denied"),
@@ -35,7 +35,9 @@ _MAILBOX_PROPERTIES = (
     "MailboxOwnerId",
     "Identity",
 )
+_RULE_RECIPIENTS = ("RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients")
 _SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address", "Domain", "From")
+_SENDER_ALSO += ("Email address/domain", "Address/domain")
 
 # --- Whole rows
 
@@ -261,7 +263,15 @@ _ALL = (
                 "Mailbox, rule or device",
                 is_required=False,
                 help="Where the forward is set",
-                aliases=("Mailbox", "Source", "Source mailbox", "From", "User", "Rule"),
+                aliases=(
+                    "Mailbox",
+                    "Source",
+                    "Source mailbox",
+                    "From",
+                    "User",
+                    "Rule",
+                    "User email",
+                ),
                 substitutes=(*_MAILBOX_PROPERTIES, "DisplayName", "Name", "Alias"),
                 is_key=True,
             ),
@@ -278,6 +288,8 @@ _ALL = (
             ListHeading("ForwardTo", "target"),
             ListHeading("RedirectTo", "target"),
             ListHeading("ForwardAsAttachmentTo", "target"),
+            # Get-TransportRule
+            *(ListHeading(heading, "target", switch="State") for heading in _RULE_RECIPIENTS),
         ),
     ),
     SheetDefinition(
@@ -312,18 +324,25 @@ _ALL = (
                 "TLS",
                 {
                     "enforced": (
-                        *("enforce", "strict", "required", "mandatory", "forced"),
+                        *("enforce", "strict", "required", "mandatory", "forced", "always", "yes"),
                         # TlsSettings of Get-OutboundConnector, RequireTls of Get-InboundConnector
                         *("certificatevalidation", "domainvalidation", "true", "$true"),
                     ),
                     "relaxed": (
-                        *("relax", "opportunistic", "optional", "preferred"),
+                        *("relax", "opportunistic", "optional", "preferred", "sometimes"),
                         # TLS without a check of the certificate
-                        "encryptiononly",
+                        *("encryptiononly", "if possible", "if available"),
                     ),
                 },
                 default="enforced",
-                aliases=("TLS mode", "Mode", "Enforcement"),
+                aliases=(
+                    "TLS mode",
+                    "Mode",
+                    "Enforcement",
+                    "TLS setting",
+                    "TLS policy",
+                    "Force TLS",
+                ),
                 exports=("TlsSettings", "RequireTls"),
                 console_heading="Encryption Mode",
             ),

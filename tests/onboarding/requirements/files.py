@@ -53,8 +53,12 @@ def ods_of(tables: str, *, declaration: str = "", styles: str = "", **more: str 
     return zipped({**parts, **more})
 
 
-def ods(*, hidden: str = "", **worksheets: list[list[str]]) -> bytes:
-    """An ODS file with these worksheets, of which `hidden` is hidden."""
+def ods(**worksheets: list[list[str]]) -> bytes:
+    return ods_with_hidden("", worksheets)
+
+
+def ods_with_hidden(hidden: str, worksheets: dict[str, list[list[str]]]) -> bytes:
+    """An ODS file as LibreOffice writes it, of which one worksheet is hidden."""
 
     def row(cells: list[str]) -> str:
         texts = "".join(

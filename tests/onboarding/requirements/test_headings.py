@@ -18,7 +18,7 @@ from onboarding.requirements.definitions import DEFINITIONS
 from onboarding.requirements.parsers import read_table
 from onboarding.requirements.tables import UnreadableFile
 from onboarding.requirements.validation import in_order
-from tests.onboarding.requirements.files import html_table, ods, workbook
+from tests.onboarding.requirements.files import html_table, ods, ods_with_hidden, workbook
 
 TLS, FORWARDING = "tls-partners", "forwarding"
 
@@ -240,12 +240,7 @@ def test_visible_worksheet_is_read(state: Literal["hidden", "veryHidden"]) -> No
     ]
 
 
-def hidden_in_ods(title: str, **worksheets: list[list[str]]) -> bytes:
-    """An ODS file as LibreOffice writes it, with one hidden worksheet."""
-    return ods(hidden=title, **worksheets)
-
-
-def hidden_in_xml(title: str, **worksheets: list[list[str]]) -> str:
+def hidden_in_xml(title: str, worksheets: dict[str, list[list[str]]]) -> str:
     """XML Spreadsheet 2003, in which the options of a worksheet follow its table."""
 
     def sheet(name: str, lines: list[list[str]]) -> str:
@@ -279,7 +274,7 @@ def hidden_in_xml(title: str, **worksheets: list[list[str]]) -> str:
 def test_hidden_worksheet_is_read_last(
     title: str, worksheets: dict[str, list[list[str]]], read: str
 ) -> None:
-    for content in (hidden_in_ods(title, **worksheets), hidden_in_xml(title, **worksheets)):
+    for content in (ods_with_hidden(title, worksheets), hidden_in_xml(title, worksheets)):
         assert rows(TLS, content) == [PARTNER]
         others = "”, “".join(name for name, lines in worksheets.items() if lines and name != read)
         note = f"Only the worksheet “{read}” was read; “{others}” was not."
@@ -406,6 +401,59 @@ BOTH = [
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_forwards_keep_their_mailbox(text: str, encoding: str) -> None:
     assert rows(FORWARDING, text.encode(encoding)) == BOTH
+
+
+RULES = "Name,State,RedirectMessageTo,BlindCopyTo,CopyTo\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (
+            FORWARDING,
+            f"{RULES}Copies,Enabled,,{{log@outside.net}},\nOld,Disabled,old@outside.net,,\n"
+            'Sales,Enabled,"{ann@outside.net, bob@outside.net}",,cy@outside.net\n',
+            [
+                ["log@outside.net", "Copies", "forward"],
+                ["ann@outside.net", "Sales", "forward"],
+                ["bob@outside.net", "Sales", "forward"],
+                ["cy@outside.net", "Sales", "forward"],
+            ],
+        ),
+        (
+            FORWARDING,
+            "User Email,Forwarding Email,Forwarding Action\nann@client.com,ann@outside.net,KEEP\n"
+            "bob@client.com,bob@outside.net,TRASH",
+            BOTH,
+        ),
+        (
+            TLS,
+            "Domain Name,TLS Setting,Description\na.net,Always,\nb.net,If possible,\n",
+            [["a.net", "both", "enforced"], ["b.net", "both", "relaxed"]],
+        ),
+        (TLS, "Domain;Force TLS\na.net;Yes", [["a.net", "both", "enforced"]]),
+        (TLS, "Domain;TLS policy\na.net;Opportunistic", [["a.net", "both", "relaxed"]]),
+        (
+            "global-senders",
+            "Email Address/Domain,Policy,Comment\na@bad.example,block,\n"
+            "good.example,exempt,Jo asked",
+            [["a@bad.example", "block"], ["good.example", "permit", "Jo asked"]],
+        ),
+    ],
+)
+def test_exports_of_other_gateways_are_read(
+    kind: str, text: str, expected: list[list[str]]
+) -> None:
+    assert rows(kind, text) == expected
+
+
+def test_partner_without_tls_is_a_problem_of_its_row() -> None:
+    """The default of the sheet, enforced, would stop the mail of this partner."""
+    read = read_lines(
+        DEFINITIONS[TLS], layout_of(TLS, "Domain,TLS Setting\na.net,Never"), ValidationContext()
+    )
+
+    assert [(problem.row, problem.column) for problem in read.problems] == [(2, "TLS")]
 
 
 FORWARDS = "PrimarySmtpAddress,ForwardingSmtpAddress,ForwardingAddress\n"
@@ -668,8 +716,8 @@ def test_disabled_connectors_are_skipped() -> None:
     text = f"{OUTBOUND}Old,False,old.example,EncryptionOnly,"
     layout = layout_of(TLS, f"{text}\nNew,True,bank.example,EncryptionOnly,")
 
-    assert "Skipped: 1 row has False in the column “Enabled”." in layout.notes
-    assert refusal(TLS, text) == "Every row has False in the column “Enabled”."
+    assert "Skipped: 1 row is switched off in the column “Enabled”." in layout.notes
+    assert refusal(TLS, text) == "Every row is switched off in the column “Enabled”."
 
 
 def test_domain_of_digits_is_no_cost() -> None:
