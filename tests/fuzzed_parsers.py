@@ -31,7 +31,8 @@ from checks.engine.mail import dkim_keys, dmarc_records, message_parser, mta_sts
 from checks.engine.mail.message_signatures import verify_signatures
 from checks.engine.spf import terms
 from checks.engine.spf.check_host import check_host
-from checks.engine.zone_text import ZoneTextError, read_zone_text
+from checks.engine.zone_lines import ZoneTextError
+from checks.engine.zone_text import read_zone_text
 from onboarding.collaboration import markdown
 from onboarding.plan_templates import forms
 from onboarding.plan_templates.yaml_file import TemplateError, read_template_file

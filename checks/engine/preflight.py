@@ -21,7 +21,8 @@ from checks.engine.dns.lookup import (
     Server,
 )
 from checks.engine.recording import NotRecorded
-from checks.engine.zone_text import ZoneText, ZoneTextError, read_zone_text
+from checks.engine.zone_lines import ZoneTextError
+from checks.engine.zone_text import ZoneText, read_zone_text
 
 ProposedRecords = Mapping[tuple[str, str], tuple[Record, ...]]
 

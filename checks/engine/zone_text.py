@@ -29,6 +29,8 @@ _OTHER_TYPES = frozenset(
     {"A", "AAAA", "CAA", "DHCID", "DNSKEY", "DS", "HINFO", "LOC", "NAPTR", "NS", "NSEC", "PTR"}
     | {"RRSIG", "SOA", "SRV", "SSHFP", "WINS", "WINSR"}
 )
+# The other classes of RFC 1035 section 3.2.4.
+_OTHER_CLASSES = ("CH", "HS")
 # Types of DNS hosts that answer with the records of another name.
 _FLATTENED = frozenset({"ALIAS", "ANAME", "FLATTEN"})
 # Possessive: with `+`, sixty digits would take years.
@@ -154,7 +156,12 @@ def _read_line(reader: _Reader, line: ZoneLine) -> None:
         raise ZoneTextError(f"line {line.number}: no name")
     words = len(tokens)
     ttl = _take_ttl(reader, tokens)
+    head = line.tokens[len(named) : len(line.tokens) - len(tokens)]
     rtype, values = _record_type(reader, tokens, line.number), tokens[1:]
+    if any(token.text.upper() in _OTHER_CLASSES for token in head):
+        # A zone of the internet has no such records, and no receiver queries them.
+        reader.note("ignored", line.number, rtype)
+        return
     if words == len(tokens):
         _refuse_prose(line.number, rtype, values)
     if rtype in _TYPES:
@@ -197,7 +204,7 @@ def _take_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
         text = tokens[0].text
         if _TTL.fullmatch(text) and len(tokens) > 1:
             ttl = _seconds(text)
-        elif text.upper() not in ("IN", "CH", "HS") and not _AGING.fullmatch(text):
+        elif text.upper() not in ("IN", *_OTHER_CLASSES) and not _AGING.fullmatch(text):
             break
         tokens.pop(0)
     return ttl

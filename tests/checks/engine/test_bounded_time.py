@@ -17,7 +17,8 @@ from checks.engine.expected_values import RegionFacts
 from checks.engine.mail import dkim_keys, dmarc_records, mta_sts_policy
 from checks.engine.outcomes import Verdict
 from checks.engine.spf import check, proposal, terms
-from checks.engine.zone_text import ZoneTextError, read_zone_text
+from checks.engine.zone_lines import ZoneTextError
+from checks.engine.zone_text import read_zone_text
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes
 

@@ -11,7 +11,7 @@ from checks.engine.zone_domains import (
     read_zone_file,
     unread_lines,
 )
-from checks.engine.zone_text import ZoneTextError
+from checks.engine.zone_lines import ZoneTextError
 
 ZONE = """
 $ORIGIN northwind.test.

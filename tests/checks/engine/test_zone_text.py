@@ -207,6 +207,11 @@ CASES: dict[str, Case] = {
         {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=none"]},
         {"unquoted": (1,)},
     ),
+    "other-classes": (
+        f'@ MX 10 {MX}.\n  CH TXT "v=spf1 -all"\n@ 300 HS MX 20 a.\nch 300 IN MX 30 b.',
+        {(DOMAIN, "MX"): [f"10 {MX}"], (f"ch.{DOMAIN}", "MX"): ["30 b"]},
+        {"ignored": (2, 3)},
+    ),
     "twice": (f"@ MX 10 {MX}.\n@ MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
 }
 
