@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from scim2_models import (
     Context,
     Error,
+    InvalidPathException,
     InvalidSyntaxException,
     InvalidValueException,
     PatchOp,
@@ -24,7 +25,7 @@ from scim2_models import (
     SCIMException,
 )
 
-from onboarding.provisioning.resources import POLICY, texts_in
+from onboarding.provisioning.resources import POLICY, names_in, texts_in
 from tenants import database_time, provisioning_tokens
 from tenants.models import ScimToken
 from tenants.people import PeopleError
@@ -36,8 +37,17 @@ CONTENT_TYPE = "application/scim+json"
 RATE = "1200/m"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _BODY_TYPES = (CONTENT_TYPE, "application/json")
+# A group of 3,000 members has about 300 kB.
+MOST_BYTES = 524_288
+# The time in which the library parses a path grows with the square of its length.
+LONGEST_PATH = 1000
+MOST_OPERATIONS = 200
 View = Callable[..., HttpResponse]
 AnyResource = TypeVar("AnyResource", bound=Resource[Any])
+
+
+_BIG_BODY = f"The body of a request may have {MOST_BYTES // 1024} KiB at most."
+_LONG_PATH = f"A path or the name of an attribute has more than {LONGEST_PATH} characters."
 
 
 class RefusedError(Exception):
@@ -88,7 +98,7 @@ def _refusal(error: Exception) -> HttpResponse:
             return response_of(error.to_error())
         case PeopleError():
             return error_response(409, str(error))
-    return error_response(413, "The body of a request may have 2 MB at most.")
+    return error_response(413, _BIG_BODY)
 
 
 def _authenticate(request: HttpRequest) -> ScimToken:
@@ -105,23 +115,41 @@ def _authenticate(request: HttpRequest) -> ScimToken:
 
 
 def operations_of(request: HttpRequest, model: type[AnyResource]) -> PatchOp[AnyResource]:
-    """The validated operations of a PATCH."""
+    """The validated operations of a PATCH. Too many or too long ones are refused unread."""
+    payload = payload_of(request)
+    for given in _named(payload, "operations"):
+        if isinstance(given, list) and len(given) > MOST_OPERATIONS:
+            raise RefusedError(413, f"A request has at most {MOST_OPERATIONS} operations.")
+        for each in given if isinstance(given, list) else []:
+            paths = _named(each, "path") if isinstance(each, dict) else []
+            if any(len(path) > LONGEST_PATH for path in paths if isinstance(path, str)):
+                raise InvalidPathException(detail=_LONG_PATH)
     operations: PatchOp[AnyResource] = PatchOp[model].model_validate(  # type: ignore[valid-type]  # a model at run time
-        payload_of(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST
+        payload, scim_ctx=Context.RESOURCE_PATCH_REQUEST
     )
     return operations
+
+
+def _named(values: dict[str, Any], name: str) -> list[Any]:
+    """The values of an attribute. The names of SCIM are equal in any case."""
+    return [value for key, value in values.items() if key.lower() == name]
 
 
 def payload_of(request: HttpRequest) -> dict[str, Any]:
     """The JSON object of the body. Raises RefusedError, SCIMException or RequestDataTooBig."""
     if request.content_type not in _BODY_TYPES:
         raise RefusedError(415, f"Send the body as {CONTENT_TYPE}.")
+    if len(request.body) > MOST_BYTES:
+        raise RefusedError(413, _BIG_BODY)
     try:
         payload = json.loads(request.body)
     except (ValueError, RecursionError):
         raise InvalidSyntaxException(detail="The body is no JSON that Gangway can read.") from None
     if not isinstance(payload, dict):
         raise InvalidSyntaxException(detail="The body is no JSON object.")
+    if any(len(name) > LONGEST_PATH for name in names_in(payload)):
+        # The library reads the name of an attribute as a path.
+        raise InvalidPathException(detail=_LONG_PATH)
     # PostgreSQL stores no NUL character.
     if not is_text(payload) or any("\0" in text for text in texts_in(payload)):
         raise InvalidValueException(detail="A value contains a character that cannot be stored.")

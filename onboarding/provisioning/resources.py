@@ -153,6 +153,13 @@ def texts_in(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def names_in(value: Any) -> list[str]:
+    """The names of all members in a JSON value."""
+    if isinstance(value, dict):
+        return [*value, *(name for each in value.values() for name in names_in(each))]
+    return [name for each in value for name in names_in(each)] if isinstance(value, list) else []
+
+
 def person_resource(person: User, base: str) -> PersonResource:
     """The resource of a member of staff. `base` is the address of the SCIM service.
 

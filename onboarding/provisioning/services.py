@@ -14,6 +14,7 @@ from scim2_models import InvalidValueException, NotFoundException, PatchOp, Uniq
 
 from onboarding.calendar_feeds.feeds import feeds_of, revoke_feed
 from onboarding.lifecycle import offboarding
+from onboarding.provisioning.members import without_members
 from onboarding.provisioning.queries import groups, people, person_or_404
 from onboarding.provisioning.resources import (
     LONGEST_VALUE,
@@ -198,9 +199,20 @@ def patch_group(public_id: str, operations: PatchOp[GroupResource]) -> Provision
     try:
         with transaction.atomic():
             group = _lock_group(public_id)
-            resource = group_resource(group, list(people().filter(provisioned_groups=group)), "")
-            operations.patch(resource, scim_policy=POLICY)
-            _change_group(group, resource)
+            members = list(people().filter(provisioned_groups=group))
+            split = without_members(
+                operations.operations or [], {each.public_id for each in members}
+            )
+            if split is None:
+                resource = group_resource(group, members, "")
+                operations.patch(resource, scim_policy=POLICY)
+                _change_group(group, resource)
+            else:
+                resource = group_resource(group, [], "")
+                if split[0]:
+                    operations.operations = split[0]
+                    operations.patch(resource, scim_policy=POLICY)
+                _change_group(group, resource, ids=split[1])
     except IntegrityError:
         raise UniquenessException(detail=_GROUP_TAKEN) from None
     return _loaded(public_id)
@@ -229,14 +241,17 @@ def _lock_group(public_id: str) -> ProvisionedGroup:
     return group
 
 
-def _change_group(group: ProvisionedGroup, resource: GroupResource) -> None:
+def _change_group(
+    group: ProvisionedGroup, resource: GroupResource, *, ids: set[str] | None = None
+) -> None:
+    """Store the names, and the members: `ids`, or else those of the resource."""
     name, external_id = _names_of(resource)
     is_renamed = (name, external_id) != (group.name, group.external_id)
     if is_renamed:
         group.name, group.external_id = name, external_id
         group.changed_at = database_time.now()
         group.save(update_fields=["name", "external_id", "changed_at"])
-    _set_members(group, _ids_in(resource), also_present=is_renamed)
+    _set_members(group, _ids_in(resource) if ids is None else ids, also_present=is_renamed)
 
 
 def _names_of(resource: GroupResource) -> tuple[str, str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+from scim2_models import PatchOperation, Path
 
-from tenants.models import ActivityLine, ProvisionedGroup, User
+from onboarding.provisioning import endpoint
+from onboarding.provisioning.members import without_members
+from onboarding.provisioning.resources import GroupResource
+from tenants.models import ActivityLine, ProvisionedGroup, ProvisionedPerson, User
 from tests.factories import SignIn
 from tests.onboarding.provisioning.conftest import Scim
 
@@ -145,3 +150,94 @@ def test_without_roles_there_are_no_groups(scim: Scim, settings: Any) -> None:
 
     assert [each["name"] for each in types["Resources"]] == ["User"]
     assert scim("GET", "Groups").status_code == 404
+
+
+# --- Changes of members
+
+
+@pytest.mark.parametrize(
+    ("operations", "members"),
+    [
+        ([{"op": "add", "path": "members", "value": ["b", "c"]}], "abc"),
+        ([{"op": "Add", "path": "MEMBERS", "value": ["a"]}], "a"),
+        ([{"op": "replace", "path": "members", "value": ["c"]}], "c"),
+        ([{"op": "remove", "path": "members", "value": ["a", "b"]}], ""),
+        ([{"op": "add", "value": {"members": ["b"]}}], "ab"),
+        ([{"op": "replace", "value": {"members": ["b"], "displayName": "admins"}}], "b"),
+        (
+            [
+                {"op": "add", "path": "members", "value": ["b"]},
+                {"op": "replace", "path": "displayName", "value": "admins"},
+                {"op": "remove", "path": 'members[value eq "a"]'},
+                {"op": "add", "path": "members", "value": ["c"]},
+            ],
+            "bc",
+        ),
+        (
+            [
+                {"op": "remove", "path": 'members[value eq "a" or value eq "b"]'},
+                {"op": "add", "path": "members", "value": ["c"]},
+            ],
+            "c",
+        ),
+        ([{"op": "remove", "path": 'members[value eq "c"]'}], "a"),
+        (
+            [
+                {
+                    "op": "remove",
+                    "path": "urn:ietf:params:scim:schemas:core:2.0:Group:members",
+                    "value": ["a"],
+                }
+            ],
+            "",
+        ),
+    ],
+)
+@pytest.mark.parametrize("by_library", [False, True])
+def test_members_after_operations(
+    scim: Scim, monkeypatch: Any, operations: list[dict[str, Any]], members: str, by_library: bool
+) -> None:
+    """Changes by sets of ids have the results of the library."""
+    people = {
+        name: User.objects.create_user(f"{name}@gangway.test", None, name=name, staff_role="")
+        for name in "abc"
+    }
+    for each in people.values():
+        ProvisionedPerson.objects.create(user=each, user_name=each.email)
+    group_id = group_with(scim, people["a"])
+    if by_library:
+        monkeypatch.setattr("onboarding.provisioning.services.without_members", lambda *_: None)
+
+    answer = scim("PATCH", f"Groups/{group_id}", {"Operations": _filled(operations, people)})
+
+    assert answer.status_code == 200, answer.content
+    found = {str(each) for each in ProvisionedGroup.objects.get().members.all()}
+    assert "".join(sorted(found)) == members
+
+
+def _filled(value: Any, people: dict[str, User], *, is_member: bool = False) -> Any:
+    """The operations with ids in place of the names of people."""
+    if isinstance(value, dict):
+        lists = ("value", "members")
+        return {k: _filled(v, people, is_member=k in lists) for k, v in value.items()}
+    if isinstance(value, list):
+        return [
+            {"value": people[each].public_id} if isinstance(each, str) else _filled(each, people)
+            for each in value
+        ]
+    if isinstance(value, str) and not is_member:
+        for name, person in people.items():
+            value = value.replace(f'"{name}"', f'"{person.public_id}"')
+    return value
+
+
+def test_many_members_leave_at_once() -> None:
+    """The library needs seconds for these operations."""
+    ids = {f"member{number}" for number in range(5000)}
+    leaving = sorted(ids)[: endpoint.MOST_OPERATIONS]
+    paths = [Path[GroupResource](f'members[value eq "{each}"]') for each in leaving]
+    removals = [PatchOperation[GroupResource](op="remove", path=path) for path in paths]
+    began = time.process_time()
+
+    assert without_members(removals, ids) == ([], ids - set(leaving))
+    assert time.process_time() - began < 0.5

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from onboarding.provisioning import endpoint
 from tenants import provisioning_tokens
 from tenants.errors import TenantError
 from tenants.models import ActivityLine, ScimToken, User
@@ -207,6 +209,54 @@ def test_big_body_is_refused(scim: Scim) -> None:
     answer = scim("POST", "Users", body)
 
     assert (answer.status_code, answer["Content-Type"]) == (413, "application/scim+json")
+
+
+@pytest.mark.parametrize("size", [endpoint.MOST_BYTES + 1, 10_000_000])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "Users"), ("PATCH", "Users/{id}"), ("PUT", "Users/{id}")]
+)
+def test_body_over_the_limit_is_refused(
+    scim: Scim, consultant: User, method: str, path: str, size: int
+) -> None:
+    body = b'{"userName": "%s"}' % (b"x" * size)
+
+    answer = scim(method, path.replace("{id}", consultant.public_id), body)
+
+    assert (answer.status_code, answer.json()["status"]) == (413, "413")
+
+
+# --- Input that costs much time
+
+
+LONG = "a" * 200_000
+COSTLY: dict[str, Any] = {
+    "path": {"Operations": [{"op": "replace", "path": LONG, "value": 1}]},
+    "path in capitals": {"OPERATIONS": [{"op": "replace", "PATH": LONG, "value": 1}]},
+    "parts": {"Operations": [{"op": "replace", "path": "a." * 100_000, "value": 1}]},
+    "filter": {"Operations": [{"op": "remove", "path": f"emails[{'(' * 100_000}"}]},
+    "values": {
+        "Operations": [{"op": "remove", "path": f"emails[{'value eq 1 or ' * 10_000}value eq 1]"}]
+    },
+    "name": {"Operations": [{"op": "add", "value": {LONG: "x"}}]},
+    "name in a list": {"Operations": [{"op": "add", "path": "emails", "value": [{LONG: 1}]}]},
+    "top": {LONG: 1},
+    "operations": {"Operations": [{"op": "replace", "path": "displayName", "value": "x"}] * 5000},
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.parametrize("kind", ["Users", "Groups"])
+def test_costly_request_is_refused_unread(
+    scim: Scim, roles: dict[str, str], consultant: User, name: str, kind: str
+) -> None:
+    group = scim("POST", "Groups", {"displayName": "team"}).json()["id"]
+    place = {"Users": consultant.public_id, "Groups": group}[kind]
+    began = time.process_time()
+
+    answer = scim("PATCH", f"{kind}/{place}", COSTLY[name])
+
+    assert answer.status_code in (400, 413)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
