@@ -20,6 +20,7 @@ from django.db import models
 
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.archive import rules
+from onboarding.lifecycle.archive.circles import Links
 from onboarding.lifecycle.archive.format import ArchivedRow, ArchiveError, read_rows
 from onboarding.lifecycle.archive.tables import (
     CONTENTS,
@@ -81,6 +82,7 @@ class _State:
     keys: dict[str, set[str]] = field(default_factory=dict)
     # References to rows that had not followed yet: table, key, place.
     late: list[tuple[str, str, str]] = field(default_factory=list)
+    links: Links = field(default_factory=Links)
     files: list[_File] = field(default_factory=list)
     tenant_id: str = ""
     head: str = ""
@@ -116,6 +118,7 @@ def _refuse_incomplete(state: _State) -> None:
     for table, key, place in state.late:
         if key not in state.keys.get(table, ()):
             raise ArchiveError(f"{place.capitalize()} refers to “{key[:40]}”, which is missing.")
+    state.links.refuse_circles()
     if state.files:
         raise ArchiveError(f"The content of {state.files[0].key} is incomplete.")
     if not state.head:
@@ -198,6 +201,11 @@ def _model_row(row: ArchivedRow, state: _State) -> VerifiedRow:
     )
     if table.key:
         _add_key(state, row.table, str(values[table.key]), row.place)
+    for name, other in table.references.items():
+        if other is table and (reference := found.references[name]) is not None:
+            state.links.add(row.table, name, str(values[table.key]), row.place, reference)
+    if row.table == "tasks":
+        state.links.add_task(values, found.references["parent"], row.place)
     if row.table in STORED_FILES:
         state.files.append(_file(row.table, values))
     if row.table == "tenant":

@@ -7,6 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ def _set(table: str, name: str, value: object, row: int = 0) -> Callable[[Tables
 
 def _remove(table: str, name: str) -> Callable[[Tables], object]:
     return lambda tables: tables[table][0].pop(name)
+
+
+def _refer(tables: Tables, table: str, name: str, rows: list[int]) -> None:
+    """Let each of these rows refer to the next one."""
+    for row, following in pairwise(rows):
+        tables[table][row][name] = tables[table][following]["public_id"]
+
+
+def _depend(tables: Tables, rows: list[int]) -> None:
+    for row, following in pairwise(rows):
+        tables["tasks"][row]["depends_on"] = [tables["tasks"][following]["key"]]
 
 
 def _drop_line(tables: Tables) -> None:
@@ -240,6 +252,30 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
     "template": (
         _set("template", "content", {"products": [], "phases": "none"}),
         "The plan template of the archive is invalid",
+    ),
+    "own parent": (
+        lambda tables: _refer(tables, "tasks", "parent", [0, 0]),
+        "Row 1 of “tasks” refers to itself through “parent”.",
+    ),
+    "circle of parents": (
+        lambda tables: _refer(tables, "tasks", "parent", [0, 1, 2, 0]),
+        "refers to itself through “parent”.",
+    ),
+    "parent of a parent": (
+        lambda tables: _refer(tables, "tasks", "parent", [2, 1, 0]),
+        "Row 3 of “tasks” is a sub-task of a sub-task.",
+    ),
+    "circle of replies": (
+        lambda tables: _refer(tables, "comments", "reply_to", [0, 0]),
+        "Row 1 of “comments” refers to itself through “reply_to”.",
+    ),
+    "circle of dependencies": (
+        lambda tables: _depend(tables, [1, 2, 1]),
+        "refers to itself through “depends_on”.",
+    ),
+    "own dependency": (
+        lambda tables: _depend(tables, [1, 1]),
+        "Row 2 of “tasks” refers to itself through “depends_on”.",
     ),
     "log": (lambda tables: tables["activity"].clear(), "The archive has no activity log."),
 }
