@@ -259,9 +259,14 @@ def _end(messages: QuerySet[OutboxMessage], *, now: datetime, error: str) -> Non
 # --- Cleaning and monitoring
 
 
-def forget(address: str) -> None:
-    """Delete the unsent e-mails to an address whose owner is erased."""
-    OutboxMessage.objects.filter(recipient__iexact=address).delete()
+def forget(address: str, *, tenant: Tenant, has_account: bool) -> None:
+    """Delete the unsent e-mails of an erased tenant to an address, and those about no tenant.
+
+    An e-mail of another tenant remains: that tenant stored the address for its own purpose. So do
+    e-mails about no tenant if the address belongs to an account that remains (`has_account`).
+    """
+    concerned = Q(tenant=tenant) if has_account else Q(tenant=tenant) | Q(tenant=None)
+    OutboxMessage.objects.filter(concerned, recipient__iexact=address).delete()
 
 
 def delete_old(*, now: datetime) -> None:

@@ -69,7 +69,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         for person in people:
             _anonymize(person)
         for address in match.addresses:
-            outbox.forget(address)
+            outbox.forget(address, tenant=tenant, has_account=address in match.remaining)
         _clean_sessions(match)
         paths = _stored_files(tenant)
         head = ActivityChain.objects.get(scope=tenant.public_id)

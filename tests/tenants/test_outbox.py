@@ -20,6 +20,7 @@ from tenants.email import Email
 from tenants.models import EventCount, OutboxMessage, Tenant, User
 from tenants.tasks import queue_email, queue_invitation, queue_outbox, send_message
 from tests.clock import frozen
+from tests.factories import MakeTenant
 
 pytestmark = pytest.mark.django_db
 SECRET = "https://gangway.example/accounts/password/reset/key/a-secret/"
@@ -212,10 +213,29 @@ def test_revoked_invitation_is_not_sent(tenant: Tenant, consultant: User) -> Non
     assert outbox.state().failed == 0
 
 
-def test_erasure_deletes_waiting_emails(stored: OutboxMessage) -> None:
-    outbox.forget(ADDRESS.upper())
+@pytest.mark.parametrize(
+    ("has_account", "remaining"),
+    [
+        (False, ["other tenant", "other address"]),
+        (True, ["account", "other tenant", "other address"]),
+    ],
+)
+def test_erasure_deletes_waiting_emails(
+    make_tenant: MakeTenant, has_account: bool, remaining: list[str]
+) -> None:
+    erased, other = make_tenant("erased"), make_tenant("other")
+    for name, recipient, tenant in (
+        ("own", ADDRESS, erased),
+        ("account", ADDRESS, None),
+        ("other tenant", ADDRESS, other),
+        ("other address", f"x{ADDRESS}", erased),
+    ):
+        outbox.add("invitation", recipient=recipient, tenant=tenant, payload={"name": name})
 
-    assert not OutboxMessage.objects.exists()
+    outbox.forget(ADDRESS.upper(), tenant=erased, has_account=has_account)
+
+    left = OutboxMessage.objects.order_by("pk").values_list("payload__name", flat=True)
+    assert list(left) == remaining
 
 
 # --- Messages to workers
