@@ -16,6 +16,7 @@ from django.core.signing import BadSignature, Signer
 from django.urls import path, re_path, register_converter
 
 from tenants import account_views, api_token_views, single_sign_on
+from tenants.back_channel_logout import back_channel_logout
 from tenants.equal_time import takes_equal_time
 from tenants.throttle import throttled
 
@@ -108,6 +109,11 @@ urlpatterns = [
         "oidc/<slug:provider_id>/login/callback/",
         single_sign_on.callback,
         name="openid_connect_callback",
+    ),
+    path(
+        "oidc/<slug:provider_id>/logout/",
+        back_channel_logout,
+        name="openid_connect_back_channel_logout",
     ),
     path("oidc/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
 ]

@@ -14,7 +14,7 @@ from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from tenants import staff_groups
+from tenants import single_sign_on, staff_groups
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import log_sign_in
@@ -23,6 +23,8 @@ from tenants.services import log_sign_in
 @receiver(account_signals.user_logged_in)
 def on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
     log_sign_in(user, ActivityName.SIGNED_IN, request, methods=_methods(request))
+    if "sociallogin" in kwargs:
+        single_sign_on.remember_session(request, kwargs["sociallogin"])
     if "sociallogin" in kwargs and user.is_mimecast and staff_groups.are_used():
         staff_groups.limit_session(request)
 

@@ -6,6 +6,7 @@ of the ID token, the nonce of the sign-in, the subject of userinfo, and a verifi
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -36,7 +38,9 @@ from tenants.services import log_sign_in
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 CLOCK_DIFFERENCE_SECONDS = 60
 PROVIDER_ID = "single-sign-on"
-STORED_CLAIMS = ("sub", "email", "email_verified", "nonce")
+STORED_CLAIMS = ("sub", "email", "email_verified", "nonce", "sid")
+# In a session of Gangway: the digest of the session at the provider with which it began.
+SESSION_OF_PROVIDER = "provider_session"
 
 
 class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is untyped
@@ -96,7 +100,13 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
             claims = self._userinfo_of(subject, str(answer["access_token"])) | claims
         return claims
 
-    def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
+    def verified_claims(
+        self,
+        app: SocialApp,
+        id_token: str,
+        *,
+        required: tuple[str, ...] = ("iss", "sub", "aud", "exp", "iat"),
+    ) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7, all but the nonce, which is with the state."""
         # OpenID Connect Discovery 1.0, section 4.3: metadata of another issuer is not used.
         configured = str(app.settings["server_url"]).rstrip("/")
@@ -110,7 +120,7 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
                 audience=app.client_id,
                 issuer=self.openid_config["issuer"],
                 leeway=CLOCK_DIFFERENCE_SECONDS,
-                options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+                options={"require": list(required)},
             )
         except (jwt.PyJWTError, KeyError) as error:
             raise OAuth2Error(f"The ID token is not valid: {error}") from error
@@ -120,15 +130,20 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
 
     def _key(self, id_token: str) -> jwt.PyJWK:
         wanted = jwt.get_unverified_header(id_token).get("kid")
-        with self._session() as session:
-            answer = session.get(self.openid_config["jwks_uri"])
-            answer.raise_for_status()
-        keys = jwt.PyJWKSet.from_dict(answer.json()).keys
+        keys = jwt.PyJWKSet.from_dict(self.published_keys()).keys
         # A provider with one key may omit its id (section 10.1).
         for key in keys:
             if key.key_id == wanted or (wanted is None and len(keys) == 1):
                 return key
         raise OAuth2Error("The ID token is signed with a key the provider does not publish.")
+
+    def published_keys(self) -> dict[str, Any]:
+        """The JWK set of the provider. Raises RequestException."""
+        with self._session() as session:
+            answer = session.get(self.openid_config["jwks_uri"])
+            answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     def _userinfo_of(self, subject: str, access_token: str) -> dict[str, Any]:
         """Section 5.3.2: userinfo of another subject must not be used."""
@@ -141,6 +156,23 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
     def _session(self) -> requests.Session:
         session: requests.Session = SingleSignOnAdapter().get_requests_session()
         return session
+
+
+def digest_of_sid(sid: str) -> str:
+    """The stored form of the id of a session at the provider."""
+    return hashlib.sha256(sid.encode(errors="replace")).hexdigest()
+
+
+def remember_session(request: HttpRequest, sociallogin: SocialLogin) -> None:
+    """Store the session at the provider, which a logout token can name later."""
+    sid = sociallogin.account.extra_data.get("id_token", {}).get("sid")
+    if not isinstance(sid, str) or not sid:
+        return
+    digest = digest_of_sid(sid)
+    request.session[SESSION_OF_PROVIDER] = digest
+    UserSession.objects.create_from_request(request)
+    rows = UserSession.objects.filter(session_key=request.session.session_key)
+    rows.update(data={SESSION_OF_PROVIDER: digest})
 
 
 class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth is untyped
