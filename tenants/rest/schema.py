@@ -13,6 +13,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ListSerializer
 
+from tenants.rest.links import add_links
 from tenants.rest.problems import CONTENT_TYPE, problem
 
 PREFIX = "/api/v1"
@@ -131,6 +132,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _complete_operation(path, method, operation, schemas)
+    add_links(result["paths"])
     result["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from onboarding.lifecycle.closing_pack import build
 from onboarding.models import ClosingPack
-from tenants.models import Membership, Tenant, User
+from tenants.models import Host, Membership, Tenant, User
 from tests.api.clients import ApiClient, client_for
 from tests.closings import closed_implementation
 
@@ -73,18 +75,22 @@ def test_person_is_activated_again(administrator: User, consultant: User) -> Non
     api, token = client_for(administrator, "administer"), client_for(consultant)
     path = f"staff/{consultant.public_id}/"
 
-    ended = api.post(f"{path}deactivate/").json()
+    without = api.post(f"{path}deactivate/")
+    ended = api.post(f"{path}deactivate/", If_Match=api.get(path)["ETag"])
     refused = token.get("me/")
-    back = api.post(f"{path}activate/").json()
+    outdated = api.post(f"{path}activate/", If_Match='"other"')
+    back = api.post(f"{path}activate/", If_Match=ended["ETag"]).json()
 
-    assert (ended["is_active"], refused.status_code, back["is_active"]) == (False, 401, True)
+    assert (without.status_code, outdated.status_code) == (428, 412)
+    assert outdated.json()["current"]["is_active"] is False
+    assert (ended.json()["is_active"], refused.status_code, back["is_active"]) == (False, 401, True)
     assert token.get("me/").status_code == 200
 
 
 def test_administrator_cannot_end_the_own_access(administrator: User) -> None:
     api = client_for(administrator, "administer")
 
-    refused = api.post(f"staff/{administrator.public_id}/deactivate/")
+    refused = api.post(f"staff/{administrator.public_id}/deactivate/", If_Match="*")
 
     assert refused.json()["detail"] == "Another administrator must change your role or access."
 
@@ -113,3 +119,25 @@ def test_unknown_value_is_rejected_by_name(api: ApiClient, tenant: Tenant) -> No
 
     assert unknown.json()["errors"] == {"values.name": ["Unknown field."]}
     assert api.get(f"{path}spf/").status_code == 404
+
+
+@pytest.mark.parametrize("action", ["confirm", "reject"])
+def test_decision_about_a_host_needs_its_version(
+    api: ApiClient, tenant: Tenant, member: User, action: str
+) -> None:
+    base, body = (
+        f"tenants/{tenant.public_id}/",
+        {"reason": "Retired."} if action == "reject" else {},
+    )
+    made = client_for(member).post(f"{base}proposed-hosts/", {"name": "mail9.one.test", "port": 25})
+    path = f"{base}hosts/{made.json()['id']}/"
+    read = api.get(path)["ETag"]
+    Host.objects.filter(public_id=made.json()["id"]).update(recipient="new@one.test")
+
+    without = api.post(f"{path}{action}/", body)
+    outdated = api.post(f"{path}{action}/", body, If_Match=read)
+    decided = api.post(f"{path}{action}/", body, If_Match=outdated["ETag"])
+
+    assert (without.status_code, outdated.status_code) == (428, 412)
+    assert outdated.json()["current"]["recipient"] == "new@one.test"
+    assert decided.status_code in (200, 204)

@@ -288,23 +288,29 @@ class ProposedHostView(_HostsView):
 class HostConfirmView(_HostsView):
     permissions = {"POST": Permission.EDIT_PROFILE}
     inputs = {"POST": HostConsentInput}
+    versioned = frozenset({"POST"})
 
     def post(self, request: Request, public_id: str, host_id: str) -> Response:
         """Confirm a proposed host, and the client's consent to connections if you have it."""
         host = self.load()
+        self.require_version(host)
         has_consent = bool(self.validated(HostConsentInput).get("consent"))
         proposals.confirm_host(host, by=self.user, with_consent=has_consent)
-        return self.one(self.load())
+        confirmed = self.load()
+        return self.one(confirmed, version=confirmed)
 
 
 class HostRejectView(_HostsView):
     permissions = {"POST": Permission.EDIT_PROFILE}
     inputs = {"POST": RejectionInput}
     statuses = {"POST": 204}
+    versioned = frozenset({"POST"})
 
     def post(self, request: Request, public_id: str, host_id: str) -> Response:
         """Reject a proposed host with a reason, which the client reads. The host is removed."""
-        proposals.reject_host(self.load(), by=self.user, reason=_reason(self))
+        host = self.load()
+        self.require_version(host)
+        proposals.reject_host(host, by=self.user, reason=_reason(self))
         return Response(status=204)
 
 

@@ -94,6 +94,9 @@ class _StaffView(ApiView):
     def load(self) -> User:
         return found_or_404(self.rows(), self.kwargs["staff_id"], "person")
 
+    def require_role_version(self, person: User) -> None:
+        check_precondition(self.request, _etag(person), lambda: self.represent(person))
+
     def answer(self) -> Response:
         person = self.load()
         response = self.one(person)
@@ -145,7 +148,7 @@ class StaffPersonView(_StaffView):
         """Change the role of a member of staff, and the consultants that a manager follows."""
         staff = self.rows().filter(pk__in=people_with_role_or_directory())
         person = found_or_404(staff, staff_id, "member of staff")
-        check_precondition(self.request, _etag(person), lambda: self.represent(person))
+        self.require_role_version(person)
         form = StaffForm(self.validated(StaffRoleInput))
         if not form.is_valid():
             raise invalid(problem_of_forms(form).errors, detail=people.CHOOSE_STAFF_ROLE)
@@ -156,25 +159,29 @@ class StaffPersonView(_StaffView):
 class StaffDeactivateView(_StaffView):
     permissions = {"POST": Permission.MANAGE_STAFF}
     inputs = {"POST": AccessInput}
+    versioned = frozenset({"POST"})
 
     def post(self, request: Request, staff_id: str) -> Response:
         """Deactivate a person. The sessions end, and the share links are revoked."""
         person = self.load()
+        self.require_role_version(person)
         self.validated(AccessInput)
         offboarding.deactivate_user(person, by=self.user)
-        return self.one(self.load())
+        return self.answer()
 
 
 class StaffActivateView(_StaffView):
     permissions = {"POST": Permission.MANAGE_STAFF}
     inputs = {"POST": AccessInput}
+    versioned = frozenset({"POST"})
 
     def post(self, request: Request, staff_id: str) -> Response:
         """Let a deactivated person sign in again."""
         person = self.load()
+        self.require_role_version(person)
         self.validated(AccessInput)
         people.activate(person, by=self.user)
-        return self.one(self.load())
+        return self.answer()
 
 
 _PERSON = "staff/<str:staff_id>"

@@ -137,7 +137,7 @@ class SheetView(SheetsView):
 class SheetSignOffView(SheetsView):
     permissions = {"POST": Permission.EDIT_REQUIREMENTS, "DELETE": Permission.EDIT_REQUIREMENTS}
     inputs = {"POST": SheetSignOffInput}
-    versioned = frozenset({"POST"})
+    versioned = frozenset({"POST", "DELETE"})
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Sign a sheet off for the own side. With unanswered questions it needs a reason."""
@@ -158,6 +158,7 @@ class SheetSignOffView(SheetsView):
     def delete(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Withdraw the sign-off of the own side."""
         sheet = self.load_sheet()
+        self.require_version(sheet)
         sign_off.withdraw_sign_off(sheet, by=self.user, side=self.side)
         host_sheets.sync_host_sheets(sheet.task.plan)
         return self.answer()
