@@ -349,7 +349,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["tenants.rest.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
+        "tenants.rest.filters.RequestedFilters",
         "tenants.rest.pagination.KnownOrdering",
     ],
     "DEFAULT_SCHEMA_CLASS": "tenants.rest.schema.ResourceSchema",

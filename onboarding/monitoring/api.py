@@ -15,6 +15,7 @@ from onboarding.models import Drift
 from onboarding.monitoring import drifts
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
@@ -59,7 +60,7 @@ class DriftUnmuteInput(InputSerializer):
 class DriftFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     open = django_filters.BooleanFilter(field_name="closed_at", lookup_expr="isnull")
     kind = django_filters.ChoiceFilter(choices=Drift.Kind.choices)
-    changed_since = django_filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="opened_at", lookup_expr="gte")
 
     class Meta:
         model = Drift

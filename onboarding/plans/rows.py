@@ -185,6 +185,10 @@ class TaskRow:
         return self.context.open_dependencies
 
     @property
+    def progress(self) -> TaskProgress:
+        return self.context.progress
+
+    @property
     def is_closure(self) -> bool:
         """Whether it is the closing task, which both sides sign off on a page of its own."""
         return self.task.role == TaskRole.CLOSURE

@@ -16,9 +16,11 @@ from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.forms.dates import DAY_ERRORS
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import DomainRow, TaskRow
+from onboarding.plans.task_lists import ListedTask
 from onboarding.plans.transitions import TRANSITIONS, Transition
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.versions import etag_of
+from tenants.rest.writers import writer_for
 
 SIDES = (Responsibility.MIMECAST, Responsibility.CLIENT)
 
@@ -99,7 +101,10 @@ class TaskDomainSerializer(ResourceSerializer):
 
     @extend_schema_field(ConfirmationsSerializer)
     def get_confirmations(self, row: DomainRow) -> Mapping[str, Any]:
-        return dict(ConfirmationsSerializer(confirmations_of(row.progress)).data)
+        found: Mapping[str, Any] = writer_for(ConfirmationsSerializer)(
+            confirmations_of(row.progress)
+        )
+        return found
 
 
 class TransitionSerializer(ResourceSerializer):
@@ -205,24 +210,26 @@ class TaskSerializer(ResourceSerializer):
     instructions = serializers.CharField(source="task.instructions", read_only=True)
 
     @extend_schema_field(str)
-    def get_etag(self, row: TaskRow) -> str:
-        return etag_of_task(row.task, row.context.progress)
+    def get_etag(self, row: TaskRow | ListedTask) -> str:
+        return etag_of_task(row.task, row.progress)
 
     @extend_schema_field(ConfirmationsSerializer)
-    def get_confirmations(self, row: TaskRow) -> Mapping[str, Any]:
+    def get_confirmations(self, row: TaskRow | ListedTask) -> Mapping[str, Any]:
         found = confirmations_of(row.task)
         if not any(found.values()):
             return found
-        return dict(ConfirmationsSerializer(found).data)
+        confirmations: Mapping[str, Any] = writer_for(ConfirmationsSerializer)(found)
+        return confirmations
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_open_dependencies(self, row: TaskRow) -> list[str]:
+    def get_open_dependencies(self, row: TaskRow | ListedTask) -> list[str]:
         return [task.key for task in row.open_dependencies]
 
     @extend_schema_field(TaskCheckSerializer(many=True))
-    def get_checks(self, row: TaskRow) -> list[Any]:
+    def get_checks(self, row: TaskRow | ListedTask) -> list[Any]:
         subjects = (*row.evidence.subjects, *row.supporting.subjects)
-        return list(TaskCheckSerializer(subjects, many=True).data)
+        write = writer_for(TaskCheckSerializer)
+        return [write(subject) for subject in subjects]
 
     @extend_schema_field(TransitionSerializer(many=True))
     def get_transitions(self, row: TaskRow) -> list[Any]:

@@ -7,7 +7,20 @@ from typing import Any
 
 import django_filters
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django_filters.fields import IsoDateTimeField
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.request import Request
+
+
+class RequestedFilters(DjangoFilterBackend):  # type: ignore[misc]  # django-filter is untyped
+    """The filters of a list. Without one in the request, no form is built."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        filters = getattr(view, "filterset_class", None)
+        if filters is None or not filters.base_filters.keys() & request.query_params.keys():
+            return queryset
+        return super().filter_queryset(request, queryset, view)
 
 
 class MomentField(IsoDateTimeField):  # type: ignore[misc]  # django-filter is untyped

@@ -28,7 +28,7 @@ from tenants.access import TenantAccess, access_or_404, check_permission
 from tenants.models import ApiToken, Tenant, User
 from tenants.permissions import Permission
 from tenants.queries import tenants_for
-from tenants.rest import idempotency
+from tenants.rest import idempotency, writers
 from tenants.rest.pagination import CursorPages
 from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer, Selection
@@ -312,9 +312,8 @@ class ApiView(generics.GenericAPIView[Any]):
         """One page of the filtered and ordered rows."""
         found = self.paginate_queryset(self.filter_queryset(rows))
         assert found is not None, "a list has pages"
-        return self.get_paginated_response(
-            self.get_serializer(self.decorate(list(found)), many=True).data
-        )
+        written = writers.rows_of(self.get_serializer(), self.decorate(list(found)))
+        return self.get_paginated_response(written)
 
 
 _REUSED = "idempotency-key-reused"

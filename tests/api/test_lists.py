@@ -96,6 +96,8 @@ def test_ids_are_public(api: ApiClient, tasks: str, tenant: Tenant) -> None:
 QUERIES = {
     "tasks/?page_size={}": 2,
     "tenants/{{}}/tasks/?page_size={}&expand=checks,transitions": 11,
+    "tenants/{{}}/tasks/?page_size={}&expand=checks": 8,
+    "tenants/{{}}/tasks/?page_size={}&fields=id": 5,
     "tenants/{{}}/activity/?page_size={}": 3,
     "tenants/{{}}/checks/?page_size={}": 3,
     "tenants/?page_size={}": 3,

@@ -47,6 +47,7 @@ from onboarding.plans.serializers import (
 )
 from onboarding.plans.task_actions import AVAILABLE, TaskRequest, apply, permission_for
 from onboarding.plans.task_checks import checks_of_task
+from onboarding.plans.task_lists import TaskList
 from onboarding.plans.tasks import REMIND_LIMIT, remind_now
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import check_permission
@@ -55,8 +56,11 @@ from tenants.rest.filters import MomentFilter
 from tenants.rest.problems import ApiError, invalid
 from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.versions import check_precondition
-from tenants.rest.views import ApiListView, ApiView, found_or_404
+from tenants.rest.views import SAFE_METHODS, ApiListView, ApiView, found_or_404
 from tenants.tokens import site_url
+
+# The expanded fields that depend on the reader's permitted transitions.
+_FOR_THE_READER = frozenset({"transitions", "domains"})
 
 
 class PlanView(ApiView):
@@ -141,7 +145,7 @@ class _TaskView(ApiView):
     def page(self) -> TenantPage:
         return load_page(self.http_request, self.kwargs["public_id"])
 
-    def decorate(self, rows: list[Any]) -> list[TaskRow]:
+    def decorate(self, rows: list[Any]) -> list[Any]:
         by_pk = {row.task.pk: row for row in self.page.rows}
         return [by_pk[task.pk] for task in rows]
 
@@ -152,7 +156,8 @@ class _TaskView(ApiView):
         return task
 
     def row_of(self, task: Task) -> TaskRow:
-        return self.decorate([task])[0]
+        row: TaskRow = self.decorate([task])[0]
+        return row
 
     def forget_page(self) -> None:
         """Read the plan again after a change."""
@@ -190,7 +195,14 @@ class TenantTaskListView(_TaskView, ApiListView):
 
     def get(self, request: Request, public_id: str) -> Response:
         """The tasks of a tenant in the order of its plan, as the reader's plan page shows them."""
-        return self.listed(Task.objects.filter(plan=self.tenant.plan))
+        # The page, or the list, reads the tasks.
+        orders = (*self.ordering_fields, self.tie_break)
+        return self.listed(Task.objects.filter(plan=self.tenant.plan).only(*orders))
+
+    def decorate(self, rows: list[Any]) -> list[Any]:
+        if self.request.method not in SAFE_METHODS or self.selection.expand & _FOR_THE_READER:
+            return super().decorate(rows)
+        return TaskList(self.tenant).rows(task.pk for task in rows)
 
     def post(self, request: Request, public_id: str) -> Response:
         """Add a custom task at the end of its phase."""
