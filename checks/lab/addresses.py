@@ -93,16 +93,19 @@ def routing(endpoints: LabEndpoints, folder: Path) -> Routing:
 _taken: list[socket.socket] = []
 
 
-def take_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
+def take_endpoints(
+    port: int = LabEndpoints.port, smtp_port: int = LabEndpoints.smtp_port
+) -> LabEndpoints:
     """Reserve the first free block for the life of this process.
 
     The lab itself listens later, when the database is ready. Until then the block must not seem
-    free to another product. Raises OSError if
-    no block is free, or if this machine has no such addresses.
+    free to another product. Products can differ in their DNS `port`, but their mail hosts listen on
+    the same `smtp_port`, which therefore identifies the owner of a block.
+    Raises OSError if no block is free, or if this machine has no such addresses.
     """
     for block in range(LAST_BLOCK + 1):
-        endpoints = LabEndpoints(block=block, port=port)
-        taken = _bound(endpoints.address(_OWNER), port)
+        endpoints = LabEndpoints(block=block, port=port, smtp_port=smtp_port)
+        taken = _bound(endpoints.address(_OWNER), smtp_port)
         if taken is not None and _is_free(endpoints):
             _taken.append(taken)
             return endpoints
@@ -112,16 +115,25 @@ def take_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
 
 
 def _is_free(endpoints: LabEndpoints) -> bool:
-    probe = _bound(endpoints.server(1), endpoints.port)
-    if probe is None:
-        return False
-    probe.close()
-    return True
+    """Whether no name server and no mail host of another lab listens in the block."""
+    probes = (
+        _bound(endpoints.server(1), endpoints.port),
+        _bound(endpoints.smtp_host, endpoints.smtp_port, socket.SOCK_STREAM),
+    )
+    for probe in probes:
+        if probe is not None:
+            probe.close()
+    return None not in probes
 
 
-def _bound(address: str, port: int) -> socket.socket | None:
-    """Return a UDP socket at the address; None if another process has it."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _bound(
+    address: str, port: int, kind: socket.SocketKind = socket.SOCK_DGRAM
+) -> socket.socket | None:
+    """Return a socket at the address; None if another process has it."""
+    bound = socket.socket(socket.AF_INET, kind)
+    if kind is socket.SOCK_STREAM:
+        # As a server: a connection that ended a moment ago does not occupy the port.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((address, port))
     except OSError as error:

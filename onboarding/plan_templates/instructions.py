@@ -10,7 +10,7 @@ from datetime import datetime
 from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates.registry import template_version_of
 from onboarding.plan_templates.runbooks import FilledRunbook, render
-from onboarding.plan_templates.schema import Source, TaskDefinition, TemplateVersion
+from onboarding.plan_templates.schema import Source, TemplateVersion
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_values import TenantValues
@@ -19,10 +19,11 @@ from tenants.regions import Region
 
 @dataclass(frozen=True)
 class TaskInstructions:
-    """The runbooks of a task, and the sources of its text and its completion criteria."""
+    """The runbooks of a task, and the sources of its instructions and of its criteria."""
 
     runbooks: Sequence[FilledRunbook]
-    sources: Sequence[Source]
+    do_sources: Sequence[Source]
+    shown_by_sources: Sequence[Source]
 
 
 def instructions_of(
@@ -41,15 +42,15 @@ def instructions_of(
     return {
         row.task.pk: TaskInstructions(
             render(definitions[row.task.key].runbooks, template_version.sources, profile, values),
-            _sources_of(definitions[row.task.key], template_version),
+            _sources_of(definitions[row.task.key].do_sources, template_version),
+            _sources_of(definitions[row.task.key].shown_by_sources, template_version),
         )
         for row in rows
         if row.task.key in definitions and not row.task.is_custom
     }
 
 
-def _sources_of(task: TaskDefinition, template_version: TemplateVersion) -> list[Source]:
-    keys = dict.fromkeys([*task.do_sources, *task.shown_by_sources])
+def _sources_of(keys: Iterable[str], template_version: TemplateVersion) -> list[Source]:
     return [template_version.sources[key] for key in keys]
 
 

@@ -39,6 +39,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "account_code": "account code",
     "region": "region",
     "sign_in_page": "sign-in page",
+    "exchange_online_powershell": "Exchange Online PowerShell, before the first command",
     "primary_domain": "primary domain",
     "domains": "domains",
     "sending_domains": "sending domains",
@@ -68,13 +69,27 @@ PLACEHOLDERS: Mapping[str, str] = {
 }
 
 # Known for every tenant: Gangway's settings, the region and facts of all regions.
-ALWAYS_KNOWN = frozenset({"region", "mx_ttl", "ownership_target"})
+ALWAYS_KNOWN = frozenset(
+    {"region", "mx_ttl", "ownership_target", "sign_in_page", "exchange_online_powershell"}
+)
 
 # The published rules behind values that no file and no person states.
 JOURNAL_RULE = Provenance(
     confidence="high",
     source="Mimecast: Configuring Microsoft 365 Journaling",
     as_of="2026-11-28",
+)
+# The global page directs each account to its region.
+SIGN_IN_RULE = Provenance(
+    confidence="medium",
+    source="A reseller's copy of Mimecast Data Centers and URLs",
+    as_of="2026-11-28",
+)
+POWERSHELL = "Install-Module -Name ExchangeOnlineManagement\nConnect-ExchangeOnline"
+POWERSHELL_RULE = Provenance(
+    confidence="high",
+    source="Microsoft: Connect to Exchange Online PowerShell",
+    as_of="2026-11-29",
 )
 VALIDATION_RULE = Provenance(
     confidence="high", source="Mimecast: Validating Domains", as_of="2026-11-28"
@@ -254,6 +269,19 @@ class TenantValues:
     def region_name(self, name: str) -> TenantValue:
         return self._of_field(name, "region", [self.region.name])
 
+    def sign_in_page(self, name: str) -> TenantValue:
+        """The page of the region; the global page where no source has one."""
+        own = self._of_region(name, "login_url")
+        if own.is_known:
+            return own
+        return _by_rule(
+            TenantValue(name, (load_region_file().global_facts.login_url,)), SIGN_IN_RULE
+        )
+
+    def exchange_online_powershell(self, name: str) -> TenantValue:
+        """The two commands that open a session. They ask for the administrator's account."""
+        return _by_rule(TenantValue(name, (POWERSHELL,)), POWERSHELL_RULE)
+
     def primary_domain(self, name: str) -> TenantValue:
         return self._of_domains(name, (Domain.Role.PRIMARY,))
 
@@ -420,7 +448,6 @@ def _split(network: str) -> list[str]:
 
 
 _REGION_FIELDS: Mapping[str, str] = {
-    "sign_in_page": "login_url",
     "inbound_hosts": "mx",
     "spf_include": "spf_include",
     "delivery_ranges": "delivery_ip4",
@@ -437,6 +464,8 @@ _REGION_LABELS: Mapping[str, str] = {
 _READERS: Mapping[str, Callable[[TenantValues, str], TenantValue]] = {
     "account_code": TenantValues.account_code,
     "region": TenantValues.region_name,
+    "sign_in_page": TenantValues.sign_in_page,
+    "exchange_online_powershell": TenantValues.exchange_online_powershell,
     "primary_domain": TenantValues.primary_domain,
     "domains": TenantValues.all_domains,
     "sending_domains": TenantValues.sending_domains,

@@ -194,3 +194,23 @@ def test_draft_and_comparison_list_sources(editor: Client) -> None:
 
     assert any("Mimecast: New page kb_new · read on 2026-11-23" in t for t in texts(draft, "li"))
     assert "The source “Mimecast: New page” is new." in publish
+
+
+@pytest.mark.parametrize("side", ["consultant", "owner"])
+def test_each_text_has_its_own_sources(
+    side: str, tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
+) -> None:
+    """A reader sees which statements are rules of Gangway itself."""
+    person, name = {
+        "consultant": (consultant, "plan-show"),
+        "owner": (owner, "my-tasks"),
+    }[side]
+
+    html = signed_in(person).get(_at(name, tenant.public_id)).content.decode()
+
+    (text,) = texts(html, "#initial-conversation")
+    instructions, criteria = text.split("What verifies it", 1)
+    article = "Mimecast: Managed/Guided Onboarding Steps (2026-11-23)"
+    rule = "Gangway: the rule by which it completes this task (2026-11-29)"
+    assert [article in instructions, article in criteria] == [True, False]
+    assert [rule in instructions, rule in criteria] == [False, True]
