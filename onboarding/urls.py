@@ -39,6 +39,7 @@ tenant_urlpatterns = [
     *requirements.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
     *webhooks.tenant_urlpatterns,
+    *calendar_feeds.tenant_urlpatterns,
     *plans.tenant_urlpatterns,
 ]
 urlpatterns = [

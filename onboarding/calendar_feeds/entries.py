@@ -31,6 +31,7 @@ _CACHED_SECONDS = 24 * 3600
 class Published:
     """An entry as the feeds publish it. `starts` and `ends` are in ISO 8601."""
 
+    uid: str
     kind: str
     ends: str
     people: Sequence[str]
@@ -123,4 +124,6 @@ def _published(row: CalendarEntry, site: str) -> Published:
         site=site,
     )
     values = row.values
-    return Published(values["kind"], values["ends"], values["people"], row.changed_at, event)
+    return Published(
+        row.uid, values["kind"], values["ends"], values["people"], row.changed_at, event
+    )

@@ -70,7 +70,7 @@ def common_entries() -> list[EntryFacts]:
     return list(_freezes(Freeze.objects.filter(tenant=None), None))
 
 
-def _uid(kind: EntryKind, name: str) -> str:
+def entry_uid(kind: EntryKind, name: str) -> str:
     # A UID never changes: calendar programs recognise an entry by it.
     return f"{kind}-{name}@gangway"
 
@@ -87,7 +87,7 @@ def _cutovers(tenant: Tenant) -> Iterator[EntryFacts]:
         is_go = decided.get((cutover.pk, cutover.planned_at, cutover.round))
         state = _state(cutover, is_go)
         yield EntryFacts(
-            _uid(EntryKind.CUTOVER, cutover.public_id),
+            entry_uid(EntryKind.CUTOVER, cutover.public_id),
             EntryKind.CUTOVER,
             f"{cutover}: {tenant} ({state})",
             _utc(cutover.planned_at),
@@ -121,7 +121,7 @@ def _people_of(cutovers: Sequence[Cutover]) -> dict[int, set[str]]:
 def _freezes(freezes: Iterable[Freeze], tenant: Tenant | None) -> Iterator[EntryFacts]:
     for freeze in freezes:
         yield EntryFacts(
-            _uid(EntryKind.FREEZE, freeze.public_id),
+            entry_uid(EntryKind.FREEZE, freeze.public_id),
             EntryKind.FREEZE,
             f"Freeze: {freeze.reason} ({tenant or 'all tenants'})",
             freeze.first_day.isoformat(),
@@ -139,7 +139,7 @@ def _due_dates(tenant: Tenant) -> Iterator[EntryFacts]:
     for task in open_tasks.select_related("assignee", "phase"):
         assert task.due_on is not None
         yield EntryFacts(
-            _uid(EntryKind.DUE_DATE, task.public_id),
+            entry_uid(EntryKind.DUE_DATE, task.public_id),
             EntryKind.DUE_DATE,
             f"Due: {task.title} ({tenant})",
             task.due_on.isoformat(),
@@ -157,7 +157,7 @@ def _safe_times(tenant: Tenant, now: datetime) -> Iterator[EntryFacts]:
         safe_at = safety.safe_time.safe_at
         if safe_at is not None:
             yield EntryFacts(
-                _uid(EntryKind.SAFE_TIME, f"{safety.switch}-{tenant.public_id}"),
+                entry_uid(EntryKind.SAFE_TIME, f"{safety.switch}-{tenant.public_id}"),
                 EntryKind.SAFE_TIME,
                 f"{safety.switch.capitalize()} safe from here: {tenant}",
                 _utc(safe_at),

@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from onboarding.calendar_feeds.entries import Published, published_entries
-from onboarding.calendar_feeds.facts import EntryKind
+from onboarding.calendar_feeds.facts import EntryKind, entry_uid
 from onboarding.calendar_feeds.ical import calendar_bytes
 from onboarding.errors import OnboardingError
-from onboarding.models import CalendarFeed
+from onboarding.models import CalendarFeed, Cutover
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
@@ -109,6 +109,17 @@ def file_of(feed: CalendarFeed, *, now: datetime) -> FeedFile:
     content = calendar_bytes(f"Gangway: {feed}", [each.event for each in chosen])
     changed_at = max((each.changed_at for each in chosen), default=None)
     return FeedFile(content, f'"{hashlib.sha256(content).hexdigest()}"', changed_at)
+
+
+def cutover_file(cutover: Cutover, tenant: Tenant, *, site: str, now: datetime) -> bytes:
+    """An iCalendar file with the window of one cutover.
+
+    A program that also reads a feed recognises the entry by its UID, and updates it.
+    """
+    entries = published_entries([tenant], site=site, now=now)[tenant.pk]
+    uid = entry_uid(EntryKind.CUTOVER, cutover.public_id)
+    events = [each.event for each in entries if each.uid == uid]
+    return calendar_bytes(f"{cutover}: {tenant}", events)
 
 
 def _tenants_of(feed: CalendarFeed) -> list[Tenant]:

@@ -6,6 +6,9 @@ from django.urls import path
 
 from onboarding.calendar_feeds import views
 
+tenant_urlpatterns = [
+    path("cutovers/<str:cutover_id>/calendar.ics", views.cutover_calendar, name="cutover-calendar"),
+]
 urlpatterns = [
     path("calendar/", views.calendar_feeds, name="calendar-feeds"),
     path("calendar/revoke/", views.calendar_feed_revoke, name="calendar-feed-revoke"),

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers, get_conditional_response
 from django.utils.http import http_date
@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from onboarding.calendar_feeds import feeds
 from onboarding.calendar_feeds.forms import FeedForm
 from onboarding.error_responses import errors_on_form
-from onboarding.models import CalendarFeed
+from onboarding.models import CalendarFeed, Cutover
 from onboarding.plans.tenant_page import current_user
 from tenants import database_time
-from tenants.access import require
+from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import is_within, throttled
 from tenants.tokens import LinkPurpose, LinkState, log_refused_link, site_url
@@ -64,6 +64,19 @@ def calendar_feed_revoke(request: HttpRequest) -> HttpResponse:
         feeds.revoke_feed(feed)
     messages.success(request, "The feed is revoked. Its address no longer works.")
     return redirect("onboarding:calendar-feeds")
+
+
+@require(Permission.VIEW)
+@require_GET
+def cutover_calendar(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    """The calendar file of one cutover."""
+    tenant = tenant_or_404(request, public_id)
+    cutover = get_object_or_404(Cutover, plan__tenant=tenant, public_id=cutover_id)
+    now = database_time.now()
+    content = feeds.cutover_file(cutover, tenant, site=site_url(request), now=now)
+    response = HttpResponse(content, content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{cutover.direction}-cutover.ics"'
+    return response
 
 
 @login_not_required

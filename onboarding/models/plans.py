@@ -143,6 +143,8 @@ class Task(models.Model):
     is_custom = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=200)
+    # The title in plain words, as an instruction. Empty: pages show the title alone.
+    plain_title = models.CharField(max_length=200, blank=True, default="", db_default="")
     instructions = models.TextField(blank=True)
     shown_by = models.TextField(blank=True)
     links = models.JSONField(default=list)
@@ -256,6 +258,11 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def heading(self) -> str:
+        """The title in plain words, or the article's name where the template has none."""
+        return self.plain_title or self.title
 
     @property
     def is_wait(self) -> bool:

@@ -76,6 +76,7 @@ def as_entry(task: TaskDefinition) -> Content:
     fields = {
         "key": task.key,
         "title": task.title,
+        "plain_title": task.plain_title,
         "responsibility": task.responsibility,
         "stated": task.stated,
         "do": task.do,

@@ -32,6 +32,7 @@ ANCHOR_LABELS: Mapping[str, str] = {
 }
 FIELDS: Mapping[str, str] = {
     "title": "Name",
+    "plain_title": "Name in plain words",
     "phase": "Phase",
     "parent": "Group",
     "responsibility": "Done by",

@@ -122,6 +122,12 @@ class TemplateTaskForm(forms.Form):
         label="Name",
         error_messages={"required": "Enter a name."},
     )
+    plain_title = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Name in plain words",
+        help_text="Such as “Publish the DKIM record”. Clients see it above the name.",
+    )
     phase = forms.ChoiceField(label="Phase")
     parent = forms.ChoiceField(required=False, label="Group")
     role = forms.ChoiceField(
@@ -297,6 +303,7 @@ class TemplateTaskForm(forms.Form):
             "shown_by_source": typed["shown_by_source"],
             "role": typed["role"],
             "parent": typed["parent"],
+            "plain_title": typed["plain_title"],
             "links": typed["links"],
             "otherwise": typed["otherwise"],
             "depends_on": typed["depends_on"],

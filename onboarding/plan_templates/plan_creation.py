@@ -96,6 +96,7 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
         "key": item.key,
         "role": item.role,
         "title": item.title,
+        "plain_title": item.plain_title,
         "instructions": item.do,
         "shown_by": item.shown_by,
         "links": [{"title": link.title, "url": link.url} for link in item.links],

@@ -129,6 +129,7 @@ class TaskDefinition:
     `stated` is false where the article names no responsible side. `role` is a TaskRole, or empty.
     `own_work` marks a task with sub-tasks that is no group: it has work and a status of its own.
     `planned_cutovers` are the directions that need a planned cutover before its confirmation.
+    `plain_title` is the title in plain words, or empty: pages then show `title` alone.
     `do_sources` and `shown_by_sources` are keys of the template's sources. Templates from before
     version 4 have none.
     """
@@ -161,6 +162,7 @@ class TaskDefinition:
     runbooks: tuple[Runbook, ...] = ()
     do_sources: tuple[str, ...] = ()
     shown_by_sources: tuple[str, ...] = ()
+    plain_title: str = ""
 
     @property
     def check(self) -> str | None:

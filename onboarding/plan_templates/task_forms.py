@@ -106,6 +106,7 @@ def values_of(entry: Content, phase: str) -> Content:
     return {
         **{name: values.get(name) for name in ("title", "phase", "responsibility", "do")},
         "shown_by": entry.get("shown_by", ""),
+        "plain_title": entry.get("plain_title") or "",
         "parent": entry.get("parent") or "",
         "role": entry.get("role") or "",
         "otherwise": entry.get("otherwise") or "",

@@ -101,4 +101,5 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "shown_by": task.shown_by,
         "shown_by_sources": list(task.shown_by_sources),
         "links": [asdict(link) for link in task.links],
+        "plain_title": task.plain_title,
     }

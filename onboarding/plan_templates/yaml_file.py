@@ -40,6 +40,7 @@ _REQUIRED = ("key", "title", "responsibility", "stated", "do", "shown_by")
 # The texts whose sources a template file names, from this version on.
 FIRST_WITH_SOURCES = 4
 _OPTIONAL = (
+    "plain_title",
     "do_source",
     "shown_by_source",
     "role",
@@ -201,6 +202,7 @@ def _read_task(
         own_work="own_work" in parts and parts["own_work"].boolean(),
         planned_cutovers=_read_choices(parts.get("planned_cutovers"), DIRECTIONS),
         fields=read_fields(parts.get("fields"), has_roles="domain_roles" in parts),
+        plain_title=parts["plain_title"].text() if "plain_title" in parts else "",
         runbooks=read_runbooks(parts.get("runbooks"), lists.sources, lists.condition),
         do_sources=lists.sources_of(section, parts, "do"),
         shown_by_sources=lists.sources_of(section, parts, "shown_by"),

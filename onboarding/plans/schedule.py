@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from onboarding.models import Phase, Plan, Task, WaitingPeriod
 from onboarding.plans import dates
@@ -14,16 +15,29 @@ from onboarding.plans.waiting_on import waiting_days_by_side
 
 @dataclass(frozen=True)
 class DatedTask:
-    """One task with its delay, slip and waiting time, in working days."""
+    """One task with its delay, slip and waiting time, in working days.
+
+    `started_on` is the first day on which a side could act.
+    """
 
     row: TaskRow
     late: int
     slip: int | None
     waiting_days: float
+    started_on: date | None = None
 
     @property
     def task(self) -> Task:
         return self.row.task
+
+
+# The columns by which the table can be sorted. None: no value.
+SORT_KEYS: Mapping[str, Callable[[DatedTask], Any]] = {
+    "due": lambda dated: dated.task.due_on,
+    "slip": lambda dated: dated.slip,
+    "waiting": lambda dated: dated.waiting_days if dated.task.waiting_on else None,
+    "assignee": lambda dated: dated.task.assignee.name.casefold() if dated.task.assignee else None,
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,19 @@ class PlanSchedule:
 
     phases: tuple[PhaseSchedule, ...]
     has_original_schedule: bool
+
+    def sorted_by(self, column: str) -> list[DatedTask]:
+        """All tasks by a column of `SORT_KEYS`, or in descending order after a hyphen.
+
+        Tasks without a value are last. Empty for an unknown column.
+        """
+        key = SORT_KEYS.get(column.removeprefix("-"))
+        if key is None:
+            return []
+        tasks = [task for phase in self.phases for task in phase.tasks]
+        known = [task for task in tasks if key(task) is not None]
+        known.sort(key=key, reverse=column.startswith("-"))
+        return [*known, *(task for task in tasks if key(task) is None)]
 
     @property
     def mimecast_days(self) -> float:
@@ -60,13 +87,17 @@ def plan_schedule(plan: Plan, rows: Sequence[TaskRow], *, now: datetime) -> Plan
     today = calendar.day_of(now)
     leaves = [row for row in rows if row.task.applies and not row.task.is_group]
     periods = list(WaitingPeriod.objects.filter(task__plan=plan).select_related("task"))
+    # In the order of their starts.
+    started = {period.task_id: period.started_at for period in reversed(periods)}
     days_of_side = waiting_days_by_side(periods, calendar, now=now)
 
     def dated(row: TaskRow) -> DatedTask:
         task = row.task
         since = calendar.days_between(task.waiting_since, now) if task.waiting_since else 0.0
         late = dates.days_late(task, today, calendar)
-        return DatedTask(row, late, dates.slip(task, calendar), since)
+        first = started.get(task.pk)
+        day = calendar.day_of(first) if first is not None else None
+        return DatedTask(row, late, dates.slip(task, calendar), since, day)
 
     phases = tuple(
         PhaseSchedule(

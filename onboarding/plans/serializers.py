@@ -127,6 +127,9 @@ class TaskSummarySerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     key = serializers.CharField(read_only=True)
     title = serializers.CharField(read_only=True)
+    plain_title = serializers.CharField(
+        read_only=True, help_text="The title in plain words; empty if the template has none."
+    )
     phase = serializers.CharField(source="phase.key", read_only=True)
     status = serializers.ChoiceField(choices=TaskStatus.choices, read_only=True)
     status_changed_at = serializers.DateTimeField(read_only=True)
@@ -160,6 +163,11 @@ class TaskSerializer(ResourceSerializer):
     etag = serializers.SerializerMethodField(help_text="For If-Match.")
     key = serializers.CharField(source="task.key", read_only=True)
     title = serializers.CharField(source="task.title", read_only=True)
+    plain_title = serializers.CharField(
+        source="task.plain_title",
+        read_only=True,
+        help_text="The title in plain words; empty if the template has none.",
+    )
     phase = serializers.CharField(source="task.phase.key", read_only=True)
     status = serializers.ChoiceField(
         source="task.status", choices=TaskStatus.choices, read_only=True

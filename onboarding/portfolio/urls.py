@@ -7,6 +7,7 @@ from django.urls import path
 from onboarding.portfolio.views import (
     dashboard,
     dashboard_lists,
+    design,
     desk,
     domains,
     home,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("desk/", desk.desk, name="desk"),
     path("desk/remind/", desk.desk_remind, name="desk-remind"),
+    path("design/", design.design, name="design"),
     path("search/", search.search, name="search"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_export, name="dashboard-csv"),

@@ -107,6 +107,24 @@ def shape_of_verdict(verdict: str) -> Shape:
 
 
 @register.filter
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, in full."""
+    sentence, end, _ = text.partition(". ")
+    return f"{sentence}." if end else sentence
+
+
+@register.filter
+def working_days(days: float) -> str:
+    """A number of working days in words; empty below half a tenth."""
+    if days < 0.05:
+        return ""
+    if days < 0.95:
+        return "less than 1 working day"
+    text = f"{max(days, 1.0):.1f}".removesuffix(".0")
+    return f"{text} working day{'' if text == '1' else 's'}"
+
+
+@register.filter
 def signed(value: float) -> str:
     """A difference of days, rounded: +3, 0 or −2, with a minus sign."""
     days = round(value)

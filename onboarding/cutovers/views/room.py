@@ -34,7 +34,7 @@ from onboarding.cutovers.readiness import (
     readiness_rows,
     stale_names,
 )
-from onboarding.cutovers.rollback import build_rollback_sheet
+from onboarding.cutovers.rollback import RollbackSheet, build_rollback_sheet
 from onboarding.cutovers.room import (
     all_inbound_subjects,
     current_safe_time,
@@ -46,13 +46,13 @@ from onboarding.cutovers.room import (
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
-from onboarding.models import Cutover, OnCall
+from onboarding.models import Cutover, CutoverSnapshot, OnCall
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import (
     ROLE_OF_DIRECTION,
     primary_first,
 )
-from onboarding.plans.rows import TaskRow
+from onboarding.plans.rows import Shape, TaskRow
 from onboarding.plans.safe_times import SWITCH_OF_KIND
 from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
@@ -66,6 +66,9 @@ from onboarding.plans.tenant_page import (
 from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
+
+# The room lists so many entries of the timeline, the newest first.
+MOST_ENTRIES = 8
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,23 @@ class CutoverRoom:
     @property
     def blocking_count(self) -> int:
         return sum(row.is_blocking for row in self.rows)
+
+    @property
+    def sorted_boards(self) -> list[DomainBoard]:
+        """The boards, those with a fault first, then those that are not complete."""
+        order = [Shape.FAIL, Shape.UNKNOWN, Shape.WAITING]
+        return sorted(
+            self.boards, key=lambda b: order.index(b.shape) if b.shape in order else len(order)
+        )
+
+    @property
+    def complete_count(self) -> int:
+        return sum(board.shape is Shape.PASS for board in self.boards)
+
+    @property
+    def next_task(self) -> TaskRow | None:
+        """The first open task of the run sheet on which a person can work."""
+        return next((r for r in self.run_sheet if r.task.is_open_leaf and r.needs_action), None)
 
     @property
     def run_sheet(self) -> list[TaskRow]:
@@ -251,12 +271,26 @@ def show_room(
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
+        **({} if is_full_screen or room.page.tenant.is_closed else _beside(room)),
         # The client can read a shared screen, so that it shows no internal notes.
         **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
     }
     if on_call_form is not None:
         return render(request, "cutovers/cutover_room.html", context, status=422)
     return show(request, "cutovers/cutover_room.html", "room", context)
+
+
+def _beside(room: CutoverRoom) -> dict[str, object]:
+    """The change, the rollback and the newest entries of the timeline, for the room itself."""
+    snapshot, restored = rollback_sheets_of(room)
+    tasks = [row.task for row in room.run_sheet]
+    entries = build_timeline(room.cutover, tasks, is_staff=room.page.is_staff)
+    by_domain = {sheet.domain: sheet for sheet in restored}
+    return {
+        "changes": [(each, by_domain.get(each.domain)) for each in change_sheets_of(room, ())],
+        "snapshot": snapshot,
+        "entries": entries[: -MOST_ENTRIES - 1 : -1],
+    }
 
 
 def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]:
@@ -314,10 +348,8 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
     return show(request, "cutovers/change_sheet_show.html", "change-sheet", context)
 
 
-@require(Permission.VIEW)
-@require_GET
-def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    room = load_room(request, public_id, cutover_id)
+def rollback_sheets_of(room: CutoverRoom) -> tuple[CutoverSnapshot | None, list[RollbackSheet]]:
+    """The snapshot of the window, or the newest one, and the records to restore from it."""
     taken = list(room.cutover.snapshots.select_related("taken_by"))
     newest = next((s for s in taken if s.window_start == room.cutover.planned_at), None)
     checks = {(c.kind, c.subject): c for c in room.page.plan_context.checks}
@@ -329,6 +361,14 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         for entry in (chosen.content if chosen is not None else ())
         for check in [checks.get((entry["kind"], entry["domain"]))]
     ]
+    return chosen, sheets
+
+
+@require(Permission.VIEW)
+@require_GET
+def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    chosen, sheets = rollback_sheets_of(room)
     context = {
         "page": room.page,
         "cutover": room.cutover,

@@ -47,9 +47,33 @@ def _region_choices() -> list[tuple[str, str]]:
 
 
 def _time_zone_choices() -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(zoneinfo.available_timezones()) if "/" in name] + [
-        ("UTC", "UTC")
-    ]
+    """The zones, each with its city first, by which people search."""
+    names = [name for name in sorted(zoneinfo.available_timezones()) if "/" in name]
+    return [(name, _city_of(name)) for name in names] + [("UTC", "UTC")]
+
+
+def _city_of(zone: str) -> str:
+    *area, city = zone.replace("_", " ").split("/")
+    return ", ".join([city, *reversed(area)])
+
+
+class TimeZoneField(forms.ChoiceField):
+    """A time zone. Its text field suggests zones, and accepts a city that only one zone has."""
+
+    widget = forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off"})
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid_choice": "Choose a time zone from the list, such as Europe/Berlin.",
+    }
+
+    def to_python(self, value: Any) -> str:
+        """Return the name of the zone, or the text as it was typed."""
+        text = str(super().to_python(value)).strip()
+        wanted = text.casefold().replace(" ", "_")
+        names = [name for name, _ in _time_zone_choices()]
+        exact = [name for name in names if name.casefold() == wanted]
+        cities = [name for name in names if name.casefold().rpartition("/")[2] == wanted]
+        found = exact or cities
+        return found[0] if len(found) == 1 else text
 
 
 def _fingerprint(tenant: Tenant) -> str:
@@ -69,7 +93,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
     products = forms.MultipleChoiceField(
         choices=_product_choices, required=False, widget=forms.CheckboxSelectMultiple
     )
-    time_zone = forms.ChoiceField(choices=_time_zone_choices, initial="UTC")
+    time_zone = TimeZoneField(choices=_time_zone_choices, initial="UTC")
     consultant = forms.ModelChoiceField(
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, is_active=True).order_by(
             "name"

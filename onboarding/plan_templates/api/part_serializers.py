@@ -111,6 +111,12 @@ class DraftTaskChangeInput(InputSerializer):
     """A missing value remains unchanged."""
 
     title = serializers.CharField(required=False, max_length=200)
+    plain_title = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="The title in plain words, which clients see above the title.",
+    )
     phase = serializers.CharField(required=False, max_length=100)
     parent = serializers.CharField(  # type: ignore[assignment]  # a field of the body
         required=False, allow_blank=True, max_length=100

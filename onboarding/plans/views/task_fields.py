@@ -14,7 +14,7 @@ from onboarding.plans import services
 from onboarding.plans.field_services import load_field_rows, save_fields
 from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.tenant_page import current_user
-from onboarding.plans.views.tasks import back_to_plan, load_task, side_in
+from onboarding.plans.views.tasks import after_confirmation, back_to_plan, load_task, side_in
 from tenants.access import require
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -27,8 +27,8 @@ def task_fields(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
     rows = load_field_rows(task, tenant)
     form = TaskFieldsForm(request.POST or None, rows=rows, tenant=tenant, key=task.key)
     if request.method == "POST" and form.is_valid() and _save(request, tenant, task, form):
-        if "confirm" in request.POST:
-            _confirm(request, public_id, task)
+        if "confirm" in request.POST and _confirm(request, public_id, task):
+            return after_confirmation(request, tenant, task)
         return back_to_plan(request, tenant, task)
     status = 422 if request.method == "POST" else 200
     context = {"tenant": tenant, "task": task, "form": form}
@@ -53,9 +53,10 @@ def _save(request: HttpRequest, tenant: Tenant, task: Task, form: TaskFieldsForm
     return False
 
 
-def _confirm(request: HttpRequest, public_id: str, task: Task) -> None:
-    """Confirm the task. A refusal is a message: the values are saved already."""
+def _confirm(request: HttpRequest, public_id: str, task: Task) -> bool:
+    """Whether the task was confirmed. A refusal is a message: the values are saved already."""
     with errors_as_message(request):
         services.confirm_task(task, by=current_user(request), side=side_in(request, public_id))
-        return
+        return True
     messages.info(request, "The values were saved.")
+    return False

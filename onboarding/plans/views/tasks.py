@@ -50,6 +50,14 @@ def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None)
     return response
 
 
+def after_confirmation(request: HttpRequest, tenant: Tenant, task: Task) -> HttpResponse:
+    """Redirect to the page of the form. The client's page answers with a notice and its undo."""
+    response = back_to_plan(request, tenant, task)
+    if request.POST.get("from") == "my-tasks":
+        response["Location"] += f"?confirmed={task.public_id}"
+    return response
+
+
 @require(Permission.CONFIRM)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
@@ -60,6 +68,7 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     with errors_as_message(request):
         side, expected = side_in(request, public_id), request.POST.get("expected", "")
         confirm_and_check(task, tenant, by=user, side=side, expected=expected)
+        return after_confirmation(request, tenant, task)
     return back_to_plan(request, tenant, task)
 
 

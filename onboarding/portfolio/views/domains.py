@@ -52,6 +52,14 @@ DOMAIN_KINDS = (
     CheckKind.DELIVERY_MESSAGE,
 )
 
+HOST_KINDS = (CheckKind.SMTP, CheckKind.LDAPS, CheckKind.LOCKDOWN)
+# The headings of the columns, which are shorter than the names of the kinds.
+_SHORT_LABELS = {
+    CheckKind.SMTP: "SMTP",
+    CheckKind.LDAPS: "LDAPS",
+    CheckKind.LOCKDOWN: "Lockdown",
+}
+
 
 @dataclass(frozen=True)
 class CheckCell:
@@ -83,6 +91,7 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": page,
         "tab": "domains",
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
+        "host_kinds": [_SHORT_LABELS[kind] for kind in HOST_KINDS],
         "proposals": proposals_of(page),
         "may_decide": may_decide(page),
         "domain_rows": [_domain_row(page, checks, domain) for domain in page.plan_context.domains],
@@ -146,8 +155,10 @@ def _domain_row(page: TenantPage, checks: Sequence[Check], domain: Domain) -> Su
 
 
 def _host_row(page: TenantPage, checks: Sequence[Check], host: Host) -> SubjectRow:
-    own = [check for check in checks if check.host_id == host.pk]
-    return SubjectRow(host, tuple(_cell(page, CheckKind(check.kind), check) for check in own))
+    of_kind = {check.kind: check for check in checks if check.host_id == host.pk}
+    return SubjectRow(
+        host, tuple(_cell(page, kind, of_kind.get(kind.value)) for kind in HOST_KINDS)
+    )
 
 
 def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:

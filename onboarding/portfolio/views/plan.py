@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -17,7 +18,7 @@ from onboarding.models import Responsibility
 from onboarding.plan_templates.instructions import instructions_of
 from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
-from onboarding.plans.client_tasks import client_tasks
+from onboarding.plans.client_tasks import client_tasks, confirmed_row
 from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow
@@ -103,15 +104,20 @@ def _field_forms(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskFie
 @require_GET
 def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
-    mine = client_tasks(page.rows)
+    mine = client_tasks(page.rows, cutovers=page.cutovers)
     context = {
         "page": page,
         "client_tasks": mine,
+        "confirmed": confirmed_row(
+            page.rows, request.GET.get("confirmed", ""), current_user(request)
+        ),
         "delivery_host": proposed_delivery_host(
             page.tenant, page.plan_context.domains, page.plan_context.hosts
         ),
         "may_confirm": page.access.may(Permission.CONFIRM),
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
+        "asked": open_questions(page.plan, side=Responsibility.MIMECAST),
+        **_next_cutover(page),
         "tab": "client-tasks",
         "today": today_for(page.tenant),
         "records": _records(page, mine.now),
@@ -122,6 +128,16 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "sheets": sheets_by_task(page.plan),
     }
     return show(request, "portfolio/client_task_list.html", "client-tasks", context)
+
+
+def _next_cutover(page: TenantPage) -> dict[str, Any]:
+    """The next cutover that is not over, with its state; empty without one."""
+    now, cutover = database_time.now(), page.next_cutover
+    if cutover is None or cutover.ends_at <= now:
+        return {}
+    is_split = cutover.direction in page.split_directions
+    is_open = cutover.planned_at <= now
+    return {"next_cutover": cutover, "is_window_open": is_open, "is_split": is_split}
 
 
 @require(Permission.VIEW)

@@ -26,6 +26,7 @@ from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forecast_card import load_card
 from onboarding.portfolio.forms import BulkForm
+from onboarding.portfolio.gantt import gantt_of
 from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
@@ -43,16 +44,30 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
     page, now = load_page(request, public_id), database_time.now()
     tenant = page.tenant
+    timing = plan_schedule(page.plan, page.rows, now=now)
+    card = None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now)
+    frozen, calendar = list(freezes_for(tenant)), dates.calendar_of(tenant)
+    sort = request.GET.get("sort", "")
     context = {
         "page": page,
         "tab": "schedule",
-        "timing": plan_schedule(page.plan, page.rows, now=now),
-        "card": None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now),
+        "timing": timing,
+        "sort": sort,
+        "sorted_tasks": timing.sorted_by(sort),
+        "gantt": gantt_of(
+            timing,
+            card.forecast if card is not None else None,
+            cutovers=page.cutovers,
+            freezes=frozen,
+            calendar=calendar,
+            today=calendar.day_of(now),
+        ),
+        "card": card,
         "holidays": list(tenant.holidays.all()),
         "working_time": forms.get("working_time")
         or WorkingTimeForm(instance=calendars.working_time_of(tenant)),
         "holiday": forms.get("holiday") or HolidayForm(),
-        "freezes": list(freezes_for(tenant)),
+        "freezes": frozen,
         "freeze": forms.get("freeze") or FreezeForm(),
         "bulk": forms.get("bulk") or BulkForm(),
         "chosen": forms.get("chosen", []),

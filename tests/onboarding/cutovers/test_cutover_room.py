@@ -218,10 +218,11 @@ def test_full_screen_room_has_no_window_form(
 
     html = signed_in(consultant).get(f"{address(cutover)}?fullscreen=1").content.decode()
 
-    assert [t for t in texts(html, "h2") if t in ("Readiness", "Run sheet", "Window")] == [
-        "Run sheet",
-        "Readiness",
-    ]
+    headline, *others = texts(html, "h2")
+    assert headline.endswith("conditions block this cutover.")
+    assert others[:2] == ["Next action", "On call"]
+    assert "Window" not in others
+    assert texts(html, "form") == texts(html, ".search")
 
 
 def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
