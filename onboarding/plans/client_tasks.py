@@ -96,8 +96,10 @@ def _is_on_mimecast(row: TaskRow) -> bool:
 
 def _window_at(row: TaskRow, cutovers: Sequence[Cutover]) -> datetime | None:
     """The first window of the cutover that completes the task."""
-    windows = (c.planned_at for c in cutovers if ROLE_OF_DIRECTION[c.direction] == row.task.role)
-    return next(windows, None)
+    for cutover in cutovers:
+        if ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)] == row.task.role:
+            return cutover.planned_at
+    return None
 
 
 def confirmed_row(rows: Sequence[TaskRow], task_id: str, user: User) -> TaskRow | None:

@@ -208,7 +208,7 @@ def _row(chart: _Chart, dated: DatedTask) -> GanttRow:
     days, windows = chart.days_of(dated), chart.windows_of(dated)
     is_cutover = task.role in ROLE_OF_DIRECTION.values()
     label = _label(chart, dated, windows)
-    ends = [*(days or ()), *windows, *(day for day in (task.due_on,) if day and days)]
+    ends = [*(days or ()), *windows, *(day for day in (task.due_on,) if day and task.is_open_leaf)]
     place, is_left = _label_place(scale, max(ends)) if ends else ("0%", False)
     if is_left:
         place = scale.x(min(ends))

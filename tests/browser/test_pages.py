@@ -37,11 +37,25 @@ PAGES = [
     ("client", "onboarding:plan-show"),
     ("client", "onboarding:domains"),
     ("client", "onboarding:closing"),
+    ("consultant", "onboarding:requirements"),
+    ("consultant", "onboarding:schedule"),
+    ("consultant", "onboarding:design"),
+    ("client", "onboarding:schedule"),
     ("manager", "onboarding:dashboard"),
     ("manager", "onboarding:tenant-list"),
 ]
 TENANT_PAGES = {
-    *("plan-show", "domains", "activity", "profile-edit", "my-tasks", "delivery-host", "closing"),
+    *(
+        "requirements",
+        "schedule",
+        "plan-show",
+        "domains",
+        "activity",
+        "profile-edit",
+        "my-tasks",
+        "delivery-host",
+        "closing",
+    ),
 }
 SERVERS = [
     {

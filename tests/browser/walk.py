@@ -96,7 +96,10 @@ class BrowserPages(Pages):
 
 def form_on(page: Page, address: str, values: dict[str, Any]) -> Locator:
     """The form of the page for that address whose hidden fields have these values."""
-    page.eval_on_selector_all("main details", "all => all.forEach(each => (each.open = true))")
+    # A menu that is open covers the buttons below it.
+    page.eval_on_selector_all(
+        "main details:not([data-menu])", "all => all.forEach(each => (each.open = true))"
+    )
     forms = page.locator(f'form[action="{address}"], form[action^="{address}#"]')
     if not forms.count():
         forms = page.locator("main form[method=post]:not([action])")
@@ -106,6 +109,7 @@ def form_on(page: Page, address: str, values: dict[str, Any]) -> Locator:
             for field in form.locator("input[type=hidden]").all()
         }
         if all(hidden[name] == str(value) for name, value in values.items() if name in hidden):
+            form.evaluate("form => form.closest('[data-menu]')?.setAttribute('open', '')")
             return form
     raise AssertionError(f"{page.url} offers no form for {address} with {values}")
 

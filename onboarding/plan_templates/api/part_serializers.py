@@ -44,6 +44,9 @@ class DraftTaskSerializer(ResourceSerializer):
     )
     role = serializers.CharField(read_only=True, help_text="Gangway finds the task by its role.")
     title = serializers.CharField(read_only=True)
+    plain_title = serializers.CharField(
+        read_only=True, help_text="The title in plain words, or empty."
+    )
     responsibility = serializers.ChoiceField(choices=Responsibility.choices, read_only=True)
     stated = serializers.BooleanField(
         read_only=True, help_text="Plans cannot change the responsibility."

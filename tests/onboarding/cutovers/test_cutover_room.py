@@ -244,3 +244,32 @@ def test_missed_window_is_shown(
     page = signed_in(owner).get(address).content.decode()
 
     assert ("The window is over and was never confirmed." in page) == is_shown
+
+
+@pytest.mark.parametrize("query", ["", "?fullscreen=1"])
+def test_room_without_answers_counts_no_servers(
+    tenant: Tenant, owner: User, signed_in: SignIn, query: str
+) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(owner).get(address(cutover) + query).content.decode()
+
+    assert "of 0" not in " ".join(texts(html, "#room"))
+    assert "o answer" in " ".join(texts(html, "#room"))
+
+
+def test_room_shows_change_rollback_and_timeline(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(owner).get(address(cutover)).content.decode()
+
+    headings = texts(html, "h2")
+    assert headings.index("Go / no-go") < headings.index("Readiness")
+    assert "Timeline" in headings
+    assert [each.partition(" · ")[0] for each in headings if " · " in each] == [
+        "Change",
+        "Rollback",
+    ] * (len(texts(html, ".room-changes")))
+    assert len(texts(html, ".room-changes")) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -403,3 +404,22 @@ def test_ambiguous_window_start_is_rejected(tenant: Tenant, typed: str, errors: 
     form = CutoverForm(data, time_zone="America/New_York", offered=domains)
 
     assert form.errors.get("planned_at", []) == errors
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("New York", "America/New_York"),
+        (" berlin ", "Europe/Berlin"),
+        ("europe/london", "Europe/London"),
+        ("UTC", "UTC"),
+    ],
+)
+def test_time_zone_is_found_by_its_city(typed: str, zone: str) -> None:
+    assert ProfileForm.base_fields["time_zone"].clean(typed) == zone
+
+
+@pytest.mark.parametrize("typed", ["Atlantis", "Louisville", "../etc", "\x00"])
+def test_unknown_time_zone_is_refused(typed: str) -> None:
+    with pytest.raises(ValidationError, match="Choose a time zone from the list"):
+        ProfileForm.base_fields["time_zone"].clean(typed)
