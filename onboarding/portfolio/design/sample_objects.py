@@ -55,7 +55,7 @@ def sample_domain(tenant: Tenant) -> Domain:
 
 
 def many(items: Sequence[Any]) -> SimpleNamespace:
-    """A stand-in for a related manager: templates call `all`."""
+    """An object with the method of a related manager that templates call."""
     return SimpleNamespace(all=lambda: items)
 
 

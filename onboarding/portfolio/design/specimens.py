@@ -48,7 +48,10 @@ class Specimen:
 
 def specimens(now: datetime) -> list[Specimen]:
     """Every component that does not surround each page, in alphabetical order."""
-    parts = (_verdicts(), _tasks(now), _people(now), _checks(now), _forms(), _tenants(now))
+    parts = (
+        *(_verdicts(), _tasks(now), _people(now), _records(), _messages()),
+        *(_hosts(now), _forms(), _tenants(now)),
+    )
     found = [Specimen(name, states) for part in parts for name, states in part]
     return sorted(found, key=lambda specimen: specimen.component)
 
@@ -134,7 +137,7 @@ def _people(now: datetime) -> Iterator[tuple[str, States]]:
     )
 
 
-def _checks(now: datetime) -> Iterator[tuple[str, States]]:
+def _records() -> Iterator[tuple[str, States]]:
     record = RecordToPublish("northwind.test", "TXT", "selector._domainkey", "v=DKIM1; p=MIIB")
     yield (
         "dns_record",
@@ -153,6 +156,9 @@ def _checks(now: datetime) -> Iterator[tuple[str, States]]:
             },
         },
     )
+
+
+def _messages() -> Iterator[tuple[str, States]]:
     yield "drift_description", {label: {"kind": kind} for kind, label in Drift.Kind.choices}
     facts = [
         {"name": name, "verdict": verdict, "rests_on": "proof"}
@@ -178,6 +184,9 @@ def _checks(now: datetime) -> Iterator[tuple[str, States]]:
         "received_message_hops",
         {"lines": {"evidence": {"hops": hops, "system": "Microsoft 365"}}},
     )
+
+
+def _hosts(now: datetime) -> Iterator[tuple[str, States]]:
     tenant = sample_tenant(now)
     proposal = DeliveryHostProposal(
         "northwind.test", "northwind-test.mail.test", 25, "Microsoft 365", is_from_dns=True
