@@ -29,6 +29,7 @@ _INTERVALS = {
     "onboarding.sweep_files": timedelta(hours=1),
     "onboarding.send_due_reminders": timedelta(hours=1),
     "tenants.read_groups": timedelta(minutes=1),
+    "tenants.clean_notifications": timedelta(hours=1),
     "tenants.publish_heads": timedelta(hours=1),
 }
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from tenants.models import User
+from tenants.notifications import bell_of
 
 
 def product_version(request: HttpRequest) -> dict[str, str]:
@@ -14,3 +18,11 @@ def product_version(request: HttpRequest) -> dict[str, str]:
 def live_streams(request: HttpRequest) -> dict[str, bool | int | str]:
     """Whether pages open streams, and their port; none if they have the origin of the page."""
     return {"live_streams": settings.LIVE_STREAMS, "live_port": settings.LIVE_PORT or ""}
+
+
+def bell(request: HttpRequest) -> dict[str, object]:
+    """The bell of the signed-in person. Only a page with the top bar reads it, in one query."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {}
+    return {"bell": SimpleLazyObject(lambda: bell_of(user))}

@@ -61,6 +61,8 @@ _TASKS = {
         "onboarding.update_drifts_of",
         "onboarding.update_risks",
         "onboarding.update_risks_of",
+        "tenants.clean_notifications",
+        "tenants.clean_notifications_of",
         "tenants.delete_old_messages",
         "tenants.delete_old_webhook_messages",
         "tenants.read_groups",

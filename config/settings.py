@@ -122,6 +122,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "config.context_processors.product_version",
                 "config.context_processors.live_streams",
+                "config.context_processors.bell",
             ],
         },
     }
@@ -454,6 +455,13 @@ CHECKS_INTERVAL_SECONDS_OF_SAMPLES = {
     "idle": 15,
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
+
+# --- Notifications: the days after which they are deleted, also unread ones, and the time in which
+# a notification that is read causes no e-mail.
+NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 90, minimum=1, maximum=3650)
+NOTIFICATION_EMAIL_SECONDS = env.integer(
+    "NOTIFICATION_EMAIL_SECONDS", 300, minimum=0, maximum=86_400
+)
 
 # --- Monitoring: the quiet time before a drift is notified, and the number of days for which the
 # MX TTL of a domain may remain low after its cutover.

@@ -16,6 +16,7 @@ from onboarding.portfolio import api as portfolio
 from onboarding.requirements import api as requirements
 from onboarding.webhooks import api as webhooks
 from tenants import api as tenants
+from tenants import notification_api
 
 app_name = "api"
 
@@ -23,6 +24,7 @@ app_name = "api"
 live_urlpatterns = [path("tenants/<str:public_id>/", include(checks.live_urlpatterns))]
 installation_urlpatterns = [
     *tenants.urlpatterns,
+    *notification_api.urlpatterns,
     *lifecycle.urlpatterns,
     *plans.urlpatterns,
     *cutovers.urlpatterns,

@@ -10,7 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.db.models import QuerySet
 
-from tenants import database_time, invitations
+from tenants import database_time, invitations, notifications
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import ApiToken, Invitation, Membership, ProviderGrant, Tenant, User
@@ -48,6 +48,7 @@ def remove_member(membership: Membership, *, by: User) -> None:
         _require_another_owner(membership, by=by)
         tenant, user = membership.tenant, membership.user
         Membership.objects.filter(pk=membership.pk).delete()
+        notifications.delete_of(user, tenant)
         end_sessions(user)
         invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
         write_activity(

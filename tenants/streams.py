@@ -22,6 +22,8 @@ from tenants.models import Membership, Tenant, User
 
 # The ids in one query of SQLite.
 _PART = 5000
+# The `tenant_id` of the stream of a page that shows the notifications of a person alone.
+NO_TENANT = 0
 # A proxy ends a request without an answer after 60 seconds.
 LONGEST_WAIT_SECONDS = 50
 
@@ -43,10 +45,11 @@ class AccessFacts(NamedTuple):
 class Subscription:
     """The changes that an open page shows.
 
-    `tenant_id`: the tenant of the page, or None for all tenants. `refresh_seconds`: the page also
-    changes after so many seconds (0: never). `recompute_seconds`: the view computes the revision,
-    at most once in so many seconds after a change (0: it is the revision of the plan).
-    `at_least_seconds`: the view also computes it after so many seconds without a change.
+    `tenant_id`: the tenant of the page, None for all tenants, or NO_TENANT.
+    `refresh_seconds`: the page also changes after so many seconds (0: never).
+    `recompute_seconds`: the view computes the revision, at most once in so many seconds after a
+    change (0: it is the revision of the plan). `at_least_seconds`: the view also computes it after
+    so many seconds without a change.
     """
 
     owner: str
@@ -58,6 +61,11 @@ class Subscription:
     user_id: int | None = None
     session_key: str = ""
     facts: AccessFacts | None = None
+
+    @property
+    def is_of_person(self) -> bool:
+        """Whether the page changes with the notifications of the person alone."""
+        return self.tenant_id == NO_TENANT
 
 
 class StreamResponse(HttpResponse):
@@ -107,14 +115,19 @@ def subscription_of(
     *,
     refresh_seconds: int = 0,
     recompute_seconds: int = 0,
+    has_tenants: bool = True,
 ) -> Subscription:
-    """The subscription of a signed-in person, to a tenant or to all tenants."""
+    """The subscription of a signed-in person to a tenant or to all tenants.
+
+    Without `has_tenants`: to their notifications alone.
+    """
     user = request.user
     assert isinstance(user, User)
     tenant = access.tenant if access is not None else None
+    all_or_none = None if has_tenants else NO_TENANT
     return Subscription(
         owner=f"user:{user.pk}",
-        tenant_id=tenant.pk if tenant is not None else None,
+        tenant_id=tenant.pk if tenant is not None else all_or_none,
         refresh_seconds=refresh_seconds,
         recompute_seconds=recompute_seconds,
         is_open_tenant=tenant is not None and not tenant.is_closed,

@@ -13,14 +13,22 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from celery import shared_task, states
 from celery.signals import task_postrun
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from tenants import database_time, invitations, outbox, provider_grants, published_heads
+from tenants import (
+    database_time,
+    invitations,
+    notifications,
+    outbox,
+    provider_grants,
+    published_heads,
+)
 from tenants.email import Email, message_id, render_email, send
 from tenants.encryption import decrypt, encrypt
-from tenants.models import Invitation, OutboxMessage, User
+from tenants.models import Invitation, Notification, OutboxMessage, Tenant, User
 from tenants.rest import idempotency
 
 logger = logging.getLogger(__name__)
@@ -199,8 +207,41 @@ def publish_heads() -> None:
     published_heads.queue_heads()
 
 
+# --- Notifications
+
+
+@shared_task(name="tenants.clean_notifications", ignore_result=True)
+def clean_notifications() -> None:
+    """Queue one message for each tenant with notifications."""
+    for tenant_id in notifications.tenants_with_notifications():
+        clean_notifications_of.delay(tenant_id)
+
+
+@shared_task(name="tenants.clean_notifications_of", ignore_result=True)
+def clean_notifications_of(tenant_id: int) -> None:
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is not None:
+        notifications.clean(tenant, now=database_time.now())
+
+
+def _notifications(message: OutboxMessage) -> Email | None:
+    """The e-mail with the unread notifications. None if all are read, or in an earlier e-mail."""
+    rows = Notification.objects.select_related("recipient", "tenant")
+    first = rows.filter(public_id=message.payload["notification"], read_at=None).first()
+    if first is None or first.email_id not in ("", message.public_id):
+        return None
+    found = notifications.rows_of_email(first, email_id=message.public_id)
+    if not found:
+        return None
+    # No request caused this e-mail, so that only the setting knows the site's address.
+    site = settings.SITE_URL
+    context = {"tenant": first.tenant, "recipient": first.recipient, "rows": found, "site": site}
+    return render_email(first.recipient.email, notifications.EMAIL, context)
+
+
 outbox.register("heads", outbox.Composer(published_heads.compose))
 outbox.register("email", outbox.Composer(_stored_email))
+outbox.register(notifications.EMAIL, outbox.Composer(_notifications))
 outbox.register("welcome", outbox.Composer(_welcome))
 outbox.register("invitation", outbox.Composer(_invitation, after_sending=_store_sending))
 

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import api_token_views, provisioning_views, views
+from tenants import api_token_views, notification_views, provisioning_views, views
 
 app_name = "tenants"
 
 urlpatterns = [
     path("invitations/<str:token>/", views.invitation, name="invitation"),
+    path("notifications/", notification_views.notification_list, name="notification-list"),
+    path("notifications/read/", notification_views.notifications_read, name="notifications-read"),
+    path("notifications/unread/", notification_views.bell, name="bell"),
+    path(
+        "notifications/revision/",
+        notification_views.notification_revision,
+        name="notification-revision",
+    ),
+    path(
+        "notifications/<str:notification_id>/read/",
+        notification_views.notification_read,
+        name="notification-read",
+    ),
+    # Below live/, which the proxy passes to the stream process.
+    path(
+        "live/notifications/revision/",
+        notification_views.notification_revision_stream,
+        name="notification-revision-stream",
+    ),
     path("api/docs/", api_token_views.api_docs, name="api-docs"),
     path("people/tokens/", api_token_views.all_tokens, name="token-list"),
     path(

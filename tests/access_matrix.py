@@ -51,7 +51,16 @@ from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants import api_tokens
-from tenants.models import Invitation, Membership, Tenant, User, WebhookEvent, WebhookMessage
+from tenants.models import (
+    Invitation,
+    Membership,
+    Notification,
+    Tenant,
+    User,
+    WebhookEvent,
+    WebhookMessage,
+)
+from tenants.notifications import notify
 from tenants.proposals import ProposalKind
 from tenants.tokens import LinkPurpose, issue_token
 from tenants.webhooks.events import message_of
@@ -152,10 +161,19 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
         **_create_feed(tenant, by),
+        **_create_notification(tenant, consultant),
         "share-link": token,
         "invitation": invited,
         **_create_for_api(tenant, by, editor=consultant),
     }
+
+
+def _create_notification(tenant: Tenant, consultant: User) -> dict[str, str]:
+    changes = [{"title": "MX records changed", "subject": "one.test", "type": "opened"}]
+    (made,) = notify(
+        tenant, Notification.Kind.DRIFT, [consultant], source="drift:sample", changes=changes
+    )
+    return {"notification_id": made.public_id}
 
 
 def _create_feed(tenant: Tenant, by: User) -> dict[str, str]:
@@ -257,6 +275,7 @@ OF_INSTALLATION = (
     "tenant_import_id",
     "archive_import_id",
     "calendar_feed_id",
+    "notification_id",
     "task_key",
     "phase_key",
     "source_key",

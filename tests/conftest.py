@@ -20,7 +20,7 @@ from hypothesis import settings as hypothesis_settings
 
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans import revision_trigger
-from tenants import append_only, database_time, event_counts
+from tenants import append_only, database_time, event_counts, notification_trigger
 from tests.clock import Clock, at, frozen
 
 _as_sql = SQLCompiler.as_sql
@@ -168,6 +168,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         append_only.switch_on(connection)
         revision_trigger.switch_on(connection)
+        notification_trigger.switch_on(connection)
         register_builtin_templates()
 
 

@@ -11,6 +11,7 @@ from django.db import Error, connection, connections
 
 from config.live.hub import Hub
 from onboarding.plans.revision_trigger import CHANNEL, read_notification
+from tenants import notification_trigger
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ async def _query(hub: Hub) -> None:
     while True:
         await asyncio.sleep(QUERY_SECONDS)
         await hub.compare()
+        await hub.compare_people()
 
 
 async def _listen(hub: Hub) -> None:
@@ -66,6 +68,7 @@ def _connect() -> Any:
     wrapper.set_autocommit(True)
     with wrapper.cursor() as cursor:
         cursor.execute(f"LISTEN {CHANNEL}")
+        cursor.execute(f"LISTEN {notification_trigger.CHANNEL}")
     return wrapper.connection
 
 
@@ -76,6 +79,10 @@ def _read(listener: Any, hub: Hub, lost: asyncio.Future[None]) -> None:
         if not lost.done():
             lost.set_result(None)
         return
-    received = [read_notification(notice.payload) for notice in listener.notifies]
+    notices = list(listener.notifies)
     listener.notifies.clear()
-    hub.receive(received, is_complete=False)
+    hub.receive(
+        [read_notification(each.payload) for each in notices if each.channel == CHANNEL],
+        is_complete=False,
+    )
+    hub.receive_people({int(each.payload) for each in notices if each.channel != CHANNEL})

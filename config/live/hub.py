@@ -25,7 +25,8 @@ from config.live.gateway import Gateway, Scope
 from config.live.stream import Stream
 from onboarding.plans.queries import revisions_of, sum_of_revisions
 from onboarding.plans.tenant_page import revision_text
-from tenants.streams import StreamResponse, Subscription, current_facts
+from tenants.notifications import revisions_of_people
+from tenants.streams import StreamResponse, Subscription, WaitResponse, current_facts
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,9 @@ class Hub:
         self._beats: list[set[Stream]] = [set() for _ in range(BEAT_SECONDS)]
         self._owners: Counter[str] = Counter()
         self._new_tenants: set[int | None] = set()
+        # The streams of each person whose page has a bell.
+        self._by_person: dict[int, set[Stream]] = {}
+        self._changed_people: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- Streams
@@ -80,6 +84,9 @@ class Hub:
         if not self._new_tenants:
             asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._compare_new)
         self._new_tenants.add(subscription.tenant_id)
+        if subscription.user_id is not None and not isinstance(response, WaitResponse):
+            self._by_person.setdefault(subscription.user_id, set()).add(stream)
+            self.receive_people([subscription.user_id])
         return stream
 
     def remove(self, stream: Stream) -> None:
@@ -96,6 +103,11 @@ class Hub:
         if not rest:
             del self._by_tenant[subscription.tenant_id]
             self._revisions.pop(subscription.tenant_id, None)
+        person = subscription.user_id or 0
+        of_person = self._by_person.get(person, set())
+        of_person.discard(stream)
+        if not of_person:
+            self._by_person.pop(person, None)
 
     # --- Revisions
 
@@ -156,6 +168,35 @@ class Hub:
         tenants, self._new_tenants = self._new_tenants, set()
         self._start(self.compare(tenants))
 
+    # --- Notifications
+
+    def receive_people(self, people: Iterable[int]) -> None:
+        """Read the notifications of these people soon, together, and send the new revisions."""
+        known = [person for person in people if person in self._by_person]
+        if known and not self._changed_people:
+            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._compare_changed_people)
+        self._changed_people.update(known)
+
+    def _compare_changed_people(self) -> None:
+        people, self._changed_people = self._changed_people, set()
+        self._start(self.compare_people(people))
+
+    async def compare_people(self, people: Collection[int] | None = None) -> None:
+        """Read the revisions of the bells of these people, or of all, in one query."""
+        wanted = list(self._by_person) if people is None else list(people)
+        if not wanted:
+            return
+        try:
+            found = await self._gateway.query(functools.partial(revisions_of_people, wanted))
+        except Error as error:
+            logger.warning("the notifications cannot be read: %s", error)
+            return
+        for person, revision in found.items():
+            for stream in self._by_person.get(person, ()):
+                stream.offer_bell(revision)
+                if stream.subscription.is_of_person:
+                    stream.offer(revision)
+
     # --- Time
 
     async def run(self) -> None:
@@ -187,6 +228,7 @@ class Hub:
 
     async def _sweep(self) -> None:
         await self.compare()
+        await self.compare_people()
         people = [stream for stream in self.streams if stream.subscription.facts is not None]
         subscriptions = [stream.subscription for stream in people]
         try:

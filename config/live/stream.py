@@ -18,8 +18,10 @@ class Stream:
     """Only the newest message waits, so that the queue of a slow reader never grows."""
 
     __slots__ = (
+        "_bell_message",
         "_message",
         "_waiter",
+        "bell_revision",
         "bucket",
         "computed_at",
         "is_ended",
@@ -35,7 +37,8 @@ class Stream:
         self.bucket = 0
         self.computed_at = asyncio.get_running_loop().time()
         self.is_ended = self.is_stale = self.is_rerun = False
-        self._message = b""
+        self._message = self._bell_message = b""
+        self.bell_revision = ""
         self._waiter: asyncio.Future[None] | None = None
 
     def first_message(self, last_event_id: str) -> bytes:
@@ -52,6 +55,13 @@ class Stream:
             self.revision = revision
             self._put(_event(revision))
 
+    def offer_bell(self, revision: str) -> None:
+        """Send the revision of the person's notifications, if it is another one."""
+        if revision != self.bell_revision:
+            self.bell_revision = revision
+            self._bell_message = f"event: bell\ndata: {revision}\n\n".encode()
+            self._wake()
+
     def beat(self) -> None:
         """Show proxy and page that the connection works."""
         self._put(self._message or BEAT)
@@ -62,14 +72,20 @@ class Stream:
 
     async def next_message(self) -> bytes:
         """Wait for the next message. The last one is END."""
-        if not self._message:
+        if not (self._message or self._bell_message):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         message, self._message = self._message, b""
-        return message
+        if message == END:
+            return END
+        bell, self._bell_message = self._bell_message, b""
+        return bell + message
 
     def _put(self, message: bytes) -> None:
         self._message = message
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

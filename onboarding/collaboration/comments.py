@@ -17,10 +17,13 @@ from onboarding.errors import NotPermitted, OnboardingError
 from onboarding.models import Comment, Plan, Responsibility, Task, TaskStatus
 from onboarding.plans.assignment import mentionable_people
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.recipients import ReminderRecipients
 from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.task_events import task_params
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Tenant, User
+from tenants.models import Notification, Tenant, User
+from tenants.notifications import notify, withdraw
 from tenants.queries import tenants_staffed_by
 from tenants.services import write_activity
 
@@ -68,7 +71,10 @@ def add_comment(
         if new.file is not None:
             store_file(task, new.file, by=by, comment=made)
         made.mentions.set(mentioned_in(made.body, plan.tenant, is_internal=new.is_internal))
-        if reply_to is not None and not new.is_internal and reply_to.asked_side in (side, "both"):
+        is_answer = (
+            reply_to is not None and not new.is_internal and reply_to.asked_side in (side, "both")
+        )
+        if reply_to is not None and is_answer:
             Comment.objects.filter(pk=reply_to.pk, answered_at=None).update(
                 answered_at=made.written_at
             )
@@ -85,8 +91,42 @@ def add_comment(
             )
         if new.asked_side or reply_to is not None:
             recompute_rollup(plan)
+        _notify(made, by=by, answered=reply_to.author if reply_to and is_answer else None)
         plan.touch()
     return made
+
+
+def _notify(comment: Comment, *, by: User, answered: User | None) -> None:
+    """Notify the people whom the comment asks, answers or mentions: each of them once.
+
+    The notification of an internal note goes to staff only, as its mentions do.
+    """
+    tenant = comment.plan.tenant
+    asked: list[User] = []
+    if comment.asked_side:
+        people = ReminderRecipients.of(tenant)
+        asked = people.of_side(comment.asked_side, comment.task.assignee)
+    for kind, recipients in (
+        (Notification.Kind.QUESTION, asked),
+        (Notification.Kind.ANSWER, [answered] if answered is not None else []),
+        (Notification.Kind.MENTION, list(comment.mentions.all())),
+    ):
+        if comment.is_internal:
+            recipients = [person for person in recipients if person.is_mimecast]
+        notify(
+            tenant,
+            kind,
+            recipients,
+            source=_source(comment),
+            by=by,
+            is_internal=comment.is_internal,
+            tasks=[task_params(comment.task)],
+            comment=comment.public_id,
+        )
+
+
+def _source(comment: Comment) -> str:
+    return f"comment:{comment.public_id}"
 
 
 def _refuse(new: NewComment, side: str) -> None:
@@ -123,6 +163,7 @@ def delete_comment(comment: Comment, *, by: User) -> None:
             lock_tasks(comment.plan_id)
         Comment.objects.filter(pk=comment.pk).update(body="", deleted_at=now)
         comment.mentions.clear()
+        withdraw(comment.plan.tenant, _source(comment))
         if comment.reply_to is not None and not comment.is_internal:
             _reopen_question(comment.reply_to)
         if not comment.is_internal:

@@ -18,7 +18,8 @@ from onboarding.models import Cutover, CutoverDecision, CutoverVote, Responsibil
 from onboarding.models.cutovers import join_names
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Membership, Tenant, User
+from tenants.models import Membership, Notification, Tenant, User
+from tenants.notifications import mark_read, notify, withdraw
 from tenants.services import write_activity
 
 
@@ -70,7 +71,71 @@ def name_approvers(
             cutover_id=cutover.public_id,
             names=[person.name for person in (mimecast, client) if person is not None],
         )
+        locked.refresh_from_db(fields=["mimecast_approver", "client_approver"])
+        request_votes(locked, by=by)
         cutover.plan.touch()
+
+
+def request_votes(cutover: Cutover, *, by: User | None) -> None:
+    """Notify the approvers of the current window who have not voted on it, each once.
+
+    Former approvers and former windows need no vote any more. Call it in the transaction that
+    changes the approvers or resets the votes.
+    """
+    tenant = cutover.plan.tenant
+    approvers = [cutover.mimecast_approver, cutover.client_approver]
+    source = f"{_vote_source(cutover)}:{cutover.planned_at.isoformat()}:{cutover.round}"
+    outdated = Notification.objects.filter(tenant=tenant, source__startswith=_vote_source(cutover))
+    outdated.exclude(source=source, recipient__in=[a for a in approvers if a]).delete()
+    voted = {vote.by_id for vote in current_votes(cutover).values()}
+    notify(
+        tenant,
+        Notification.Kind.VOTE,
+        [person for person in approvers if person is not None and person.pk not in voted],
+        source=source,
+        by=by,
+        **_params(cutover),
+    )
+
+
+def withdraw_votes(cutover: Cutover) -> None:
+    """Delete the requests to vote on a cutover that is cancelled."""
+    withdraw(cutover.plan.tenant, _vote_source(cutover))
+
+
+def _vote_source(cutover: Cutover) -> str:
+    return f"vote:{cutover.public_id}"
+
+
+def _end_request(cutover: Cutover, person: User) -> None:
+    """The person has voted: their request is read."""
+    mine = Notification.objects.filter(tenant=cutover.plan.tenant, recipient=person)
+    mark_read(mine.filter(source__startswith=_vote_source(cutover)))
+
+
+def _params(cutover: Cutover) -> dict[str, Any]:
+    return {
+        "cutover_id": cutover.public_id,
+        "direction": cutover.direction,
+        "domains": cutover.domain_summary,
+        "planned_at": cutover.planned_at.isoformat(),
+    }
+
+
+def _notify_of_decision(cutover: Cutover, decision: CutoverDecision, *, by: User) -> None:
+    """Notify the consultant and the approvers. Nothing remains to vote on."""
+    withdraw_votes(cutover)
+    tenant = cutover.plan.tenant
+    people = (tenant.consultant, cutover.mimecast_approver, cutover.client_approver)
+    notify(
+        tenant,
+        Notification.Kind.DECISION,
+        {person.pk: person for person in people if person is not None}.values(),
+        source=f"decision:{cutover.public_id}:{decision.window_start.isoformat()}:{decision.round}",
+        by=by,
+        is_go=decision.is_go,
+        **_params(cutover),
+    )
 
 
 def current_decision(cutover: Cutover) -> CutoverDecision | None:
@@ -137,7 +202,10 @@ def cast_vote(
             accepted_risk=ballot.accepted_risk if blockers else "",
             blockers=[row.key for row in blockers],
         )
+        _end_request(locked, by)
         made = _decide(locked, rows, facts)
+        if made is not None:
+            _notify_of_decision(locked, made, by=by)
         _log_activity(cutover, vote, made)
     return made
 

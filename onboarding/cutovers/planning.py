@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from onboarding.cutovers.cautions import past_window_error, planning_cautions
 from onboarding.cutovers.cutover_events import add_change
+from onboarding.cutovers.go_no_go import request_votes, withdraw_votes
 from onboarding.cutovers.planning_facts import load_planning_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
@@ -105,7 +106,7 @@ def change_cutover(
         _add(locked, wanted - before)
         locked.save(update_fields=_WINDOW_FIELDS)
         if is_approval_reset:
-            _reset_approval(locked)
+            _reset_approval(locked, by=by)
         update_due_dates(locked.plan)
         locked.refresh_from_db()
         _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
@@ -127,6 +128,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
                 "Its window has opened, and its room has the records for a rollback. A cutover"
                 " cannot be cancelled after that. Reschedule it instead."
             )
+        withdraw_votes(locked)
         params = {"direction": locked.direction, "domains": locked.domain_summary}
         plan = locked.plan
         add_change(locked, "cancelled")
@@ -167,7 +169,7 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
         for locked in of_tenant.filter(pk__in=affected).order_by("pk"):
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
-                _reset_approval(locked)
+                _reset_approval(locked, by=by)
             _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
             add_change(locked, "changed")
 
@@ -241,7 +243,7 @@ def _add(cutover: Cutover, domains: Iterable[Domain]) -> None:
         ) from error
 
 
-def _reset_approval(locked: Cutover) -> None:
+def _reset_approval(locked: Cutover, *, by: User) -> None:
     """The confirmation, the votes and the accepted risk apply only to the former window."""
     Cutover.objects.filter(pk=locked.pk).update(
         round=locked.round + 1,
@@ -250,6 +252,8 @@ def _reset_approval(locked: Cutover) -> None:
         accepted_risk="",
         accepted_blockers=[],
     )
+    locked.refresh_from_db(fields=["round", "planned_at"])
+    request_votes(locked, by=by)
 
 
 def _log_activity(cutover: Cutover, action: ActivityName, *, by: User) -> None:

@@ -34,6 +34,7 @@ from onboarding.plans.waiting_on import end_waiting
 from tenants import database_time, invitations
 from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User, WebhookEvent
+from tenants.notifications import end_for_closed
 from tenants.services import write_activity
 from tenants.webhooks.events import add_event
 
@@ -73,6 +74,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     end_waiting(tenant.plan, now=now)
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
+    end_for_closed(tenant)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=True)
     request_pack(tenant, by=by)

@@ -57,6 +57,7 @@ from tenants.models import (
     Host,
     Invitation,
     Membership,
+    Notification,
     Tenant,
     User,
     Webhook,
@@ -99,6 +100,7 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "drifts": (Drift, "tenant"),
     "accepted_residual_risks": (AcceptedResidualRisk, "tenant"),
     "drift_notifications": (DriftNotification, "tenant"),
+    "notifications": (Notification, "tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "share_links": (ShareLink, "plan__tenant"),
     "exports": (TenantExport, "tenant"),
@@ -189,7 +191,7 @@ def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, A
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _EXCLUDED_COLUMNS]
     # The default manager would exclude removed domains and hosts.
     found = model._base_manager.filter(**{path: tenant.pk}).order_by("pk")
-    if model is Comment:
+    if model in (Comment, Notification):
         # Internal notes are for staff. A client can download the export that an administrator
         # requested.
         found = found.filter(is_internal=False)

@@ -33,6 +33,7 @@ from tenants.models import (
     User,
     WebhookEvent,
 )
+from tenants.notifications import end_for_closed
 from tenants.services import write_activity
 from tenants.webhooks.events import add_event
 
@@ -89,6 +90,7 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         end_waiting(tenant.plan, now=now)
         sync_checks(tenant)
         revoke_links(tenant, by=by)
+        end_for_closed(tenant)
         write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])
         add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=False)
         tenant.plan.touch()

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from tenants import database_time
 from tenants.models import Tenant, User
@@ -114,6 +115,17 @@ class Drift(models.Model):
 
     def is_muted(self, now: datetime) -> bool:
         return self.muted_until is not None and self.muted_until > now
+
+
+# The kind of drift that a settled FAIL of each check opens after go-live.
+DRIFT_OF_CHECK = {
+    CheckKind.MX: Drift.Kind.LEFTOVER_MX,
+    CheckKind.SPF: Drift.Kind.INCLUDE_GONE,
+    CheckKind.DKIM: Drift.Kind.KEY_GONE,
+    CheckKind.MX_TTL: Drift.Kind.TTL_LOW,
+    CheckKind.LOCKDOWN: Drift.Kind.PORT_REOPENED,
+    CheckKind.MTA_STS: Drift.Kind.MTA_STS_NARROWED,
+}
 
 
 class DriftNotification(models.Model):

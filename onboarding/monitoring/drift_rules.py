@@ -17,17 +17,8 @@ from enum import StrEnum
 from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import Drift
 from tenants.regions import Region
 
-KIND_OF_CHECK = {
-    CheckKind.MX: Drift.Kind.LEFTOVER_MX,
-    CheckKind.SPF: Drift.Kind.INCLUDE_GONE,
-    CheckKind.DKIM: Drift.Kind.KEY_GONE,
-    CheckKind.MX_TTL: Drift.Kind.TTL_LOW,
-    CheckKind.LOCKDOWN: Drift.Kind.PORT_REOPENED,
-    CheckKind.MTA_STS: Drift.Kind.MTA_STS_NARROWED,
-}
 # The values that clients have entered in records, smart hosts and firewall rules.
 REGION_FIELDS = ("mx", "spf_include", "outbound_smarthosts", "spf_ip4", "delivery_ip4")
 _MX_NOT_PERMITTED = "mta-sts.not-permitted"

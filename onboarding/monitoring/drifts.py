@@ -18,9 +18,9 @@ from checks.queries import checks_of
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION, MAX_WINDOW_MINUTES
 from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot, DomainProgress, Drift, Monitoring
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.monitoring.baseline import start_at_go_live
 from onboarding.monitoring.drift_rules import (
-    KIND_OF_CHECK,
     DriftContext,
     DriftState,
     can_drift,
@@ -49,7 +49,7 @@ def update_for_checks(
 
     The first verified MX check may start the monitoring.
     """
-    monitored = [check for check in checks if check.kind in KIND_OF_CHECK]
+    monitored = [check for check in checks if check.kind in DRIFT_OF_CHECK]
     if not monitored or not tenant.is_checked:
         return
     now = now or database_time.now()
@@ -97,7 +97,7 @@ def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
     drifted = set(
         Drift.objects.filter(tenant=tenant, closed_at=None).values_list("check_asked", flat=True)
     )
-    for check in checks_of(tenant).filter(kind__in=KIND_OF_CHECK):
+    for check in checks_of(tenant).filter(kind__in=DRIFT_OF_CHECK):
         # Most checks match, and need neither a lock nor further queries.
         if check.pk in drifted or can_drift(check):
             _update_drift(check.pk, monitoring, tenant, now=now)
@@ -117,7 +117,7 @@ def _update_drift(check_id: int, monitoring: Monitoring, tenant: Tenant, *, now:
         if state is DriftState.DRIFTED and not _is_exempt(locked):
             _open_for_check(tenant, locked, now=now)
         elif state is DriftState.MATCHES:
-            kind = KIND_OF_CHECK[CheckKind(locked.kind)]
+            kind = DRIFT_OF_CHECK[CheckKind(locked.kind)]
             for drift in Drift.objects.filter(check_asked=locked, kind=kind, closed_at=None):
                 close_drift(
                     drift, Drift.Resolution.RESOLVED, now=now, resolving_observation=locked.latest
@@ -180,7 +180,7 @@ def _open_for_check(tenant: Tenant, check: Check, *, now: datetime) -> None:
     latest = check.latest
     open_drift(
         tenant,
-        KIND_OF_CHECK[CheckKind(check.kind)],
+        DRIFT_OF_CHECK[CheckKind(check.kind)],
         check.subject,
         now=now,
         check_asked=check,

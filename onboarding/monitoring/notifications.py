@@ -20,9 +20,11 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from onboarding.models import Drift, DriftNotification
+from onboarding.plans.recipients import everyone_in
 from tenants.email import message_id, render_email
 from tenants.email import send as send_email
-from tenants.models import Membership, Tenant, User
+from tenants.models import Notification, Tenant
+from tenants.notifications import notify
 from tenants.permissions import role_in
 
 # With continuous changes, a notification is due after this many quiet periods.
@@ -31,7 +33,6 @@ _LEASE = timedelta(minutes=3)
 _RETRY_AFTER = timedelta(minutes=5)
 # After this time an unsent notification is out of date. The page has its content.
 _GIVE_UP_AFTER = timedelta(days=3)
-_RECIPIENT_ROLES = (Membership.Role.OWNER, Membership.Role.MEMBER)
 
 
 class DriftChangeType(StrEnum):
@@ -126,7 +127,7 @@ def create_notifications(tenant: Tenant, *, now: datetime) -> list[DriftNotifica
             .order_by("pk")
         )
         changes = [change for drift in rows for change in [pending_change(drift, now)] if change]
-        people = recipients_of(tenant)
+        people = everyone_in(tenant)
         if not changes or not people or not _is_due(changes, now):
             return []
         changes_json = [change.as_json for change in sorted(changes, key=lambda change: change.at)]
@@ -136,6 +137,13 @@ def create_notifications(tenant: Tenant, *, now: datetime) -> list[DriftNotifica
             )
             for recipient in people
         ]
+        notify(
+            tenant,
+            Notification.Kind.DRIFT,
+            people,
+            source=f"drift:{notifications[0].public_id}",
+            changes=changes_json,
+        )
         _mark_notified(changes, now)
     return notifications
 
@@ -154,13 +162,6 @@ def _mark_notified(changes: Iterable[DriftChange], now: datetime) -> None:
             else "opening_notified_at"
         )
         Drift.objects.filter(pk=change.drift.pk).update(**{column: now})
-
-
-def recipients_of(tenant: Tenant) -> list[User]:
-    """The consultant, and the client's owners and members."""
-    members = Membership.objects.filter(tenant=tenant, role__in=_RECIPIENT_ROLES).values("user")
-    is_notified = Q(pk__in=members) | Q(pk=tenant.consultant_id)
-    return list(User.objects.filter(is_notified, is_active=True).order_by("pk"))
 
 
 # --- Sending

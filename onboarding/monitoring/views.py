@@ -15,9 +15,9 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Drift
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
-from onboarding.monitoring.drift_rules import KIND_OF_CHECK
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
 from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
@@ -128,9 +128,9 @@ def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
 
 
 def _monitored_kinds(page: TenantPage) -> list[MonitoredKind]:
-    rows = {kind: MonitoredKind(kind.label) for kind in KIND_OF_CHECK.values()}
+    rows = {kind: MonitoredKind(kind.label) for kind in DRIFT_OF_CHECK.values()}
     for check in page.plan_context.checks:
-        kind = KIND_OF_CHECK.get(CheckKind(check.kind))
+        kind = DRIFT_OF_CHECK.get(CheckKind(check.kind))
         if kind is not None:
             subject = MonitoredSubject(check, page.state_of(check))
             rows[kind].column_of(subject).append(subject)

@@ -14,7 +14,8 @@ from django.db import transaction
 
 from checks.models import Check, Observation
 from checks.queries import checks_of
-from onboarding.models import Plan, Task, TaskStatus
+from onboarding.models import Monitoring, Plan, Task, TaskStatus
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.plans import timed_tasks
 from onboarding.plans.current_state import open_drift_of_check
 from onboarding.plans.domain_progress import (
@@ -27,10 +28,13 @@ from onboarding.plans.domain_progress import (
 )
 from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.recipients import everyone_in
 from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.task_events import task_params
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Domain, Host, Tenant
+from tenants.models import Domain, Host, Notification, Tenant
+from tenants.notifications import notify
 from tenants.retries import repeat_after_conflict
 from tenants.services import write_activity
 
@@ -232,7 +236,26 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
         before=task.status,
         after=status.value,
     )
+    if status is TaskStatus.REGRESSED:
+        _notify_of_regression(task, evidence, tenant, at=now)
     return True
+
+
+def _notify_of_regression(
+    task: Task, evidence: TaskEvidence, tenant: Tenant, *, at: datetime
+) -> None:
+    """Notify both sides of a lost proof, unless the monitoring reports the same fact as drift."""
+    kinds = {subject.kind for subject in evidence.failing}
+    if kinds <= set(DRIFT_OF_CHECK) and Monitoring.objects.filter(tenant=tenant).exists():
+        return
+    notify(
+        tenant,
+        Notification.Kind.REGRESSED,
+        everyone_in(tenant),
+        source=f"regressed:{task.public_id}:{at.isoformat()}",
+        tasks=[task_params(task)],
+        subjects=[subject.name for subject in evidence.failing],
+    )
 
 
 def complete_waits(plan: Plan, *, now: datetime) -> int:

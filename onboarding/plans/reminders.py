@@ -8,7 +8,6 @@ update, so that only one of them sends the e-mail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,7 +17,6 @@ from onboarding.models import (
     Comment,
     Plan,
     Reminder,
-    Responsibility,
     Task,
     TaskRole,
     WorkingTime,
@@ -27,66 +25,25 @@ from onboarding.plans.business_time import Calendar
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.recipients import ReminderRecipients
 from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,
     old_route_refusal,
     unsafe_old_routes,
     unsafe_until,
 )
-from onboarding.plans.services import side_of
+from onboarding.plans.task_events import task_params
 from onboarding.plans.task_roles import tasks_with_role
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Membership, Tenant, User
+from tenants.models import Notification, Tenant, User
+from tenants.notifications import notify
 from tenants.services import write_activity
 
 MIN_INTERVAL = timedelta(hours=20)  # less than a day, so that the same hour of the next day works
 
 
 _RETRY_FOR, _LOST_AFTER = timedelta(days=1), timedelta(minutes=90)
-
-
-_ABLE = (Membership.Role.OWNER, Membership.Role.MEMBER)
-
-
-@dataclass(frozen=True)
-class ReminderRecipients:
-    """The people of each side who can act in a tenant."""
-
-    tenant: Tenant
-    mimecast: tuple[User, ...]
-    client: tuple[User, ...]
-
-    @classmethod
-    def of(cls, tenant: Tenant) -> ReminderRecipients:
-        able = Membership.objects.filter(tenant=tenant, role__in=_ABLE, user__is_active=True)
-        consultant = tenant.consultant
-        leads = consultant is not None and side_of(consultant, tenant) == Responsibility.MIMECAST
-        return cls(
-            tenant=tenant,
-            mimecast=(consultant,) if consultant is not None and leads else (),
-            client=tuple(row.user for row in able.select_related("user").order_by("user__name")),
-        )
-
-    def recipients_for(self, task: Task) -> list[User]:
-        """The people that the task waits for: only the assignee if they are on that side."""
-        assignee = task.assignee
-        if assignee is not None and task.waiting_on:
-            side = self._side_of(assignee)
-            if side and task.waiting_on in (side, Responsibility.BOTH):
-                return [assignee]
-        sides = {
-            Responsibility.MIMECAST.value: self.mimecast,
-            Responsibility.CLIENT.value: self.client,
-            Responsibility.BOTH.value: (*self.mimecast, *self.client),
-        }
-        return list(sides.get(task.waiting_on, ()))
-
-    def _side_of(self, person: User) -> str:
-        """The side of a person; empty for a person who has left or may only read."""
-        if person.is_mimecast:
-            return side_of(person, self.tenant)
-        return Responsibility.CLIENT.value if person in self.client else ""
 
 
 def was_reminded_recently(task: Task, *, now: datetime) -> bool:
@@ -195,6 +152,14 @@ def _write(
             plan=plan, recipient=person, requested_by=by, requested_at=at, site_url=site_url
         )
         reminder.tasks.set(tasks)
+        notify(
+            plan.tenant,
+            Notification.Kind.REMINDER,
+            [person],
+            source=f"reminder:{reminder.public_id}",
+            by=by,
+            tasks=[task_params(task) for task in tasks],
+        )
         made.append(reminder)
     return made
 

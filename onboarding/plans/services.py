@@ -44,6 +44,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
+from onboarding.plans.recipients import side_of_role
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import if_unknown, unsafe_old_routes, unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
@@ -84,18 +85,6 @@ _NO_MANUAL_STATUS: dict[str, Any] = {
 }
 _MANUAL_STATUS_FIELDS = tuple(field_names(_NO_MANUAL_STATUS))
 MAX_EXEMPT_REASON = 300
-
-
-def side_of(user: User, tenant: Tenant) -> str:
-    """The side that a user acts for in the tenant: mimecast, client, or empty for a reader."""
-    return side_of_role(role_in(user, tenant), is_closed=tenant.is_closed)
-
-
-def side_of_role(role: Role | None, *, is_closed: bool = False) -> str:
-    """The side that a role acts for: mimecast, client, or empty for a reader."""
-    if role is None or not may(role, Permission.CONFIRM, is_closed=is_closed):
-        return ""
-    return Responsibility.MIMECAST if role.is_staff else Responsibility.CLIENT
 
 
 def actor_of(role: Role | None, user: User, *, is_closed: bool = False) -> Actor:

@@ -1,4 +1,4 @@
-"""The webhook events of tasks: a changed status, and a changed side to act."""
+"""The webhook events of tasks, and the values of a task in a notification."""
 
 from __future__ import annotations
 
@@ -62,3 +62,9 @@ def _side_changed(plan: Plan, task: Task, side: str, *, before: str) -> TenantEv
 
 def _task(task: Task) -> dict[str, Any]:
     return {"id": task.public_id, "title": task.title}
+
+
+def task_params(task: Task) -> dict[str, str]:
+    """The values of a task in the `params` of a notification: its title and its place."""
+    values = {"id": task.public_id, "title": task.title}
+    return {**values, "phase": task.phase.key, "key": task.key}

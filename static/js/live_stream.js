@@ -17,7 +17,8 @@ let refused = 0;
 const between = ([least, most]) => least + Math.random() * (most - least);
 
 function wanted() {
-  const url = document.querySelector("[data-live-url]")?.dataset.liveUrl;
+  // A page without changes of a tenant has a stream for its bell.
+  const url = document.querySelector("[data-live-url]")?.dataset.liveUrl ?? document.body.dataset.ownLiveUrl;
   const port = document.body.dataset.livePort;
   if (!url || port === undefined) return "";
   return `${port ? `${location.protocol}//${location.hostname}:${port}` : ""}/live${url}`;
@@ -48,6 +49,10 @@ function open() {
     hear(opened);
     document.dispatchEvent(new CustomEvent("gangway:revision", { detail: event.data }));
   };
+  opened.addEventListener("bell", (event) => {
+    hear(opened);
+    document.dispatchEvent(new CustomEvent("gangway:bell", { detail: event.data }));
+  });
   opened.addEventListener("beat", () => hear(opened));
   opened.addEventListener("end", openLater);
   opened.onerror = () => {

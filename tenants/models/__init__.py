@@ -13,6 +13,7 @@ from tenants.models.api import (
     ApiToken,
     IdempotentRequest,
 )
+from tenants.models.notifications import Notification
 from tenants.models.outbox import (
     EventCount,
     OutboxMessage,
@@ -62,6 +63,7 @@ __all__ = [
     "IdempotentRequest",
     "Invitation",
     "Membership",
+    "Notification",
     "OutboxMessage",
     "Platform",
     "ProviderGrant",

@@ -56,6 +56,8 @@ BODIES: Mapping[str, Any] = {
     "post /archive-imports/{archive_import_id}/confirm/": {},
     "post closing-packs/": {},
     "post /calendar-feeds/": {"scope": "tenant", "tenant": "{public_id}"},
+    "post /notifications/read/": {"newest": "{notification_id}"},
+    "post /notifications/{notification_id}/read/": {},
     "post /staff/": {"name": "Sam West", "email": "sam@gangway.test", "role": "consultant"},
     "patch /staff/{staff_id}/": {"role": "manager", "followed_consultants": []},
     "post /staff/{staff_id}/deactivate/": {},

@@ -175,5 +175,9 @@ NOT_COMPARED: Mapping[str, str] = {
     "onboarding:template-source-add": _OTHER_STATE,
     "onboarding:template-source-remove": _OTHER_STATE,
     "onboarding:desk-remind": "the page reminds of the tasks of several tenants",
+    **dict.fromkeys(
+        ("tenants:notification-read", "tenants:notifications-read"),
+        "it is in test_notification_api.py",
+    ),
     **dict.fromkeys(people_pairs.COMPARED, "it is in test_same_results.py"),
 }

@@ -64,6 +64,8 @@ ACTIONS = {route.name for route in ROUTES if "POST" in ROWS[route.name]["methods
 # The actions that the prepared plan does not offer, with the reason.
 NOT_OFFERED = {
     "health": "changes nothing",
+    "tenants:notification-read": "changes the rows of one person alone",
+    "tenants:notifications-read": "changes the rows of one person alone",
     "tenants:scim-token-create": "needs the password again",
     "tenants:scim-token-revoke": "needs a token",
     "onboarding:lab-change": "changes the files of the lab, and no row",
@@ -140,6 +142,7 @@ GUARDED = {
     "tenants.EventCount.name": "increase inserts a missing row and ignores a conflict",
     "onboarding.CalendarEntry.uid": "the feeds insert missing rows and ignore a conflict",
     "one_slot_per_address": "only workers write it",
+    "one_notification_per_source": "notify inserts missing rows and ignores a conflict",
     "one_answer_per_question": "only workers write it",
     "onboarding.PlanTemplate.builtin_version": "only load_templates writes it",
     "onboarding.Plan.tenant": "a plan belongs to a new tenant",

@@ -33,9 +33,10 @@ from onboarding.portfolio.tasks import update_risks
 from onboarding.requirements import imports
 from onboarding.requirements.import_progress import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
-from tenants import invitations
+from tenants import invitations, notifications
 from tenants.models import (
     Invitation,
+    Notification,
     OutboxMessage,
     Tenant,
     User,
@@ -43,7 +44,7 @@ from tenants.models import (
     WebhookDelivery,
     WebhookEvent,
 )
-from tenants.tasks import queue_invitation, queue_outbox
+from tenants.tasks import clean_notifications, queue_invitation, queue_outbox
 from tenants.webhooks import delivery
 from tenants.webhooks.events import add_event
 from tenants.webhooks.services import NewWebhook, create_webhook
@@ -139,6 +140,12 @@ def _leave_invitation(tenant: Tenant, by: User) -> None:
     OutboxMessage.objects.update(claim_id="", claimed_until=None)
 
 
+def _leave_old_notification(tenant: Tenant, by: User) -> None:
+    source = f"drift:{tenant.public_id}"
+    notifications.notify(tenant, Notification.Kind.DRIFT, [by], source=source, changes=[])
+    Notification.objects.update(created_at=timezone.now() - 10 * LONG_AGO)
+
+
 def _leave_webhook_message(tenant: Tenant, by: User) -> None:
     entry = NewWebhook("Desk", "https://desk.example/", "json", ["drift.began"])
     create_webhook(tenant, entry, site="", by=by)
@@ -159,6 +166,12 @@ CASES = {
         _leave_invitation,
         (invitations, "new_link_token"),
         lambda tenant: Invitation.objects.get(tenant=tenant).sent_at is not None,
+    ),
+    "tenants.clean_notifications": Case(
+        clean_notifications,
+        _leave_old_notification,
+        (notifications, "clean"),
+        lambda tenant: not Notification.objects.filter(tenant=tenant).exists(),
     ),
     "onboarding.expire_accepted_risks": Case(
         expire_accepted_risks,

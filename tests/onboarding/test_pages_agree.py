@@ -20,7 +20,7 @@ from checks.expectations import sync_checks
 from checks.models import Check, Observation
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.models import Drift, Monitoring, Plan, Task
-from onboarding.monitoring.drift_rules import KIND_OF_CHECK
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.plans.rollup import recompute_rollup
 from tenants.models import Tenant, User
 from tests.clock import frozen
@@ -190,7 +190,7 @@ class World:
         if self.has_drift(check.kind):
             Drift.objects.create(
                 tenant=self.tenant,
-                kind=KIND_OF_CHECK[CheckKind(check.kind)],
+                kind=DRIFT_OF_CHECK[CheckKind(check.kind)],
                 subject=check.subject,
                 check_asked=check,
                 opened_at=NOW - DAY,
@@ -198,7 +198,7 @@ class World:
             )
 
     def has_drift(self, kind: str) -> bool:
-        return self.facts[kind].has_drift and CheckKind(kind) in KIND_OF_CHECK
+        return self.facts[kind].has_drift and CheckKind(kind) in DRIFT_OF_CHECK
 
     def get(self, role: str, name: str, *args: str, query: str = "") -> Page:
         address = name if name.startswith("/") else reverse(f"onboarding:{name}", args=args)

@@ -13,7 +13,7 @@ from onboarding.collaboration import comments
 from onboarding.collaboration.forms import CommentForm
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import Comment, Responsibility, Task
-from onboarding.plans.services import side_of_role
+from onboarding.plans.recipients import side_of_role
 from tenants.permissions import Permission
 from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer

@@ -12,7 +12,7 @@ from onboarding.collaboration.forms import CommentForm
 from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import catch_errors, errors_as_message
 from onboarding.models import Comment, Cutover, RequirementsSheet, Task
-from onboarding.plans import services
+from onboarding.plans.recipients import side_of
 from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from tenants.access import require
@@ -29,7 +29,7 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
     """Add a comment. A rejected comment returns in the form with the reason next to its field."""
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
-    side = services.side_of(user, tenant)
+    side = side_of(user, tenant)
     reply_to = _replied_to(request, task)
     form = CommentForm(
         request.POST or None, request.FILES or None, side=side, too_large=was_too_large(request)
@@ -109,6 +109,6 @@ def _comment_for(request: HttpRequest, tenant: Tenant, task: Task, comment_id: s
     comment = get_object_or_404(
         Comment.objects.select_related("plan__tenant", "task"), task=task, public_id=comment_id
     )
-    if comment.is_internal and services.side_of(current_user(request), tenant) != "mimecast":
+    if comment.is_internal and side_of(current_user(request), tenant) != "mimecast":
         raise Http404("No such comment.")
     return comment

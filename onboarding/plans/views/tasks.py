@@ -11,6 +11,7 @@ from checks.run_requests import RUN_LIMIT, RUN_RATE
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
+from onboarding.plans.recipients import side_of_role
 from onboarding.plans.task_checks import checks_of_task, confirm_and_check
 from onboarding.plans.tenant_page import (
     current_user,
@@ -37,7 +38,7 @@ def load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenan
 def side_in(request: HttpRequest, public_id: str) -> str:
     """The side that the user of the request acts for; the request's access is already loaded."""
     access = access_or_404(request, public_id)
-    return services.side_of_role(access.role, is_closed=access.tenant.is_closed)
+    return side_of_role(access.role, is_closed=access.tenant.is_closed)
 
 
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:

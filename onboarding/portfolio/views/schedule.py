@@ -18,8 +18,8 @@ from onboarding.models import Freeze, Holiday, Plan
 from onboarding.plans import calendars, dates
 from onboarding.plans.assignment import assign_task, assignable
 from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
+from onboarding.plans.recipients import side_of
 from onboarding.plans.schedule import plan_schedule
-from onboarding.plans.services import side_of
 from onboarding.plans.tasks import REMIND_LIMIT, queue_reminders, remind_now
 from onboarding.plans.tenant_page import current_user, load_page, show
 from onboarding.plans.views.tasks import back_to_plan, load_task

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import RequirementsSheet, SheetRow
-from onboarding.plans.services import side_of_role
+from onboarding.plans.recipients import side_of_role
 from onboarding.requirements import host_sheets, queries, services, sign_off
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.tasks import queue_partner_tests

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from onboarding.collaboration.comments import comments_of
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
-from onboarding.plans.services import side_of_role
+from onboarding.plans.recipients import side_of_role
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import (
     delivery_hosts,

@@ -9,8 +9,8 @@ import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.monitoring.drift_rules import (
-    KIND_OF_CHECK,
     DriftContext,
     DriftState,
     can_drift,
@@ -44,7 +44,7 @@ def _check(kind: CheckKind, settled: Verdict, newest: Verdict, ttls: tuple[int, 
     )
 
 
-@pytest.mark.parametrize("kind", KIND_OF_CHECK)
+@pytest.mark.parametrize("kind", DRIFT_OF_CHECK)
 def test_drifted_checks_can_drift(kind: CheckKind) -> None:
     mx = _check(CheckKind.MX, Verdict.PASS, Verdict.PASS, ())
     found = []
@@ -60,6 +60,6 @@ def test_drifted_checks_can_drift(kind: CheckKind) -> None:
     assert all(found)
 
 
-@pytest.mark.parametrize("kind", KIND_OF_CHECK)
+@pytest.mark.parametrize("kind", DRIFT_OF_CHECK)
 def test_matching_checks_cannot_drift(kind: CheckKind) -> None:
     assert not can_drift(_check(kind, Verdict.PASS, Verdict.PASS, (3600,)))

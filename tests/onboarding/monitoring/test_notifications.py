@@ -15,6 +15,7 @@ from django.utils import timezone
 from onboarding.models import Drift, DriftNotification
 from onboarding.monitoring import drifts, notifications
 from onboarding.monitoring.tasks import notify_drifts
+from onboarding.plans import recipients
 from tenants.models import Membership, Tenant, User
 from tests.factories import MakeTenant
 
@@ -240,13 +241,13 @@ def test_failing_tenant_delays_no_other(
     failing = make_tenant("Tailspin", (("tailspin.test", "primary"),))
     for tenant in (failing, notified):
         drifts.open_drift(tenant, Drift.Kind.LEFTOVER_MX, "mx.test", now=NOW - QUIET)
-    recipients_of = notifications.recipients_of
+    everyone_in = recipients.everyone_in
 
     def fail_for_one(tenant: Tenant) -> list[User]:
         assert tenant != failing
-        return recipients_of(tenant)
+        return everyone_in(tenant)
 
-    monkeypatch.setattr(notifications, "recipients_of", fail_for_one)
+    monkeypatch.setattr(notifications, "everyone_in", fail_for_one)
 
     notify_drifts()
 

@@ -28,6 +28,7 @@ from onboarding.plans.dates import set_due_date
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import tasks_of
+from onboarding.plans.recipients import side_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from onboarding.plans.safe_times import OLD_ROUTE_ROLES, safe_times_of
@@ -288,7 +289,7 @@ def on_page(row: TaskRow) -> dict[str, bool]:
 def calls_for(tenant: Tenant, key: str, user: User) -> dict[str, Callable[[], object]]:
     """The service call of each transition."""
     of = task_of(tenant, key)
-    side = services.side_of(user, tenant)
+    side = side_of(user, tenant)
     other = "client" if of.responsibility != "client" else "mimecast"
     calls: dict[str, Callable[[], object]] = {
         CONFIRM.key: lambda: services.confirm_task(of, by=user, side=side),
@@ -477,7 +478,7 @@ def test_page_and_service_agree_on_domains(
 ) -> None:
     user = user_in(small, role)
     one, two = small.domains.order_by("name")
-    side = services.side_of(user, small)
+    side = side_of(user, small)
     if side:
         services.confirm_task(task_of(small, PER_DOMAIN), by=user, side=side, domain=one)
     if is_exempt:

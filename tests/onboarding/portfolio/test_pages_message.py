@@ -268,7 +268,7 @@ def test_message_page_query_count_is_constant(
         with django_capture_on_commit_callbacks(execute=True):
             post(client, check, source=source().decode())
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(page_of(check))
 
 

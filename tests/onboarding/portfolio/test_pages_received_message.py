@@ -359,5 +359,5 @@ def test_received_page_query_count_is_constant(
         submit(client, check, source(), django_capture_on_commit_callbacks)
 
     # One more than the page of a test message: the routes.
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(page_of(check))

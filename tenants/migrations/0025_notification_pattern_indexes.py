@@ -1,0 +1,13 @@
+"""Drop the indexes of notifications that only `startswith` would use."""
+
+from django.db import migrations
+
+from tenants.migration_operations import DropPatternIndexes
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("tenants", "0024_notifications")]
+
+    operations = [DropPatternIndexes("tenants")]
