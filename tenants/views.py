@@ -1,4 +1,4 @@
-"""The page that accepts an invitation. No other page creates accounts."""
+"""The page that accepts an invitation, and the glossary. No other page creates accounts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from tenants import invitations
+from tenants.access import require
 from tenants.activity_names import ActivityName
 from tenants.forms import NewAccountForm
+from tenants.glossary import terms
 from tenants.invitations import InvitationError
 from tenants.models import Invitation, User
+from tenants.permissions import Permission
 from tenants.services import write_activity
 from tenants.throttle import throttled
 from tenants.tokens import LinkPurpose, LinkState, log_refused_link
 
 _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 _STATUS = {LinkState.UNKNOWN: 404}
+
+
+@require(Permission.OPEN_HOME)
+@require_GET
+def glossary(request: HttpRequest) -> HttpResponse:
+    """The terms of e-mail and DNS in plain words."""
+    return render(request, "tenants/glossary.html", {"terms": terms().values()})
 
 
 def refuse_link(

@@ -26,7 +26,7 @@ function isInUse(live) {
   const files = [...live.querySelectorAll("input[type=file]")];
   return (
     Boolean(isField && live.contains(field)) ||
-    Boolean(live.querySelector("[data-menu][open]")) ||
+    Boolean(live.querySelector("[data-menu][open], :popover-open")) ||
     files.some((file) => file.files.length > 0)
   );
 }

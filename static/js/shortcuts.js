@@ -1,10 +1,17 @@
-// Single-key shortcuts, which the user can disable (WCAG 2.1.4). The data-key attribute of an element
-// defines its key: fields and buttons receive the focus, links are followed. j and k move through rows.
+// Single-key shortcuts, which the user can disable (WCAG 2.1.4). The list in components/shortcuts.html
+// declares the keys: a key without an entry there does nothing. The data-key attribute of an element
+// names its key: fields and buttons receive the focus, links are followed.
 
 const STORAGE_KEY = "gangway.shortcuts";
 const ROWS = "details.task > summary, [data-row]";
 const dialog = document.getElementById("shortcuts");
 const box = document.getElementById("shortcuts-on");
+// The name of the action by key.
+const DECLARED = new Map(
+  [...dialog.querySelectorAll("[data-shortcut]")].flatMap(({ dataset, textContent }) =>
+    [...(dataset.keys ?? textContent)].map((key) => [key, dataset.shortcut]),
+  ),
+);
 
 box.checked = localStorage.getItem(STORAGE_KEY) !== "off";
 box.addEventListener("change", () => localStorage.setItem(STORAGE_KEY, box.checked ? "on" : "off"));
@@ -27,12 +34,15 @@ function toggleSelection() {
   if (row.matches("input[type=checkbox][data-row]")) row.click();
 }
 
+// By name: the function of a key, or null if the key does nothing on this page.
 const ACTIONS = {
-  "/": () => document.getElementById("search")?.focus(),
-  "?": () => dialog.showModal(),
-  j: () => move(1),
-  k: () => move(-1),
-  x: toggleSelection,
+  search: () => () => document.getElementById("search")?.focus(),
+  help: () => () => dialog.showModal(),
+  next: () => () => move(1),
+  previous: () => () => move(-1),
+  select: () => toggleSelection,
+  element: elementAction,
+  page: tab,
 };
 
 // The focused task's element with this key, otherwise the first one outside all tasks.
@@ -51,7 +61,7 @@ function elementAction(key) {
 function tab(key) {
   // 0 is the tenth tab, as on the keyboard.
   const index = (Number(key) || 10) - 1;
-  const link = /^[0-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[index];
+  const link = document.querySelectorAll("[data-tabs] a")[index];
   return link ? () => link.click() : null;
 }
 
@@ -70,7 +80,7 @@ document.addEventListener("keydown", moveThroughResults);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !box.checked || dialog.open) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
-  const action = ACTIONS[event.key] ?? elementAction(event.key) ?? tab(event.key);
+  const action = ACTIONS[DECLARED.get(event.key)]?.(event.key);
   if (!action) return;
   event.preventDefault();
   action();

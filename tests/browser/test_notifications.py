@@ -1,4 +1,4 @@
-"""The bell and the page of notifications in Chromium."""
+"""The bell, the page of notifications and the glossary in Chromium."""
 
 from __future__ import annotations
 
@@ -38,16 +38,18 @@ def _notify_of_all_kinds(tenant: Tenant, person: User) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", [LIST, "tenants:glossary"])
 def test_page_is_accessible_at_width(
     open_page: OpenPage,
     tenant: Tenant,
     owner: User,
     console_errors: ConsoleErrors,
+    name: str,
     width: int,
     scheme: str,
 ) -> None:
     _notify_of_all_kinds(tenant, owner)
-    page = open_page(owner, reverse(LIST), width=width, scheme=scheme)
+    page = open_page(owner, reverse(name), width=width, scheme=scheme)
 
     excess = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
@@ -82,7 +84,7 @@ def test_all_become_read(open_page: OpenPage, tenant: Tenant, owner: User) -> No
     assert Notification.objects.filter(read_at=None).count() == 0
 
 
-@pytest.mark.parametrize("name", ["account_change_password", "onboarding:my-tasks", LIST])
+@pytest.mark.parametrize("name", ["tenants:glossary", "onboarding:my-tasks", LIST])
 def test_number_changes_with_the_stream(
     open_page: OpenPage,
     live_process: LiveProcess,
@@ -112,3 +114,39 @@ def test_number_changes_with_the_stream(
     if name == LIST:
         expect(page.locator("#notifications li")).to_have_count(1, timeout=20_000)
     assert console_errors == []
+
+
+def test_term_explains_itself(
+    open_page: OpenPage, tenant: Tenant, owner: User, console_errors: ConsoleErrors
+) -> None:
+    page = open_page(owner, reverse("onboarding:domains", args=[tenant.public_id]))
+    term = page.locator("th button.term", has_text="DKIM")
+    meaning = page.get_by_text("A signature that your sending system adds")
+    expect(meaning).to_be_hidden()
+
+    term.focus()
+    page.keyboard.press("Enter")
+    expect(meaning).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+
+    expect(meaning).to_be_hidden()
+    expect(term).to_be_focused()
+    assert console_errors == []
+
+
+def test_every_shortcut_is_in_the_list(open_page: OpenPage, tenant: Tenant, owner: User) -> None:
+    """A key of an element without an entry in the list would do nothing."""
+    page = open_page(owner, reverse("onboarding:plan-show", args=[tenant.public_id]))
+
+    declared = page.eval_on_selector_all("[data-shortcut]", "keys => keys.map(k => k.textContent)")
+    used = page.eval_on_selector_all("[data-key]", "all => all.map(e => e.dataset.key)")
+
+    assert {*used} <= {*declared}
+    page.locator("#search").focus()
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
