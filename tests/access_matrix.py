@@ -40,6 +40,7 @@ from onboarding.models import (
     Phase,
     RequirementsSheet,
     Responsibility,
+    SavedView,
     SheetRow,
     Task,
     TenantExport,
@@ -162,6 +163,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "domain": tenant.domains.get().public_id,
         **_create_feed(tenant, by),
         **_create_notification(tenant, consultant),
+        "saved_view_id": _create_saved_view(consultant).public_id,
         "share-link": token,
         "invitation": invited,
         **_create_for_api(tenant, by, editor=consultant),
@@ -179,6 +181,14 @@ def _create_notification(tenant: Tenant, consultant: User) -> dict[str, str]:
 def _create_feed(tenant: Tenant, by: User) -> dict[str, str]:
     feed, token = create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)
     return {"calendar_feed_id": feed.public_id, "calendar-feed": token}
+
+
+def _create_saved_view(owner: User) -> SavedView:
+    """One shared view, also for the world of a second tenant."""
+    view, _ = SavedView.objects.get_or_create(
+        owner=owner, name="At risk", query="risk=any", is_shared=True
+    )
+    return view
 
 
 def _create_tenant_import(by: User) -> TenantImport:
@@ -276,6 +286,7 @@ OF_INSTALLATION = (
     "archive_import_id",
     "calendar_feed_id",
     "notification_id",
+    "saved_view_id",
     "task_key",
     "phase_key",
     "source_key",

@@ -134,6 +134,10 @@ VALUES: dict[str, dict[str, object]] = {
     },
     "onboarding:tenant-import": {"pasted": TENANT_ROWS, "file": None},
     "onboarding:tenant-import-discard": {},
+    "onboarding:tenants-bulk": {"action": "run-checks"},
+    "onboarding:saved-view-create": {"query": "risk=none"},
+    "onboarding:saved-view-change": {"name": "Changed", "query": "risk=none"},
+    "onboarding:saved-view-remove": {},
     "onboarding:archive-import-discard": {},
     "onboarding:webhooks": {
         "secret_address": "https://desk.example/hooks",

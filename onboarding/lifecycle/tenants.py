@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -45,6 +46,20 @@ HostKey = tuple[str, str, int]
 Subject = TypeVar("Subject", Domain, Host)
 
 
+# The profile fields that describe the kind of implementation, not the company itself.
+CLONED_FIELDS = (
+    "region",
+    "platform",
+    "directory_method",
+    "authentication",
+    "products",
+    "journaling",
+    "dkim_in_use",
+    "rfi_used",
+    "time_zone",
+)
+
+
 @dataclass(frozen=True)
 class ProfileEntry:
     """Domains and hosts of a profile as entered: new rows, and existing rows with their new values.
@@ -68,6 +83,15 @@ class _SavedRows(Generic[Subject]):
 def host_key(host: Host) -> HostKey:
     """The identity of a host within its tenant."""
     return (host.purpose, host.name, host.port)
+
+
+def clone_of(source: Tenant) -> Tenant:
+    """A new tenant with the profile of another one, not saved.
+
+    Without its name and account code, and without the rows of the source: no domains, hosts,
+    people, consents, evidence, region values or secrets.
+    """
+    return Tenant(**{name: copy.copy(getattr(source, name)) for name in CLONED_FIELDS})
 
 
 def save_profile(tenant: Tenant, entry: ProfileEntry, *, by: User) -> None:

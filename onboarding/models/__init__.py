@@ -47,6 +47,7 @@ from onboarding.models.requirements import (
     TlsPartnerCheck,
 )
 from onboarding.models.risks import PlanRisk
+from onboarding.models.saved_views import SavedView
 from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
@@ -86,6 +87,7 @@ __all__ = [
     "RequirementsSheet",
     "ResidualRiskKind",
     "Responsibility",
+    "SavedView",
     "ShareLink",
     "SheetImport",
     "SheetRow",

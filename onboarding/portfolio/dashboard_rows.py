@@ -72,7 +72,7 @@ def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
     return {
         line.tenant.pk: CachedRow(
             html=template.render({"line": line}),
-            cells=tuple(map(_plain, _cells(line))),
+            cells=tuple(visible(str(cell)) for cell in _cells(line)),
             valid_until=min(_changes(line, checked_at.get(line.tenant.pk), now=now)),
         )
         for line in _lines(list(_with_risks(Tenant.objects.filter(pk__in=ids))), now=now)
@@ -140,12 +140,6 @@ def _cells(line: DashboardRow) -> tuple[object, ...]:
         line.forecast.finish if line.forecast else "",
         " ".join(risk.sentence for risk in line.risks),
     )
-
-
-def _plain(value: object) -> str:
-    """A cell that a spreadsheet does not evaluate as a formula."""
-    text = visible(str(value))
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:

@@ -108,6 +108,8 @@ def _key(kind: str, tenant: Tenant, common: Sequence[Any]) -> str:
         common,
         [getattr(tenant, field.attname) for field in Tenant._meta.concrete_fields],
         tenant.plan.revision,
+        # The stored figures belong to it, and change without a new revision.
+        [tenant.plan.risks_revision, tenant.plan.risks_valid_until],
         consultant and [consultant.name, consultant.email, consultant.staff_role],
     ]
     return f"row:{hashlib.sha256(repr(facts).encode()).hexdigest()}"

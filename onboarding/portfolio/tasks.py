@@ -5,22 +5,23 @@ from __future__ import annotations
 from celery import shared_task
 
 from onboarding.models import Plan
-from onboarding.portfolio import dashboard_csv, risk_updates
+from onboarding.portfolio import list_exports, risk_updates
+from onboarding.portfolio.list_exports import ExportRequest
 from tenants import database_time, outbox
 from tenants.models import User
 
 
 @shared_task(
-    name="onboarding.make_dashboard_csv",
+    name="onboarding.make_list_file",
     acks_late=True,
     ignore_result=True,
     time_limit=580,
     soft_time_limit=570,
 )
-def make_dashboard_csv(user_id: int, query: str) -> None:
+def make_list_file(user_id: int, kind: str, query: str, ending: str) -> None:
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is not None:
-        dashboard_csv.make_export(user, query)
+        list_exports.make_export(ExportRequest(user, kind, query, ending))
 
 
 @shared_task(name="onboarding.update_risks", ignore_result=True)
@@ -37,7 +38,7 @@ def update_risks_of(tenant_id: int) -> None:
     risk_updates.update([tenant_id])
 
 
-def queue_dashboard_csv(user: User, query: str, *, total: int) -> None:
+def queue_list_file(wanted: ExportRequest, *, total: int) -> None:
     """Queue the file, unless a worker makes it already or it is ready."""
-    if dashboard_csv.begin_export(user, query, total):
-        outbox.queue_task(make_dashboard_csv, user.pk, query)
+    if list_exports.begin_export(wanted, total):
+        outbox.queue_task(make_list_file, wanted.user.pk, wanted.kind, wanted.query, wanted.ending)

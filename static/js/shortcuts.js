@@ -34,6 +34,12 @@ function toggleSelection() {
   if (row.matches("input[type=checkbox][data-row]")) row.click();
 }
 
+// Enter on the box of a row opens the row. On a link or a button it does what it does everywhere.
+function openRow() {
+  const row = document.activeElement;
+  return row.matches("input[type=checkbox][data-row]") && row.closest("tr")?.querySelector("[data-open]");
+}
+
 // By name: the function of a key, or null if the key does nothing on this page.
 const ACTIONS = {
   search: () => () => document.getElementById("search")?.focus(),
@@ -80,7 +86,8 @@ document.addEventListener("keydown", moveThroughResults);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !box.checked || dialog.open) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
-  const action = ACTIONS[DECLARED.get(event.key)]?.(event.key);
+  const opened = event.key === "Enter" && openRow();
+  const action = opened ? () => opened.click() : ACTIONS[DECLARED.get(event.key)]?.(event.key);
   if (!action) return;
   event.preventDefault();
   action();

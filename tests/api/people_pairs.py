@@ -54,6 +54,7 @@ _SHEET = f"{TENANT}requirements/{{sheet_id}}/"
 _ENTERED = {**_VALUES, "expected": "{state}"}
 _ROLE = {"role": "viewer"}
 INVITATION = {"email": "dana@one.test", "role": "member"}
+_VIEW = {"name": "My view", "query": "risk=any", "is_shared": True}
 _STAFF = {"name": "Sam West", "email": "sam@gangway.test", "role": "consultant"}
 _HOST = {"name": "mail2.one.test", "port": 25}
 _DELIVERY = {"name": "one-test.mail.protection.outlook.com", "recipient": "postmaster@one.test"}
@@ -124,6 +125,16 @@ PAIRS = [
     Pair("archive-import-confirm", {}, "POST", "archive-imports/{archive_import_id}/confirm/"),
     Pair("archive-import-discard", {}, "DELETE", "archive-imports/{archive_import_id}/", None),
     Pair("tenant-erase", {"name": "Northwind"}, "POST", f"{TENANT}erase/", {"name": "Northwind"}),
+    Pair("saved-view-create", _VIEW, "POST", "saved-views/", _VIEW),
+    Pair("saved-view-change", _VIEW, "PATCH", "saved-views/{saved_view_id}/", _VIEW),
+    Pair("saved-view-remove", {}, "DELETE", "saved-views/{saved_view_id}/", None),
+    Pair(
+        "tenants-bulk",
+        {"tenant": "{public_id}", "action": "run-checks"},
+        "POST",
+        "tenants/bulk/",
+        {"tenants": ["{public_id}"], "action": "run-checks"},
+    ),
     Pair("calendar-feeds", _FEED, "POST", "calendar-feeds/", _FEED),
     Pair("staff-add", _STAFF, "POST", "staff/", _STAFF),
     Pair("staff-change", {"role": "manager"}, "PATCH", "staff/{staff_id}/", {"role": "manager"}),

@@ -103,13 +103,14 @@ def _session_of(user: User, url: str) -> Any:
     return {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}
 
 
-def violations(page: Page) -> list[str]:
-    """The serious and critical faults that axe finds. It runs in the debugger, outside the CSP."""
+def violations(page: Page, *, every_impact: bool = False) -> list[str]:
+    """The serious and critical faults that axe finds, or all. It runs in the debugger, outside the
+    CSP."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("() => axe.run({ preload: false })")
     return [
         f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for fault in found["violations"]
-        if fault["impact"] in ("serious", "critical")
+        if every_impact or fault["impact"] in ("serious", "critical")
         for node in fault["nodes"]
     ]

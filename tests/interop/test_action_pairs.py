@@ -71,6 +71,7 @@ NOT_OFFERED = {
     "onboarding:lab-change": "changes the files of the lab, and no row",
     "onboarding:preflight": "changes nothing",
     "onboarding:desk-remind": "needs a tenant that the administrator leads",
+    "onboarding:tenants-bulk": "needs a selected tenant",
     "onboarding:zone-file": "changes nothing",
     "onboarding:lab-test-message": "changes the files of the lab, and no row",
     "onboarding:template-draft-create": "there is one draft already",
@@ -122,9 +123,11 @@ UNIQUE_VALUES = {
     "one_progress_per_task_and_domain": ("task-domain-exempt", [302, 422, 422, 422]),
     "checks.Discovery.domain": ("dns-scan", [302] * 4),
     "one_decision_per_window": ("cutover-vote", [302] * 4),
+    "saved_view_once_per_owner": ("saved-view-create", [302] * 4),
     "onboarding.PlanTemplate.version": ("template-publish", [302, 422, 422, 422]),
 }
 GUARDED = {
+    "one_default_view_per_owner": "create_view and change_view lock the owner",
     "tenants.ActivityChain.scope": "add_line locks the chain, and get_or_create repeats the read",
     "one_line_per_number": "add_line locks the chain",
     "tenants.ProvisionedPerson.user": "update_or_create follows the lock on the account",

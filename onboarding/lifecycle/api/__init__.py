@@ -18,7 +18,6 @@ from onboarding.lifecycle.api import (
 )
 
 urlpatterns = [
-    *tenants.urlpatterns,
     *tenant_imports.urlpatterns,
     *archives.urlpatterns,
 ]

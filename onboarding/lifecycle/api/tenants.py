@@ -1,10 +1,9 @@
-"""Endpoints of the tenants, their profiles, domains and hosts."""
+"""Endpoints of one tenant: profile, domains and hosts. The portfolio has the list of tenants."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -148,20 +147,6 @@ class TenantInput(ProfileInput):
     hosts = serializers.ListField(child=HostInput(), required=False, max_length=200)
 
 
-class TenantApiFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
-    consultant = django_filters.CharFilter(field_name="consultant__public_id")
-    region = django_filters.CharFilter(field_name="region")
-    closed = django_filters.BooleanFilter(
-        field_name="closed_at", lookup_expr="isnull", exclude=True
-    )
-    domain = django_filters.CharFilter(field_name="domains__name", distinct=True)
-    name = django_filters.CharFilter(field_name="name", lookup_expr="icontains")
-
-    class Meta:
-        model = Tenant
-        fields: list[str] = []
-
-
 def consultant_from(values: dict[str, Any]) -> dict[str, Any]:
     """The values with the primary key of the consultant, which the form expects.
 
@@ -172,37 +157,6 @@ def consultant_from(values: dict[str, Any]) -> dict[str, Any]:
         return values
     person = User.objects.filter(public_id=wanted).first()
     return values | {"consultant": person.pk if person is not None else 0}
-
-
-class TenantListView(ApiListView):
-    tag = "Tenants"
-    permissions = {"GET": Permission.OPEN_HOME, "POST": Permission.CREATE_TENANT}
-    serializer_class = TenantSerializer
-    model = Tenant
-    filterset_class = TenantApiFilter
-    inputs = {"POST": TenantInput}
-    statuses = {"POST": 201}
-    ordering = ("name",)
-    ordering_fields = ("name", "created_at")
-    created: Tenant | None = None
-
-    def get(self, request: Request) -> Response:
-        """The tenants that the reader can see, including closed ones."""
-        rows = self.tenants.select_related("consultant", "plan__template")
-        return self.listed(rows.prefetch_related("domains"))
-
-    def post(self, request: Request) -> Response:
-        """Create a tenant with its domains, hosts, plan and checks."""
-        values = consultant_from(self.validated(TenantInput))
-        domains, hosts = values.pop("domains"), values.pop("hosts", [])
-        tenant = Tenant(consultant=self.user)
-        change = ProfileChange(profile=values, new_domains=domains, new_hosts=hosts)
-        profile_form_data.save(tenant, change, by=self.user)
-        self.created = tenant
-        return self.one(tenant, status=201)
-
-    def written_tenant(self) -> Tenant | None:
-        return self.created
 
 
 class TenantView(ApiView):
@@ -413,9 +367,6 @@ class HostView(_SubjectView):
         return Response(status=204)
 
 
-urlpatterns = [
-    path("tenants/", TenantListView.as_view(), name="tenants"),
-]
 # Below tenants/<public_id>/.
 tenant_urlpatterns = [
     path("", TenantView.as_view(), name="tenant"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -25,9 +26,9 @@ from onboarding.lifecycle.forms.zone_import import ZoneFileForm
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
 from onboarding.plans.tenant_page import current_user, load_page, show
-from tenants.access import require, tenant_or_404
+from tenants.access import TOO_LOW, access_or_404, require, tenant_or_404
 from tenants.models import Tenant
-from tenants.permissions import Permission
+from tenants.permissions import Permission, may
 from tenants.queries import domains_at_other_tenants
 from tenants.regions import gap_sentences
 
@@ -50,15 +51,31 @@ def _all_valid(profile: ProfileForm, domains: Any, hosts: Any) -> bool:
 @require(Permission.CREATE_TENANT)
 @require_http_methods(["GET", "POST"])
 def tenant_create(request: HttpRequest) -> HttpResponse:
-    tenant = Tenant(consultant=current_user(request))
+    source = _cloned_tenant(request)
+    tenant = tenants.clone_of(source) if source is not None else Tenant()
+    tenant.consultant = current_user(request)
     profile, domains, hosts = _forms(request, tenant)
     if request.method == "POST" and _all_valid(profile, domains, hosts):
         with errors_on_form(profile):
             tenants.save_profile(tenant, _entry(domains, hosts), by=current_user(request))
             return redirect("onboarding:plan-show", public_id=tenant.public_id)
-    context = {"profile": profile, "domains": domains, "hosts": hosts}
+    context = {"profile": profile, "domains": domains, "hosts": hosts, "source": source}
     status = 422 if request.method == "POST" else 200
     return render(request, "lifecycle/tenant_create.html", context, status=status)
+
+
+def _cloned_tenant(request: HttpRequest) -> Tenant | None:
+    """The tenant whose profile fills the empty form. It can be a closed one.
+
+    Raises Http404 to strangers, and PermissionDenied to people who may not edit its profile.
+    """
+    public_id = request.GET.get("from", "")
+    if not public_id or request.method != "GET":
+        return None
+    access = access_or_404(request, public_id)
+    if not may(access.role, Permission.EDIT_PROFILE):
+        raise PermissionDenied(TOO_LOW)
+    return access.tenant
 
 
 @require(Permission.EDIT_PROFILE)

@@ -100,6 +100,14 @@ class _Facts:
     tasks: Mapping[int, Mapping[str, Task]]
     switched: Collection[int]
     blocked: Collection[tuple[int, str]]
+    # The windows that a risk concerns, and the plans with a risk that concerns no window.
+    risky: Collection[tuple[int, str]]
+    plans_at_risk: Collection[int]
+
+    def is_at_risk(self, cutover: Cutover) -> bool:
+        """Whether a stored risk concerns the cutover, or the whole tenant, as on the dashboard."""
+        is_risky = (cutover.plan_id, cutover.public_id) in self.risky
+        return is_risky or cutover.plan_id in self.plans_at_risk
 
     def open_tasks(self, cutover: Cutover) -> list[Task]:
         """The open tasks that the cutover waits for."""
@@ -117,13 +125,15 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> list[StripCutover]:
     tasks: dict[int, dict[str, Task]] = {}
     for task in unfinished_tasks(tenants):
         tasks.setdefault(task.plan_id, {})[task.key] = task
-    blocked = PlanRisk.objects.filter(plan__tenant__in=tenants, code=PlanRisk.Code.BLOCKED)
+    risks = list(PlanRisk.objects.filter(plan__tenant__in=tenants))
     facts = _Facts(
         tasks,
         set(
             switched(Cutover.objects.filter(plan__tenant__in=tenants)).values_list("pk", flat=True)
         ),
-        {(risk.plan_id, risk.params["target"]) for risk in blocked},
+        {(r.plan_id, r.params["target"]) for r in risks if r.code == PlanRisk.Code.BLOCKED},
+        {(r.plan_id, r.params["target"]) for r in risks if r.cutover_at is not None},
+        {r.plan_id for r in risks if r.cutover_at is None},
     )
     history = TtlHistory.of(tenants)
     rows = []
@@ -159,9 +169,13 @@ def _row(cutover: Cutover, status: TenantStatus, facts: _Facts) -> StripCutover:
 
 
 def _readiness(cutover: Cutover, status: TenantStatus, facts: _Facts) -> tuple[Shape, str]:
-    return readiness_label(
+    is_switched = cutover.pk in facts.switched
+    shape, label = readiness_label(
         status,
-        is_switched=cutover.pk in facts.switched,
+        is_switched=is_switched,
         is_blocked=(cutover.plan_id, cutover.public_id) in facts.blocked,
         open_tasks=len(facts.open_tasks(cutover)),
     )
+    if not is_switched and facts.is_at_risk(cutover) and shape is not Shape.FAIL:
+        return Shape.FAIL, "At risk"
+    return shape, label

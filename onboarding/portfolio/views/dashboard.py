@@ -6,21 +6,22 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.portfolio import dashboard_calendar, dashboard_csv, filters, risk_updates
+from onboarding.portfolio import dashboard_calendar, filters, risk_updates
 from onboarding.portfolio import dashboard_figures as figures
 from onboarding.portfolio.accepted_risks import accepted_risk_rows, accepted_risks
 from onboarding.portfolio.dashboard_rows import dashboard_rows
 from onboarding.portfolio.dashboard_scope import DashboardScope, query_without_page
+from onboarding.portfolio.list_exports import CSV, DASHBOARD
 from onboarding.portfolio.quarters import Quarter
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.risk_list import tenants_at_risk
 from onboarding.portfolio.row_cache import cached_overview
-from onboarding.portfolio.tasks import queue_dashboard_csv
+from onboarding.portfolio.views.list_files import file_response
 from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
@@ -91,21 +92,5 @@ def _overview(scope: DashboardScope, *, is_quarter: bool, now: datetime) -> dict
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
 def dashboard_export(request: HttpRequest) -> HttpResponseBase:
-    """The complete list as a CSV file; for many tenants, the progress of the worker before it."""
-    user, query = current_user(request), request.GET.urlencode()
-    tenants = dashboard_csv.chosen_tenants(user, request.GET)
-    if dashboard_csv.is_sent_at_once(tenants):
-        return _as_file(StreamingHttpResponse(dashboard_csv.csv_lines(tenants)))
-    total = tenants.count()
-    queue_dashboard_csv(user, query, total=total)
-    export = dashboard_csv.export_of(user, query) or dashboard_csv.CsvExport(0, total)
-    # An open page shows the link to the file, and cannot download it.
-    if export.text and not getattr(request, "htmx", False):
-        return _as_file(HttpResponse(export.text))
-    return show(request, "portfolio/dashboard_export.html", "export", {"export": export})
-
-
-def _as_file(response: HttpResponseBase) -> HttpResponseBase:
-    response["Content-Type"] = "text/csv; charset=utf-8"
-    response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
-    return response
+    """The list of the dashboard as a CSV file."""
+    return file_response(request, DASHBOARD, CSV)

