@@ -27,6 +27,7 @@ from dns.exception import UnsupportedAlgorithm
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from dns.rdtypes.ANY.DS import DS
 from dns.rdtypes.ANY.RRSIG import RRSIG
+from dns.rdtypes.dnskeybase import Flag
 
 from checks.engine.dns import denial
 from checks.engine.dns.network import Endpoint
@@ -63,14 +64,20 @@ class ZoneKeys:
 
 
 async def fetch_signed(
-    endpoint: Endpoint, name: str, rtype: str, *, timeouts_seconds: Sequence[float]
+    endpoint: Endpoint,
+    name: str,
+    rtype: str,
+    *,
+    timeouts_seconds: Sequence[float],
+    at_resolver: bool = False,
 ) -> dns.message.Message | None:
     """Query one server with the DO bit (RFC 3225); None without a usable reply.
 
-    Sends one attempt for each timeout.
+    Sends one attempt for each timeout. A resolver also returns records that it rejects (CD bit,
+    RFC 4035 section 3.2.2).
     """
     query = dns.message.make_query(name, rtype, want_dnssec=True, payload=EDNS_PAYLOAD)
-    query.flags &= ~dns.flags.RD
+    query.flags = dns.flags.RD | dns.flags.CD if at_resolver else query.flags & ~dns.flags.RD
     address, port = endpoint
     for seconds in timeouts_seconds:
         try:
@@ -101,6 +108,19 @@ def read_keys(zone: str, ds_values: Iterable[str], reply: dns.message.Message) -
         return ZoneKeys(apex, fault=NO_MATCHING_KEY)
     entry = dns.rrset.from_rdata_list(apex, keys.ttl, matching)
     return ZoneKeys(apex, keys, _fault_of(keys, reply.answer, apex, entry))
+
+
+def signer_of(reply: dns.message.Message, name: str, rtype: str) -> str:
+    """Return the zone that signed the records of the answer; empty without a signature."""
+    rrset = reply.get_rrset(
+        reply.answer,
+        dns.name.from_text(name),
+        dns.rdataclass.IN,
+        dns.rdatatype.from_text(rtype),
+    )
+    signatures = [] if rrset is None else _signatures(rrset, reply.answer)
+    signers = [each.signer.to_text(omit_final_dot=True).lower() for each in signatures]
+    return next(iter(signers), "")
 
 
 def fault_in(reply: dns.message.Message, name: str, rtype: str, keys: ZoneKeys) -> str:
@@ -226,11 +246,7 @@ def _is_supported(ds: DS) -> bool:
 
 def _matches(apex: dns.name.Name, key: dns.rdata.Rdata, anchors: Sequence[DS]) -> bool:
     # RFC 4034 section 2.1: other keys verify no signature of a zone.
-    if (
-        not isinstance(key, DNSKEY)
-        or not key.flags & dns.dnssec.Flag.ZONE
-        or key.protocol != _PROTOCOL
-    ):
+    if not isinstance(key, DNSKEY) or not key.flags & Flag.ZONE or key.protocol != _PROTOCOL:
         return False
     return any(
         dns.dnssec.make_ds(

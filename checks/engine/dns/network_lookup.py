@@ -93,7 +93,9 @@ class NetworkLookup:
         self._network = network
         self._pool = QueryPool(network.timeouts_seconds, max_in_flight=max_in_flight)
         self._permitted: dict[str, bool] = {}
-        self._validations = Validations(self.resolve, self._pool, network.timeouts_seconds)
+        self._validations = Validations(
+            self.resolve, network.nameservers_for, self._pool, network.timeouts_seconds
+        )
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Query the resolvers one after another; aliases are followed to their end."""

@@ -10,12 +10,15 @@ import dns.name
 from checks.engine.dns import dnssec
 from checks.engine.dns.lookup import Answer, LookupFailure, Records, Server
 from checks.engine.dns.network import Endpoint
+from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.dns.query_pool import QueryPool
 
 # One server is enough for the keys of the zone; another is queried when it does not answer.
 _MAX_KEY_SERVERS = 3
 # Without a reply to the query with DO, the signature is unknown, and so is the answer.
 _NO_REPLY = "timeout"
+# The zones above a zone, up to the registered domain.
+_MAX_ZONES_ABOVE = 5
 
 
 class Validations:
@@ -28,10 +31,11 @@ class Validations:
     def __init__(
         self,
         resolve: Callable[[str, str], Awaitable[Answer]],
+        resolvers_for: Callable[[str], Sequence[Endpoint]],
         pool: QueryPool,
         timeouts_seconds: Sequence[float],
     ) -> None:
-        self._resolve, self._pool = resolve, pool
+        self._resolve, self._resolvers_for, self._pool = resolve, resolvers_for, pool
         self._timeouts_seconds = timeouts_seconds
         self._servers: dict[str, Sequence[Endpoint]] = {}
         # The names whose NS or address records a validating resolver rejects.
@@ -82,11 +86,57 @@ class Validations:
             return dnssec.ZoneKeys(dns.name.from_text(zone), fault=_NO_REPLY)
         if not isinstance(anchors, Records) or anchors.chain:
             return None
+        above = await self._keys_above(zone)
+        if above is None or above.fault:
+            return above
         for endpoint in self._servers[zone][:_MAX_KEY_SERVERS]:
             reply = await self._fetch(endpoint, zone, "DNSKEY")
             if reply is not None:
                 return dnssec.read_keys(zone, anchors.values, reply)
         return dnssec.ZoneKeys(dns.name.from_text(zone), fault=_NO_REPLY)
+
+    async def _keys_above(self, zone: str) -> dnssec.ZoneKeys | None:
+        """Return the fault of the chain of trust above the zone, up to the registered domain.
+
+        None when one of these zones has no DS record of its own: then resolvers validate none of
+        the zones below (RFC 4035 section 5.2). A registry's zones are not validated, because a
+        fault there concerns every domain. Without signatures of the resolvers, no fault is known.
+        """
+        trusted = dnssec.ZoneKeys(dns.name.from_text(zone))
+        for _ in range(_MAX_ZONES_ABOVE):
+            if organisational_domain(zone) == zone:
+                break
+            signed_ds = await self._fetch_from_resolvers(zone, "DS")
+            above = "" if signed_ds is None else dnssec.signer_of(signed_ds, zone, "DS")
+            if signed_ds is None or not above or not zone.endswith(f".{above}"):
+                break
+            anchors = await self._resolve(above, "DS")
+            reply = await self._fetch_from_resolvers(above, "DNSKEY")
+            if isinstance(anchors, LookupFailure) or reply is None:
+                break
+            values = anchors.values if isinstance(anchors, Records) else ()
+            keys = dnssec.read_keys(above, values, reply)
+            if keys is None:
+                return None
+            fault = dnssec.fault_in(signed_ds, zone, "DS", keys)
+            if fault:
+                return dnssec.ZoneKeys(keys.zone, fault=fault)
+            zone = above
+        return trusted
+
+    async def _fetch_from_resolvers(self, name: str, rtype: str) -> dns.message.Message | None:
+        for endpoint in self._resolvers_for(name):
+            async with self._pool.limiter:
+                reply = await dnssec.fetch_signed(
+                    endpoint,
+                    name,
+                    rtype,
+                    timeouts_seconds=self._timeouts_seconds[:1],
+                    at_resolver=True,
+                )
+            if reply is not None:
+                return reply
+        return None
 
     async def _fault_of(self, server: Server, name: str, rtype: str, keys: dnssec.ZoneKeys) -> str:
         if keys.fault:

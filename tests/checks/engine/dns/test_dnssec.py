@@ -347,3 +347,81 @@ def test_unsigned_zone_needs_one_query_more() -> None:
     assert {key: n for key, n in queries.items() if key[1] in ("DS", "DNSKEY")} == {
         ("example.test", "DS", "udp"): 1
     }
+
+
+def key_set(zone: dns.name.Name, owner: str, at: tuple[int, int]) -> list[dns.rrset.RRset]:
+    rrset = dns.rrset.from_rdata(zone, 60, dnskey(owner))
+    return [rrset, signature(rrset, owner=owner, signer=zone, at=at)]
+
+
+def anchor(zone: dns.name.Name, owner: str) -> dns.rrset.RRset:
+    return dns.rrset.from_rdata(zone, 60, dns.dnssec.make_ds(zone, dnskey(owner), "SHA256"))
+
+
+def chain_of(above: str) -> dict[tuple[str, str], list[dns.rrset.RRset]]:
+    """The answers about a zone with valid signatures, below one with the fault `above`."""
+    at = {"expired": PAST, "future": FUTURE}.get(above, VALID)
+    delegation = anchor(SUB, "sub")
+    signed = signature(delegation, owner="a", signer=APEX, at=at)
+    mx = dns.rrset.from_text(SUB, 60, "IN", "MX", "10 mx.example.test.")
+    below = PAST if above == "no ds" else VALID
+    trust = {"no ds": [], "other key": [anchor(APEX, "old")]}.get(above, [anchor(APEX, "a")])
+    return {
+        ("sub.example.test", "DS"): [delegation] + [signed] * (above != "no signature"),
+        ("sub.example.test", "DNSKEY"): key_set(SUB, "sub", below),
+        ("sub.example.test", "MX"): [mx, signature(mx, owner="sub", signer=SUB, at=below)],
+        ("example.test", "DS"): trust,
+        ("example.test", "DNSKEY"): key_set(APEX, "a", VALID),
+    }
+
+
+@pytest.mark.parametrize(
+    ("above", "fault"),
+    [
+        ("", ""),
+        ("expired", dnssec.EXPIRED),
+        ("future", dnssec.NOT_YET_VALID),
+        ("other key", dnssec.NO_MATCHING_KEY),
+        # Without a DS record of the zone above, no resolver validates the expired one below.
+        ("no ds", ""),
+        # A resolver that returns no signatures proves no fault.
+        ("no signature", ""),
+    ],
+)
+def test_fault_above_voids_the_zone_below(above: str, fault: str) -> None:
+    """RFC 4035 section 5: a chain of valid signatures leads from the trust anchor to the answer."""
+    answers = chain_of(above)
+
+    def serve(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+        asked = query.question[0]
+        name = asked.name.to_text(omit_final_dot=True).lower()
+        found = answers.get((name, dns.rdatatype.to_text(asked.rdtype)))
+        if found is None:
+            return loopback.answer(server, query, over_tcp)
+        response = server.response_to(query)
+        is_signed = bool(query.ednsflags & dns.flags.DO)
+        response.answer = [
+            each for each in found if is_signed or each.rdtype != dns.rdatatype.RRSIG
+        ]
+        return response.to_wire()
+
+    async def run() -> Answer:
+        zone = f"{ZONE}sub.example.test NS ns1.dns.test\nsub.example.test MX 10 mx.example.test\n"
+        behaviours: dict[str, loopback.Behaviour] = {
+            "example.test": serve,
+            "sub.example.test": serve,
+        }
+        async with (
+            nameserver(zone, behaviours) as server,
+            network_lookup(network_of(server, authoritative_port=server.port)) as lookup,
+        ):
+            await lookup.delegation("sub.example.test")
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return await lookup.query(there, "sub.example.test", "MX")
+
+    answer = asyncio.run(run())
+
+    if fault:
+        assert answer == LookupFailure(fault)
+    else:
+        assert isinstance(answer, Records)
