@@ -37,7 +37,7 @@ _MAILBOX_PROPERTIES = (
 )
 _RULE_RECIPIENTS = ("RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients")
 _SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address", "Domain", "From")
-_SENDER_ALSO += ("Email address/domain", "Address/domain")
+_SENDER_PAIRS = ("Email address/domain", "Address/domain")
 
 # --- Whole rows
 
@@ -248,11 +248,7 @@ _ALL = (
                     "Target",
                     "Destination",
                 ),
-                exports=(
-                    "ForwardingSmtpAddress",
-                    "ForwardingAddress",
-                    "forwardingEmail",
-                ),
+                exports=("ForwardingSmtpAddress", "ForwardingAddress", "forwardingEmail"),
                 # Set-Mailbox: of both, Exchange ignores ForwardingSmtpAddress.
                 precedence=("ForwardingAddress", "ForwardingSmtpAddress"),
                 is_key=True,
@@ -263,15 +259,7 @@ _ALL = (
                 "Mailbox, rule or device",
                 is_required=False,
                 help="Where the forward is set",
-                aliases=(
-                    "Mailbox",
-                    "Source",
-                    "Source mailbox",
-                    "From",
-                    "User",
-                    "Rule",
-                    "User email",
-                ),
+                aliases=("Mailbox", "Source mailbox", "From", "User", "User email", "Rule"),
                 substitutes=(*_MAILBOX_PROPERTIES, "DisplayName", "Name", "Alias"),
                 is_key=True,
             ),
@@ -418,7 +406,7 @@ _ALL = (
                 "sender",
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
-                aliases=("Sender", *_SENDER_ALSO),
+                aliases=("Sender", *_SENDER_ALSO, *_SENDER_PAIRS),
                 exports=("Value",),  # Tenant Allow/Block List
                 is_key=True,
                 console_heading="Email Address or Domain",
@@ -463,7 +451,7 @@ _ALL = (
                 "sender",
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
-                aliases=("Sender", *_SENDER_ALSO),
+                aliases=("Sender", *_SENDER_ALSO, *_SENDER_PAIRS),
                 exports=("Value",),
                 is_key=True,
                 console_heading="Sender",
