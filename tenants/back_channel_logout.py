@@ -170,9 +170,8 @@ def _refuse_other_claims(claims: dict[str, Any]) -> None:
     if not named or not all(isinstance(each, str) and each for each in named):
         raise RefusedTokenError("A logout token names a subject or a session.")
     issued = claims.get("iat")
-    is_number = isinstance(issued, int | float) and not isinstance(issued, bool)
     oldest = timezone.now().timestamp() - LONGEST_AGE_SECONDS - CLOCK_DIFFERENCE_SECONDS
-    if not is_number or not issued > oldest:
+    if not isinstance(issued, int | float) or isinstance(issued, bool) or not issued > oldest:
         raise RefusedTokenError("The logout token is too old.")
 
 

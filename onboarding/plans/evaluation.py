@@ -86,13 +86,13 @@ class PlanContext:
         rows = rows.defer("latest__evidence", "latest__findings")
         checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
         domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
-        subjects = {Domain: {each.pk: each for each in domains}, Host: {h.pk: h for h in hosts}}
+        domain_by_pk, host_by_pk = {d.pk: d for d in domains}, {h.pk: h for h in hosts}
         for check in checks:
             # One object for each subject. A removed one, which has no active check, is read alone.
-            if check.domain_id in subjects[Domain]:
-                check.domain = subjects[Domain][check.domain_id]
-            if check.host_id in subjects[Host]:
-                check.host = subjects[Host][check.host_id]
+            if check.domain_id in domain_by_pk:
+                check.domain = domain_by_pk[check.domain_id]
+            if check.host_id in host_by_pk:
+                check.host = host_by_pk[check.host_id]
         drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
         return cls(tenant, checks, domains, hosts, progress, drifted)
 

@@ -55,7 +55,7 @@ class TaskList:
         ids = {getattr(task, f"{name}_id") for task in tasks for name in _PEOPLE} - {None}
         people = User.objects.only("public_id", "name").in_bulk(ids)
         for task in tasks:
-            task.phase = Phase(pk=task.phase_id, key=task.phase_key)
+            task.phase = Phase(pk=task.phase_id, key=task.phase_key)  # type: ignore[attr-defined]  # an annotation
             for name in _PEOPLE:
                 if (pk := getattr(task, f"{name}_id")) is not None:
                     setattr(task, name, people[pk])

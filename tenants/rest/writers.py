@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ObjectDoesNotExist
 from rest_framework import serializers
@@ -23,10 +23,13 @@ Write = Callable[[Any], Any]
 _NONE = object()
 
 
-def rows_of(serializer: serializers.Serializer[Any], rows: Iterable[Any]) -> list[dict[str, Any]]:
+def rows_of(
+    serializer: serializers.BaseSerializer[Any], rows: Iterable[Any]
+) -> list[dict[str, Any]]:
     """The representation of each row by this serializer."""
     selection = serializer.context.get("selection")
-    write = writer_of(serializer) if selection is None else _selected(type(serializer), selection)
+    found = cast(serializers.Serializer[Any], serializer)
+    write = writer_of(found) if selection is None else _selected(type(found), selection)
     return [write(row) for row in rows]
 
 
@@ -38,7 +41,7 @@ def _selected(kind: type[serializers.Serializer[Any]], selection: Selection) -> 
 
 def writer_of(serializer: serializers.Serializer[Any]) -> Write:
     """The function from an object to its representation by this serializer."""
-    fields = [(field.field_name, _value(field)) for field in serializer._readable_fields]
+    fields = [(str(field.field_name), _value(field)) for field in serializer._readable_fields]
 
     def write(row: Any) -> dict[str, Any]:
         found = {}
@@ -95,7 +98,7 @@ def _representation(field: Any) -> Write:
     """The function from a value that is not None to its representation."""
     represent: Write = field.to_representation
     if isinstance(field, serializers.ListSerializer):
-        write = writer_of(field.child)
+        write = writer_of(cast(serializers.Serializer[Any], field.child))
         return lambda rows: [write(row) for row in (rows.all() if hasattr(rows, "all") else rows)]
     if isinstance(field, serializers.Serializer):
         return writer_of(field)

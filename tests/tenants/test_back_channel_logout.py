@@ -19,10 +19,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from tenants import back_channel_logout, provider_grants
+from tenants import back_channel_logout
 from tenants.back_channel_logout import EVENT, LONGEST_AGE_SECONDS
 from tenants.models import ActivityLine, OutboxMessage, ProviderGrant, Tenant, User
-from tenants.single_sign_on import SESSION_OF_PROVIDER, digest_of_sid
+from tenants.single_sign_on import SESSION_OF_PROVIDER, CodeFlow, digest_of_sid
 from tests.api.clients import client_for
 
 CLIENT_ID = "gangway"
@@ -40,8 +40,7 @@ class _Provider(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).requests.append(self.path)
-        host, port = self.server.server_address[:2]
-        issuer = f"http://{host!s}:{port}"
+        issuer = f"http://{self.headers['Host']}"
         key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
         content: dict[str, Any] = {"keys": [key | {"kid": self.kid, "use": "sig", "alg": "RS256"}]}
         if self.path != "/keys":
@@ -180,9 +179,9 @@ def test_lost_groups_end_the_rights_at_once(
     """A person who left loses the role with the logout, and the API token with the role."""
     settings.OIDC_GROUP_ROLES = {"team": "consultant"}
     now = timezone.now() - timedelta(minutes=1)
-    ProviderGrant.objects.create(user=person, refresh_token=b"x", read_at=now)
+    ProviderGrant.objects.create(user=person, refresh_token="x", read_at=now)
     monkeypatch.setattr("tenants.staff_groups.refresh_token_of", lambda grant: "refresh")
-    monkeypatch.setattr(provider_grants.CodeFlow, "refreshed", lambda self, token: None)
+    monkeypatch.setattr(CodeFlow, "refreshed", lambda self, token: None)
     api = client_for(person)
     assert api.get(f"tenants/{tenant.public_id}/").status_code == 200
 

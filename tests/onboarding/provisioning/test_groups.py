@@ -236,7 +236,9 @@ def test_many_members_leave_at_once() -> None:
     ids = {f"member{number}" for number in range(5000)}
     leaving = sorted(ids)[: endpoint.MOST_OPERATIONS]
     paths = [Path[GroupResource](f'members[value eq "{each}"]') for each in leaving]
-    removals = [PatchOperation[GroupResource](op="remove", path=path) for path in paths]
+    removals = [
+        PatchOperation[GroupResource](op=PatchOperation.Op.remove, path=path) for path in paths
+    ]
     began = time.process_time()
 
     assert without_members(removals, ids) == ([], ids - set(leaving))
