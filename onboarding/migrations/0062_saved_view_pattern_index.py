@@ -8,6 +8,6 @@ from tenants.migration_operations import DropPatternIndexes
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("onboarding", "0060_saved_views")]
+    dependencies = [("onboarding", "0061_saved_views")]
 
     operations = [DropPatternIndexes("onboarding", ["public_id"])]

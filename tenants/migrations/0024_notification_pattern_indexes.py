@@ -8,6 +8,6 @@ from tenants.migration_operations import DropPatternIndexes
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("tenants", "0024_notifications")]
+    dependencies = [("tenants", "0023_notifications")]
 
     operations = [DropPatternIndexes("tenants")]

@@ -10,7 +10,7 @@ import tenants.public_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0068_task_plain_title"),
+        ("onboarding", "0060_task_plain_title"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
