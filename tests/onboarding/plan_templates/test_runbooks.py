@@ -13,12 +13,7 @@ from django.core.management import call_command
 
 from onboarding.plan_templates.runbook_table import markdown, profiles, rows
 from onboarding.plan_templates.runbooks import FilledStep, placeholders_of, render
-from onboarding.plan_templates.schema import (
-    PROFILE_VALUES,
-    Runbook,
-    RunbookStep,
-    TaskDefinition,
-)
+from onboarding.plan_templates.schema import PROFILE_VALUES, RunbookStep, TaskDefinition
 from onboarding.plan_templates.template_version import TemplateError, load_template_file
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.tenant_values import (
@@ -405,70 +400,6 @@ def test_sources_have_dates_and_are_used() -> None:
     assert all(
         re.fullmatch(r"2026-11-\d\d", source.read_on) for source in TEMPLATE.sources.values()
     )
-
-
-def test_only_criteria_are_rules_of_gangway() -> None:
-    """A statement about a mail system or about good practice needs a published source."""
-    own = {key for key, source in TEMPLATE.sources.items() if source.title.startswith("Gangway")}
-    elsewhere = {key for _, step in steps() for key in step.sources}
-    elsewhere |= {key for each in TEMPLATE.tasks for key in each.do_sources}
-    elsewhere |= {key for phase in TEMPLATE.phases for key in phase.summary_sources}
-
-    assert own == {"gangway_criteria"}
-    assert own & elsewhere == set()
-    assert [each.key for each in TEMPLATE.tasks if each.shown_by_sources[:1] != tuple(own)] == []
-
-
-# Paths of Mimecast's console, and commands of Exchange.
-CONSOLE_PATH = re.compile(r"Users & Groups|Gateway Policies|Services \||Account \||Internal Dir")
-EXCHANGE_COMMAND = re.compile(r"\b(Get|Set|New|Enable|Disable)-[A-Z]\w+")
-
-
-def test_steps_name_the_place_to_open() -> None:
-    """A reader who has never seen the console or the shell finds its address and first commands."""
-    missing = []
-    for each in TEMPLATE.tasks:
-        always = {v for r in each.runbooks if r.applies_when is None for v in values_of(r)}
-        for runbook in each.runbooks:
-            opens_console = CONSOLE_PATH.search(text_of(runbook))
-            if opens_console and "sign_in_page" not in always | values_of(runbook):
-                missing.append(f"{each.key}: sign-in page of “{runbook.title}”")
-            if not names_its_shell(runbook):
-                missing.append(f"{each.key}: shell of “{runbook.title}”")
-
-    assert missing == []
-
-
-def names_its_shell(runbook: Runbook) -> bool:
-    if not any(EXCHANGE_COMMAND.search(step.command) for step in runbook.steps):
-        return True
-    is_on_server = "Exchange Management Shell" in text_of(runbook)
-    return is_on_server or "exchange_online_powershell" in values_of(runbook)
-
-
-def values_of(runbook: Runbook) -> set[str]:
-    return {name for step in runbook.steps for name in step.values}
-
-
-def text_of(*runbooks: Runbook) -> str:
-    return " ".join(step.text for runbook in runbooks for step in runbook.steps)
-
-
-# Words of a criterion that describe another system, which Gangway cannot define.
-FOREIGN = re.compile(
-    r"[Cc]onsole|Test Connection|[Hh]eader|Relay group|TTL|MX|5\.7\.|Entra|Google|licen[cs]e"
-    r"|authorit|refused|digest|onmicrosoft|connector|policy of"
-)
-
-
-def test_criteria_on_other_systems_have_a_page() -> None:
-    without = [
-        each.key
-        for each in TEMPLATE.tasks
-        if FOREIGN.search(each.shown_by) and each.shown_by_sources == ("gangway_criteria",)
-    ]
-
-    assert without == []
 
 
 # --- Values
