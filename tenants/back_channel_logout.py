@@ -25,11 +25,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from tenants import outbox, staff_groups
+from tenants import database_time, outbox, staff_groups
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import end_sessions, log_sign_in
@@ -170,7 +169,7 @@ def _refuse_other_claims(claims: dict[str, Any]) -> None:
     if not named or not all(isinstance(each, str) and each for each in named):
         raise RefusedTokenError("A logout token names a subject or a session.")
     issued = claims.get("iat")
-    oldest = timezone.now().timestamp() - LONGEST_AGE_SECONDS - CLOCK_DIFFERENCE_SECONDS
+    oldest = database_time.now().timestamp() - LONGEST_AGE_SECONDS - CLOCK_DIFFERENCE_SECONDS
     if not isinstance(issued, int | float) or isinstance(issued, bool) or not issued > oldest:
         raise RefusedTokenError("The logout token is too old.")
 

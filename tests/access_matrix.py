@@ -162,7 +162,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
         **_create_feed(tenant, by),
-        **_create_notification(tenant, consultant),
+        **create_notification(tenant, consultant),
         "saved_view_id": _create_saved_view(consultant).public_id,
         "share-link": token,
         "invitation": invited,
@@ -170,10 +170,10 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
     }
 
 
-def _create_notification(tenant: Tenant, consultant: User) -> dict[str, str]:
+def create_notification(tenant: Tenant, person: User) -> dict[str, str]:
     changes = [{"title": "MX records changed", "subject": "one.test", "type": "opened"}]
     (made,) = notify(
-        tenant, Notification.Kind.DRIFT, [consultant], source="drift:sample", changes=changes
+        tenant, Notification.Kind.DRIFT, [person], source="drift:sample", changes=changes
     )
     return {"notification_id": made.public_id}
 

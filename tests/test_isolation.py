@@ -21,7 +21,14 @@ from django.urls.converters import SlugConverter, StringConverter
 
 from tenants.account_urls import SignedIdConverter
 from tenants.models import User
-from tests.access_matrix import OF_INSTALLATION, Route, create_one_of_each, create_person, routes
+from tests.access_matrix import (
+    OF_INSTALLATION,
+    Route,
+    create_notification,
+    create_one_of_each,
+    create_person,
+    routes,
+)
 from tests.access_tables import is_yes, methods_by_address, table_under
 from tests.factories import MakeTenant
 
@@ -175,7 +182,10 @@ def _enter(role: str, made: dict[str, dict[str, str]]) -> World:
     if user is not None:
         backend = "allauth.account.auth_backends.AuthenticationBackend"
         client.force_login(user, backend=backend)
-    return World(made["own"], made["foreign"], client)
+    # A notification is for one person, and about a tenant that this person can open.
+    about = tenants["foreign" if role == "outsider" else "own"]
+    own = made["own"] | (create_notification(about, user) if user is not None else {})
+    return World(own, made["foreign"], client)
 
 
 def _tenant(public_id: str) -> Any:

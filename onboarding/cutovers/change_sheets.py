@@ -24,7 +24,7 @@ _LONGEST_STRING = 255
 
 
 @dataclass(frozen=True)
-class ZoneLine:
+class ZoneRecordLine:
     """One record of a zone file. The value of an MX record is `<preference> <exchange>`."""
 
     owner: str
@@ -69,8 +69,8 @@ class ChangeSheet:
 
     domain: str
     check: Check
-    now: tuple[ZoneLine, ...]
-    publish: tuple[ZoneLine, ...]
+    now: tuple[ZoneRecordLine, ...]
+    publish: tuple[ZoneRecordLine, ...]
     records: tuple[RecordToPublish, ...]
     unknown: tuple[str, ...] = ()
     is_agreed: bool = True
@@ -82,15 +82,15 @@ class ChangeSheet:
     missing_policy_hosts: tuple[str, ...] = ()
 
     @property
-    def removed(self) -> tuple[ZoneLine, ...]:
+    def removed(self) -> tuple[ZoneRecordLine, ...]:
         return tuple(line for line in self.now if _key(line) not in map(_key, self.publish))
 
     @property
-    def unchanged(self) -> tuple[ZoneLine, ...]:
+    def unchanged(self) -> tuple[ZoneRecordLine, ...]:
         return tuple(line for line in self.publish if _key(line) in map(_key, self.now))
 
     @property
-    def added(self) -> tuple[ZoneLine, ...]:
+    def added(self) -> tuple[ZoneRecordLine, ...]:
         return tuple(line for line in self.publish if _key(line) not in map(_key, self.now))
 
     @property
@@ -115,7 +115,7 @@ class ChangeSheet:
         return self.check.checked_at
 
 
-def _key(line: ZoneLine) -> tuple[str, str]:
+def _key(line: ZoneRecordLine) -> tuple[str, str]:
     """The client chooses the preferences: an MX host that is published already stays unchanged."""
     if line.rtype == "MX":
         return (line.rtype, line.value.partition(" ")[2].removesuffix("."))
@@ -145,7 +145,7 @@ def build_change_sheet(
     now = _published(subject, rtype, answered)
     records = tuple(records_for(subject, region))
     publish = tuple(
-        ZoneLine(subject.name, record.ttl or _ttl(answered), rtype, record.value)
+        ZoneRecordLine(subject.name, record.ttl or _ttl(answered), rtype, record.value)
         for record in records
     )
     sheet = ChangeSheet(
@@ -185,13 +185,13 @@ def _ttl(answered: Sequence[Mapping[str, Any]]) -> int | None:
 
 def _published(
     subject: ProofSubject, rtype: str, answered: Sequence[Mapping[str, Any]]
-) -> tuple[ZoneLine, ...]:
+) -> tuple[ZoneRecordLine, ...]:
     """Every value that any server publishes, with its longest TTL."""
     ttls: dict[str, int] = {}
     for row in answered:
         for value in _values(subject, row):
             ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
-    return tuple(ZoneLine(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
+    return tuple(ZoneRecordLine(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
 
 
 def _unknown(

@@ -10,7 +10,7 @@ from typing import Any
 from checks.engine.dns.consensus import ANSWERED_STATUSES, UNANSWERED_CODES
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.cutovers.change_sheets import ZoneLine, is_spf
+from onboarding.cutovers.change_sheets import ZoneRecordLine, is_spf
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RollbackSheet:
     domain: str
     check: Check | None
     checked_at: datetime | None
-    lines: tuple[ZoneLine, ...]
+    lines: tuple[ZoneRecordLine, ...]
     verdict: Verdict
     lagging: tuple[str, ...] = ()
     differed: bool = False
@@ -89,13 +89,15 @@ def _values(kind: CheckKind, row: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(v for v in values if kind is CheckKind.MX or is_spf(v))
 
 
-def _lines(entry: Mapping[str, Any], kind: CheckKind) -> tuple[ZoneLine, ...]:
+def _lines(entry: Mapping[str, Any], kind: CheckKind) -> tuple[ZoneRecordLine, ...]:
     rtype = "MX" if kind is CheckKind.MX else "TXT"
     ttls: dict[str, int] = {}
     for row in entry["servers"]:
         for value in _values(kind, row):
             ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
-    return tuple(ZoneLine(entry["domain"], ttls[value], rtype, value) for value in sorted(ttls))
+    return tuple(
+        ZoneRecordLine(entry["domain"], ttls[value], rtype, value) for value in sorted(ttls)
+    )
 
 
 def _verdict(

@@ -40,7 +40,9 @@ def test_meaning_is_short_and_has_a_source() -> None:
 
 
 def test_unknown_text_is_escaped() -> None:
-    assert _render("<b>") == "&lt;b&gt;"
+    template = Template("{% load glossary %}{% term text %}")
+
+    assert template.render(Context({"text": "<b>"})) == "&lt;b&gt;"
 
 
 def test_repeated_term_has_its_own_id() -> None:

@@ -27,6 +27,7 @@ from onboarding.portfolio.design.sample_objects import (
     sample_task,
     sample_tenant,
 )
+from tenants.glossary import find
 
 # These surround every page, also the design page itself.
 AROUND_EACH_PAGE = ("logo", "shortcuts", "topbar", "user_menu")
@@ -228,6 +229,14 @@ def _forms() -> Iterator[tuple[str, States]]:
     yield "new_password", {"form": {"form": SamplePasswordForm(auto_id="design-%s")}}
     pages = Paginator(range(30), 10)
     yield "pagination", {"middle": {"found": pages.page(2), "query": ""}}
+    yield (
+        "bell",
+        {
+            "nothing unread": {"bell": {"unread": 0, "label": "", "revision": ""}},
+            "unread": {"bell": {"unread": 12, "label": "12", "revision": ""}},
+        },
+    )
+    yield "term", {"DKIM": {"text": "DKIM", "term": find("DKIM"), "id": "term-dkim-design"}}
     figure = {"title": "At risk", "number": 7, "show": "risk", "scope": "", "text": "of 46"}
     yield (
         "figure",

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
-from onboarding.cutovers.change_sheets import ChangeSheet, ZoneLine, build_change_sheet, quoted
+from onboarding.cutovers.change_sheets import (
+    ChangeSheet,
+    ZoneRecordLine,
+    build_change_sheet,
+    quoted,
+)
 from onboarding.cutovers.dns_forms import form_of
 from onboarding.plans.proof import ProofSubject
 from tenants.models import Domain, Tenant, User
@@ -192,7 +197,7 @@ def test_dns_host_needs_all_servers(
 
 
 def test_zone_line_format() -> None:
-    assert str(ZoneLine("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
+    assert str(ZoneRecordLine("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
 
 
 @pytest.mark.parametrize(

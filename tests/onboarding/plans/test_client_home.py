@@ -115,7 +115,8 @@ def test_title_is_the_heading_without_plain_words() -> None:
 
 def test_no_card_has_two_main_buttons(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     """Every task of the plan is on the page once: the tasks above it are done."""
-    client, seen = signed_in(owner), set()
+    client = signed_in(owner)
+    seen: set[str] = set()
     Task.objects.filter(plan=tenant.plan).update(depends_on=[])
     while True:
         page = client.get(address("my-tasks", tenant)).content.decode()

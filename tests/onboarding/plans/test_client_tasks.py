@@ -29,7 +29,8 @@ def page_of(tenant: Tenant, owner: User) -> ClientTasks:
 
 def place_of(tenant: Tenant, owner: User) -> str:
     page = page_of(tenant, owner)
-    places = {"now": page.now, "verifying": page.verifying, "upcoming": page.upcoming}
+    upcoming = tuple(each.row for each in page.upcoming)
+    places = {"now": page.now, "verifying": page.verifying, "upcoming": upcoming}
     return "".join(name for name, rows in places.items() if SPF in [row.task.key for row in rows])
 
 
