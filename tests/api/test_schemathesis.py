@@ -122,7 +122,7 @@ def test_generated_requests_match_the_schema(ids: dict[str, str], number: int) -
 
     for position, operation in enumerate(operations()):
         if position % len(TOKENS) == number:
-            send_generated(operation, token, ids | {"role": role}, amount=5)
+            send_generated(operation, token, ids | {"role": role}, amount=3)
 
 
 @pytest.mark.nightly
