@@ -45,6 +45,7 @@ _INCIDENTAL = (
     "onboarding_cutoverstatus",
     "onboarding_phasetime",
     "onboarding_planfigures",
+    "onboarding_planrisk",
 )
 _MODELS = [m for m in apps.get_models() if m._meta.app_label in ("tenants", "checks", "onboarding")]
 _PARAMS = {route.name: list(route.params) for route in routes()}

@@ -34,6 +34,10 @@ from tenants.rest.views import ApiListView, ApiView
 from tenants.tokens import site_url
 
 
+# These filters read stored figures, which may have to be computed first.
+_OF_FIGURES = {"status", "risk", "waiting_on", "phase", "next_cutover", "view"}
+
+
 class TenantApiFilter(TenantConditions):
     """The filters of the page, and some of the API alone. Without a status: also closed tenants."""
 
@@ -82,7 +86,8 @@ class TenantListView(ApiListView):
 
     def get(self, request: Request) -> Response:
         """The tenants that the reader can see, including closed ones."""
-        risk_updates.refresh(self.tenants)
+        if _OF_FIGURES & set(request.query_params):
+            risk_updates.refresh(self.tenants)
         rows = self.tenants.select_related("consultant", "plan__template")
         return self.listed(rows.prefetch_related("domains"))
 
