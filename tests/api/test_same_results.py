@@ -24,7 +24,7 @@ from django.test import Client
 from django.urls import reverse
 
 from onboarding.lifecycle.proposals import state_of
-from onboarding.models import ArchiveImport, TenantImport
+from onboarding.models import ArchiveImport, SavedView, TenantImport
 from tenants.activity_names import COMMITMENT
 from tenants.models import ActivityLine, Membership, Tenant, User, WebhookMessage
 from tenants.proposals import ProposalKind, proposal_of
@@ -77,6 +77,8 @@ class Sample:
     def filled(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: self.filled(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.filled(each) for each in value]
         if not isinstance(value, str):
             return value
         return re.sub(r"\{(\w+)\}", lambda found: self.ids[found[1]], value)
@@ -160,6 +162,7 @@ def _counts() -> Counter[str]:
     counts.update(f"message {each.status}" for each in WebhookMessage.objects.all())
     counts.update(f"{each.role}" for each in Membership.objects.all())
     counts.update(f"{each.staff_role} {each.is_active}" for each in User.objects.all())
+    counts.update(f"{each.name} {each.query} {each.is_shared}" for each in SavedView.objects.all())
     for model in (TenantImport, ArchiveImport):
         counts.update(f"{model.__name__} {each.status}" for each in model.objects.all())
     return counts
