@@ -58,6 +58,8 @@ _SIGNS = {"(": _OPEN, ")": _CLOSE}
 _LEXEME = re.compile(
     r'"((?:\\.|[^"\\])*)"|([()])|((?:\\.|[^\s";()\\])+)|;(.*)|(["\\].*)|\s+', re.DOTALL
 )
+# White space between words, and the ends of lines, which `logical_lines` removes.
+_DELIMITERS = " \t\r\n"
 # Inside quotation marks, such a character is part of the record and spoils it.
 _OUTSIDE_QUOTES = re.compile(r'("(?:\\.|[^"\\])*")|[^"]+')
 
@@ -117,16 +119,22 @@ def _visible_part(match: re.Match[str]) -> str:
 
 
 def is_invisible(char: str) -> bool:
-    """Return whether nobody sees the character: a format character, or a space of another kind."""
-    return not char.isascii() and unicodedata.category(char) in ("Cf", "Zs")
+    """Return whether the character is invisible: a format character, or a space of another kind.
+
+    Only tab and space delimit the words of a line (RFC 1035 section 5.1). A separator of lines or
+    paragraphs (U+2028, U+2029, U+0085) or a control character such as U+000B is part of a text.
+    """
+    if char in _DELIMITERS:
+        return False
+    return char.isspace() or (not char.isascii() and unicodedata.category(char) == "Cf")
 
 
 def visible(text: str) -> str:
     """Remove the format characters of Unicode, and turn its other spaces into plain ones."""
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text
-    categories = ((char, unicodedata.category(char)) for char in text)
-    return "".join(" " if kind == "Zs" else char for char, kind in categories if kind != "Cf")
+    spaced = (" " if char.isspace() and is_invisible(char) else char for char in text)
+    return "".join(char for char in spaced if not is_invisible(char))
 
 
 def _physical_line(content: str, number: int) -> _PhysicalLine:

@@ -176,8 +176,21 @@ def _note_removed(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> 
     """
     for token in tokens:
         copied = token.typed if token.gap or token is not tokens[0] else token.typed.lstrip(_MARKS)
-        for char in filter(is_invisible, copied):
+        for char in filter(_is_removed, copied):
             reader.note("invisible-removed", number, describe_character(char))
+
+
+def _is_removed(char: str) -> bool:
+    """Return whether names are read without the character: invisible, or ignored by IDNA.
+
+    The mapping of UTS 46 (section 4) ignores combining characters such as U+FE0F and U+034F.
+    """
+    if char.isascii() or is_invisible(char):
+        return is_invisible(char)
+    try:
+        return not idna.uts46_remap(char)
+    except idna.IDNAError:
+        return False
 
 
 def _lacks_name(reader: _Reader, tokens: Sequence[ZoneToken]) -> bool:

@@ -18,7 +18,7 @@ _MAX_STRING = 255
 _CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
 # The start of DMARC, DKIM, MTA-STS and similar records. A key may have no version.
 _TAG_LIST = re.compile(r"\s*(?:v\s*=(?!\s*spf)|[ghknpst]\s*=)", re.IGNORECASE)
-_TAG = re.compile(r"\s*[a-z][a-z0-9_-]*\s*=", re.IGNORECASE)
+_TAG = re.compile(r"\s*([a-z][a-z0-9_-]*)\s*=", re.IGNORECASE)
 _MAX_SHOWN = 60
 
 # The code of a note, and the detail that it names.
@@ -41,7 +41,9 @@ def txt_value(line: ZoneLine, tokens: Sequence[ZoneToken], owner: str) -> TxtVal
     if any(len(token.typed.encode()) > _MAX_STRING for token in tokens):
         notes.append(("split", owner))
     text = _quoted(line, tokens) if is_quoted else _unquoted(line, tokens)
-    if not all(token.is_quoted for token in tokens):
+    if all(token.is_quoted for token in tokens):
+        notes += _cut_tags(line, text)
+    else:
         text, commented = _with_tags(line, text)
         notes += commented
         if len(tokens) > 1 and not is_quoted and "semicolon" not in [code for code, _ in commented]:
@@ -105,8 +107,45 @@ def _with_tags(line: ZoneLine, text: str) -> tuple[str, list[Noted]]:
     if line.comment is None:
         return text, [("comment", "")] if line.has_inner_comment else []
     parts = line.comment.split(";")
-    last = max((n for n, part in enumerate(parts, start=1) if _TAG.match(part)), default=0)
-    if not is_list or not last:
-        return text, [("comment", " ".join(line.comment.split())[:_MAX_SHOWN])]
-    tags = re.sub(r"[ \t]+", " ", ";".join(parts[:last])).rstrip()
-    return f"{text};{tags}", [("semicolon", text[:_MAX_SHOWN])]
+    last = _count_of_tags(text, parts) if is_list else 0
+    behind = ";".join(parts[last:])
+    comments = [("comment", _shown_comment(behind))]
+    if not last:
+        return text, comments
+    tags = re.sub(r"[ \t]+", " ", ";".join(parts[:last])).rstrip(" ")
+    cut = comments if _names_of_tags(behind) else []
+    return f"{text};{tags}", [("semicolon", text[:_MAX_SHOWN]), *cut]
+
+
+def _cut_tags(line: ZoneLine, text: str) -> list[Noted]:
+    """Return the note about tags behind the quotation marks, which a zone file makes a comment."""
+    if line.comment is None or _TAG_LIST.match(text) is None:
+        return []
+    is_cut = _count_of_tags(text, line.comment.split(";")) > 0
+    return [("comment", _shown_comment(line.comment))] if is_cut else []
+
+
+def _shown_comment(text: str) -> str:
+    return " ".join(text.split())[:_MAX_SHOWN]
+
+
+def _count_of_tags(text: str, parts: Sequence[str]) -> int:
+    """Return how many parts behind the first semicolon belong to the list: up to its last tag.
+
+    A list has each tag once, so that it ends before a repeated one, such as that of an old value.
+    """
+    known = set(_names_of_tags(text))
+    last = 0
+    for number, part in enumerate(parts, start=1):
+        names = _names_of_tags(part)
+        if not known.isdisjoint(names):
+            break
+        known.update(names)
+        last = number if names else last
+    return last
+
+
+def _names_of_tags(text: str) -> list[str]:
+    """Return the names of the tags at the starts of the parts of a text, in lower case."""
+    found = (_TAG.match(part) for part in text.split(";"))
+    return [match[1].lower() for match in found if match is not None]

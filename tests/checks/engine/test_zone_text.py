@@ -159,6 +159,28 @@ CASES: dict[str, Case] = {
         {(DOMAIN, "MX"): [f"10 {MX}"], (f"mc._x.{DOMAIN}", "CNAME"): ["a"]},
         {"invisible-removed": (1, 2), "ignored": (3,)},
     ),
+    # IDNA ignores some combining characters, and maps the letters of a name in another script.
+    "combining-character-in-names": (
+        "us\ufe0f MX 10 mail\u034f.example.com.\n\u00fc MX 10 mail.example.com.",
+        {
+            (f"us.{DOMAIN}", "MX"): ["10 mail.example.com"],
+            (f"xn--tda.{DOMAIN}", "MX"): ["10 mail.example.com"],
+        },
+        {"invisible-removed": (1,)},
+    ),
+    "comment-with-the-old-value": (
+        "_dmarc TXT v=DMARC1; p=reject; rua=mailto:a@b.test ; p=none",
+        {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=reject; rua=mailto:a@b.test"]},
+        {"semicolon": (1,), "comment": (1,)},
+    ),
+    "tags-behind-quotation-marks": (
+        '_dmarc TXT "v=DMARC1"; p=reject\n@ TXT "v=DMARC1; p=none" ; p=reject from May',
+        {
+            (f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1"],
+            (DOMAIN, "TXT"): ["v=DMARC1; p=none"],
+        },
+        {"comment": (1,)},
+    ),
     "comment-behind-text": (
         "@ TXT v=spf1 -all ;ours; p=old",
         {(DOMAIN, "TXT"): ["v=spf1 -all"]},
@@ -309,6 +331,13 @@ INVISIBLE = [
     ("\ufeffv=spf1 -all", "\ufeffv=spf1 -all", "a byte order mark (U+FEFF)"),
     (" \u00a0v=spf1 -all", "\u00a0v=spf1 -all", "a no-break space (U+00A0)"),
     ("v=spf1 -all\u00a0", "v=spf1 -all\u00a0", "a no-break space (U+00A0)"),
+    ("\u2028v=spf1 -all", "\u2028v=spf1 -all", "the character U+2028"),
+    ("v=spf1 mx\u2029-all", "v=spf1 mx\u2029-all", "the character U+2029"),
+    ("v=spf1 -all\u0085", "v=spf1 -all\u0085", "the character U+0085"),
+    ("v=spf1 mx\x0b-all", "v=spf1 mx\x0b-all", "the character U+000B"),
+    ("v=DMARC1; p=reject\u2028", "v=DMARC1; p=reject\u2028", "the character U+2028"),
+    ("v=DMARC1; p=reject\u00a0", "v=DMARC1; p=reject\u00a0", "a no-break space (U+00A0)"),
+    ('"v=spf1 mx\u2028-all"', "v=spf1 mx\u2028-all", "the character U+2028"),
     ("v=spf1 -all \u202c ", "v=spf1 -all \u202c", "the character U+202C"),
     ("v=DMARC1; p=\u200breject", "v=DMARC1; p=\u200breject", "a zero-width space (U+200B)"),
     ('"v=spf1 mx\u200d -all"', "v=spf1 mx\u200d -all", "the character U+200D"),
@@ -333,6 +362,7 @@ def test_invisible_character_remains_in_the_text(typed: str, value: str, named: 
     "line",
     [
         '@\u00a0TXT\u00a0"v=spf1 -all"',
+        '@\u2028TXT\u0085"v=spf1 -all"',
         '@\u2003300\u2003IN\u2003TXT\u2003"v=spf1 "\u2003"-all"\u00a0',
         "\ufeff@\u00a0IN\u00a0TXT\u00a0v=spf1 -all",
         '\u200f\u202b@ TXT "v=spf1 -all"',
