@@ -8,7 +8,7 @@ import dns.message
 import dns.name
 
 from checks.engine.dns import dnssec
-from checks.engine.dns.lookup import Answer, LookupFailure, Records, Server
+from checks.engine.dns.lookup import Answer, LookupFailure, NoRecord, Records, Server
 from checks.engine.dns.network import Endpoint
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.dns.query_pool import QueryPool
@@ -108,7 +108,9 @@ class Validations:
                 break
             signed_ds = await self._fetch_from_resolvers(zone, "DS")
             above = "" if signed_ds is None else dnssec.signer_of(signed_ds, zone, "DS")
-            if signed_ds is None or not above or not zone.endswith(f".{above}"):
+            if signed_ds is not None and not above and await self._is_below_unsigned(zone):
+                return None
+            if signed_ds is None or not zone.endswith(f".{above}"):
                 break
             anchors = await self._resolve(above, "DS")
             reply = await self._fetch_from_resolvers(above, "DNSKEY")
@@ -123,6 +125,23 @@ class Validations:
                 return dnssec.ZoneKeys(keys.zone, fault=fault)
             zone = above
         return trusted
+
+    async def _is_below_unsigned(self, zone: str) -> bool:
+        """Return whether a zone above, up to the registered domain, certainly has no DS record.
+
+        Everything below it is Insecure, with any DS record (RFC 4035 sections 4.3 and 5.2).
+        """
+        registered = organisational_domain(zone)
+        name = zone.partition(".")[2]
+        for _ in range(_MAX_ZONES_ABOVE):
+            if not f".{name}".endswith(f".{registered}"):
+                break
+            servers = await self._resolve(name, "NS")
+            is_zone = isinstance(servers, Records) and not servers.chain
+            if is_zone and isinstance(await self._resolve(name, "DS"), NoRecord):
+                return True
+            name = name.partition(".")[2]
+        return False
 
     async def _fetch_from_resolvers(self, name: str, rtype: str) -> dns.message.Message | None:
         for endpoint in self._resolvers_for(name):

@@ -21,7 +21,17 @@ from hypothesis import strategies as st
 
 from checks.engine.dns import dnssec
 from checks.engine.dns.dnssec import ZoneKeys
-from checks.engine.dns.lookup import Answer, Delegation, LookupFailure, Records, Server
+from checks.engine.dns.lookup import (
+    Answer,
+    Delegation,
+    LookupFailure,
+    NoRecord,
+    Record,
+    Records,
+    Server,
+)
+from checks.engine.dns.query_pool import QueryPool
+from checks.engine.dns.validations import Validations
 from tests.checks.engine.dns import loopback
 from tests.checks.engine.dns.loopback import Nameserver, Wire, nameserver, network_of
 from tests.checks.engine.dns.network_lookups import ZONE, network_lookup
@@ -361,13 +371,16 @@ def anchor(zone: dns.name.Name, owner: str) -> dns.rrset.RRset:
 def chain_of(above: str) -> dict[tuple[str, str], list[dns.rrset.RRset]]:
     """The answers about a zone with valid signatures, below one with the fault `above`."""
     at = {"expired": PAST, "future": FUTURE}.get(above, VALID)
-    delegation = anchor(SUB, "sub")
+    is_signed = above not in ("no signature", "unsigned", "no signature, other key")
+    delegation = anchor(SUB, "sub" if is_signed or above == "no signature" else "other")
     signed = signature(delegation, owner="a", signer=APEX, at=at)
     mx = dns.rrset.from_text(SUB, 60, "IN", "MX", "10 mx.example.test.")
     below = PAST if above == "no ds" else VALID
-    trust = {"no ds": [], "other key": [anchor(APEX, "old")]}.get(above, [anchor(APEX, "a")])
+    trust = {"no ds": [], "unsigned": [], "other key": [anchor(APEX, "old")]}.get(
+        above, [anchor(APEX, "a")]
+    )
     return {
-        ("sub.example.test", "DS"): [delegation] + [signed] * (above != "no signature"),
+        ("sub.example.test", "DS"): [delegation] + [signed] * is_signed,
         ("sub.example.test", "DNSKEY"): key_set(SUB, "sub", below),
         ("sub.example.test", "MX"): [mx, signature(mx, owner="sub", signer=SUB, at=below)],
         ("example.test", "DS"): trust,
@@ -386,6 +399,10 @@ def chain_of(above: str) -> dict[tuple[str, str], list[dns.rrset.RRset]]:
         ("no ds", ""),
         # A resolver that returns no signatures proves no fault.
         ("no signature", ""),
+        # RFC 4035 section 4.3: below an unsigned zone, a DS record without a signature counts for
+        # nothing.
+        ("unsigned", ""),
+        ("no signature, other key", dnssec.NO_MATCHING_KEY),
     ],
 )
 def test_fault_above_voids_the_zone_below(above: str, fault: str) -> None:
@@ -425,3 +442,29 @@ def test_fault_above_voids_the_zone_below(above: str, fault: str) -> None:
         assert answer == LookupFailure(fault)
     else:
         assert isinstance(answer, Records)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_unsigned"),
+    [
+        # The zones with their DS record, or without one.
+        ({"example.test": "DS", "mid.example.test": None}, True),
+        ({"example.test": None, "mid.example.test": "DS"}, True),
+        ({"example.test": "DS", "mid.example.test": "DS"}, False),
+        # Without a cut at the name, its missing DS record states nothing.
+        ({"example.test": "DS"}, False),
+        ({}, False),
+    ],
+)
+def test_zone_below_an_unsigned_zone(names: dict[str, str | None], is_unsigned: bool) -> None:
+    async def resolve(name: str, rtype: str) -> Answer:
+        if rtype == "NS" and name not in names:
+            return NoRecord()
+        if rtype == "DS" and not names.get(name):
+            return NoRecord()
+        return Records((Record(name, rtype, 60, "ns1.dns.test"),))
+
+    pool = QueryPool((1.0,), max_in_flight=1)
+    validations = Validations(resolve, lambda name: (), pool, (1.0,))
+
+    assert asyncio.run(validations._is_below_unsigned("sub.mid.example.test")) is is_unsigned
