@@ -51,6 +51,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import (
     ROLE_OF_DIRECTION,
     primary_first,
+    window_bounds,
 )
 from onboarding.plans.rows import Shape, TaskRow
 from onboarding.plans.safe_times import SWITCH_OF_KIND
@@ -271,7 +272,7 @@ def show_room(
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
-        **({} if is_full_screen or room.page.tenant.is_closed else _beside(room)),
+        **({} if is_full_screen or room.page.tenant.is_closed else _changes_and_timeline(room)),
         # The client can read a shared screen, so that it shows no internal notes.
         **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
     }
@@ -280,7 +281,7 @@ def show_room(
     return show(request, "cutovers/cutover_room.html", "room", context)
 
 
-def _beside(room: CutoverRoom) -> dict[str, object]:
+def _changes_and_timeline(room: CutoverRoom) -> dict[str, object]:
     """The change, the rollback and the newest entries of the timeline, for the room itself."""
     snapshot, restored = rollback_sheets_of(room)
     tasks = [row.task for row in room.run_sheet]
@@ -289,8 +290,14 @@ def _beside(room: CutoverRoom) -> dict[str, object]:
     return {
         "changes": [(each, by_domain.get(each.domain)) for each in change_sheets_of(room, ())],
         "snapshot": snapshot,
+        "has_window_opened": _has_window_opened(room),
         "entries": entries[: -MOST_ENTRIES - 1 : -1],
     }
+
+
+def _has_window_opened(room: CutoverRoom) -> bool:
+    """Whether the time has passed at which Gangway saves the records."""
+    return window_bounds(room.cutover)[0] <= room.facts.now
 
 
 def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]:
@@ -381,6 +388,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
             if sheets and str(domain) not in {sheet.domain for sheet in sheets}
         ],
         "is_restored": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
+        "has_window_opened": _has_window_opened(room),
         "may_take_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
         **_live(room),
     }

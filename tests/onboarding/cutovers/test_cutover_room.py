@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.test import Client
@@ -13,6 +14,7 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from onboarding.cutovers.planning import change_cutover
+from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDomain
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cutovers import cutover_of
@@ -224,6 +226,26 @@ def test_full_screen_room_has_no_window_form(
     assert "Window" not in others
     room = html.partition('id="room"')[2].partition("</main>")[0]
     assert ("<form" in room, "<button" in room) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("hours", "headline"),
+    [(2, "Ready. The window starts at 10:00 UTC."), (-1, "SPF is published. Next: ")],
+)
+def test_early_spf_is_no_completed_cutover(
+    tenant: Tenant, owner: User, signed_in: SignIn, hours: int, headline: str
+) -> None:
+    """SPF is published days before the outbound connectors change."""
+    cutover = cutover_of(tenant, "outbound", timezone.now() + timedelta(hours=hours))
+    record = "v=spf1 include:us._netblocks.mimecast.com -all"
+    observe(tenant, CheckKind.SPF, timezone.now(), 300, record)
+    with mock.patch.object(CutoverRoom, "blocking_count", 0):
+        html = signed_in(owner).get(f"{address(cutover)}?fullscreen=1").content.decode()
+
+    assert texts(html, "h2")[0].startswith(headline)
+    (row,) = [text for text in texts(html, "li") if "1 of 1" in text or "4 of 4" in text]
+    assert "SPF published" in row
+    assert "Complete" not in row
 
 
 def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

@@ -244,6 +244,27 @@ def test_rollback_in_window_needs_recent_run(
     assert texts(html, ".badge")[-1] == badge
 
 
+@pytest.mark.parametrize(
+    ("minutes", "sentence"),
+    [
+        (31, "half an hour before the window starts."),
+        (29, "No records were saved when the window opened."),
+    ],
+)
+def test_missing_snapshot_is_stated_after_the_opening(
+    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, sentence: str
+) -> None:
+    cutover = plan_inbound(tenant, timezone.now() + timedelta(minutes=minutes))
+    client, ids = signed_in(owner), [tenant.public_id, cutover.public_id]
+    observe(tenant, CheckKind.MX, timezone.now(), 300, OLD)
+
+    for page in ("rollback", "cutover-room"):
+        html = client.get(reverse(f"onboarding:{page}", args=ids)).content.decode()
+        shown = " ".join(html.split())
+        assert sentence in shown, page
+        assert ("half an hour before" in shown) == (minutes > 30), page
+
+
 def test_unresolved_server_makes_rollback_unknown() -> None:
     check = _now([OLD])
     assert check.latest is not None
