@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from onboarding.models import Cutover, Responsibility, Task, TaskStatus
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
@@ -36,6 +36,7 @@ class UpcomingTask:
 
     row: TaskRow
     window_at: datetime | None = None
+    zone: tzinfo = UTC
 
     @property
     def task(self) -> Task:
@@ -43,8 +44,8 @@ class UpcomingTask:
 
     @property
     def day(self) -> date | None:
-        """The day for sorting. None without a window and a due date."""
-        return self.window_at.date() if self.window_at else self.task.due_on
+        """The day at the client, for sorting. None without a window and a due date."""
+        return self.window_at.astimezone(self.zone).date() if self.window_at else self.task.due_on
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,16 @@ class ClientTasks:
 
 
 def client_tasks(
-    rows: Sequence[TaskRow], *, most: int = 3, cutovers: Sequence[Cutover] = ()
+    rows: Sequence[TaskRow],
+    *,
+    most: int = 3,
+    cutovers: Sequence[Cutover] = (),
+    zone: tzinfo = UTC,
 ) -> ClientTasks:
     """Divide a plan's open tasks by the action that the client can take; `most` limits *now*.
 
     *Verifying* has only tasks that need time. A task that its check contradicts is to do now.
-    `cutovers` are in the order of their windows.
+    `cutovers` are in the order of their windows. `zone` is the time zone of the tenant.
     """
     leaves = [row for row in rows if row.task.is_open_leaf]
     on_client = [
@@ -75,7 +80,7 @@ def client_tasks(
     verifying = [row for row in leaves if row.needs_time]
     on_mimecast = [row for row in leaves if _is_on_mimecast(row) and row not in verifying]
     waiting = [row for row in on_client if row.open_dependencies and row not in ready]
-    upcoming = [UpcomingTask(row, _window_at(row, cutovers)) for row in waiting]
+    upcoming = [UpcomingTask(row, _window_at(row, cutovers), zone) for row in waiting]
     upcoming.sort(key=lambda each: (each.row.is_closure, each.day or date.max))
     return ClientTasks(
         now=tuple(ready[:most]),

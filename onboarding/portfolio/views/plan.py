@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -104,7 +105,7 @@ def _field_forms(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskFie
 @require_GET
 def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
-    mine = client_tasks(page.rows, cutovers=page.cutovers)
+    mine = client_tasks(page.rows, cutovers=page.cutovers, zone=ZoneInfo(page.tenant.time_zone))
     context = {
         "page": page,
         "client_tasks": mine,
@@ -131,9 +132,10 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _next_cutover(page: TenantPage) -> dict[str, Any]:
-    """The next cutover that is not over, with its state; empty without one."""
-    now, cutover = database_time.now(), page.next_cutover
-    if cutover is None or cutover.ends_at <= now:
+    """The first cutover whose planned window is not over, with its state; empty without one."""
+    now = database_time.now()
+    cutover = next((each for each in page.cutovers if now < each.ends_at), None)
+    if cutover is None:
         return {}
     is_split = cutover.direction in page.split_directions
     is_open = cutover.planned_at <= now

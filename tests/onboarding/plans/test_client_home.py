@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from onboarding.models import Cutover, Task, TaskStatus
 from onboarding.plan_templates.registry import newest_template, template_version_of
-from onboarding.plans.client_tasks import client_tasks
+from onboarding.plans.client_tasks import UpcomingTask, client_tasks
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import tasks_of
-from onboarding.plans.rows import Viewer, rows_of
+from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from onboarding.plans.services import actor_for
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
@@ -154,8 +156,16 @@ def test_upcoming_tasks_have_their_dates(tenant: Tenant, owner: User, signed_in:
 @pytest.mark.parametrize(
     ("direction", "effect"),
     [
-        ("outbound", "Outgoing mail starts to leave through Mimecast"),
-        ("inbound", "Incoming mail starts to arrive through Mimecast"),
+        (
+            "outbound",
+            "Outgoing mail starts to leave through Mimecast. Incoming mail does not change.",
+        ),
+        # Only a gateway ends its work: the servers behind Mimecast stay in use.
+        (
+            "inbound",
+            "Incoming mail starts to arrive through Mimecast. Keep the old gateway, if there is"
+            " one, until its safe time. Your users may receive digests of held messages.",
+        ),
     ],
 )
 def test_next_cutover_states_its_effect(
@@ -167,7 +177,49 @@ def test_next_cutover_states_its_effect(
 
     (section,) = texts(page, ".cutover-effect")
     assert effect in section
+    assert "nothing to do" not in section
     assert address("cutover-calendar", tenant, cutover.public_id) in page
+
+
+def test_effect_between_two_windows_is_of_the_next(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    """The first window is over, although its cutover room stays open for four hours."""
+    past = cutover_of(tenant, "outbound", timezone.now() - timedelta(hours=3))
+    Cutover.objects.filter(pk=past.pk).update(length_minutes=60)
+    cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=2))
+
+    page = signed_in(owner).get(address("my-tasks", tenant)).content.decode()
+
+    (section,) = texts(page, ".cutover-effect")
+    assert "inbound cutover" in section
+    assert address("cutover-calendar", tenant, cutover.public_id) in page
+
+
+def test_day_of_a_window_is_the_day_at_the_client() -> None:
+    """23:00 in New York is the next day in UTC."""
+    at = datetime(2026, 12, 2, 4, tzinfo=UTC)
+    row = TaskRow.__new__(TaskRow)
+
+    upcoming = UpcomingTask(row, at, ZoneInfo("America/New_York"))
+
+    assert upcoming.day == date(2026, 12, 1)
+
+
+def test_sentences_have_the_titles_of_their_page(tenant: Tenant) -> None:
+    """The client's home has plain titles, also of the tasks in a sentence; the plan has others."""
+    rows = rows_of(list(tasks_of(tenant.plan)), PlanContext.of(tenant), Viewer())
+    (row,) = [each for each in rows if each.task.key == "outbound-days"]
+    outbound = task_of(tenant, "outbound-cutover")
+
+    shown = [
+        " ".join(render_to_string("plans/task_sentence.html", {"row": row, **more}).split())
+        for more in ({"is_for_client": True}, {})
+    ]
+
+    assert outbound.heading != outbound.title
+    assert f"starts when {outbound.heading} is done." in shown[0]
+    assert f"starts when {outbound.title} is done." in shown[1]
 
 
 def test_past_cutover_has_no_effect(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
