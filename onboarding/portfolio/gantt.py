@@ -255,7 +255,8 @@ def _label(chart: _Chart, dated: DatedTask, windows: Sequence[date]) -> str:
         status = "verified" if task.verified_at else task.get_status_display().lower()
         return f"{status} {_day(chart.calendar.day_of(task.verified_at or task.status_changed_at))}"
     if windows:
-        return f"{' and '.join(_day(day) for day in windows)}{slipped}"
+        late = f" · {_count(dated.late)} late" if dated.late else ""
+        return f"{' and '.join(_day(day) for day in windows)}{late}{slipped}"
     if dated.late:
         return f"{_count(dated.late)} late{slipped}"
     span = chart.span(dated)

@@ -301,7 +301,7 @@ def _waiting(
 ) -> DeskEntry:
     first = waiting[0]
     days = _full_days(first.waiting_since, calendar, now=now)
-    wait = f" for {_working_days(days)}" if days else " since today"
+    wait = f" for {_working_days(days)}" if days else " for less than 1 working day"
     if len(waiting) == 1:
         subject, sentence = first.title, f"It waits on you{wait}."
     else:

@@ -81,7 +81,7 @@ def test_task_of_tomorrow_is_next(led: Tenant, consultant: User) -> None:
     entry = only(consultant, Kind.TASK)
 
     assert (entry.group, entry.subject) == (Group.NEXT, task.title)
-    assert entry.sentence == "It waits on you since today."
+    assert entry.sentence == "It waits on you for less than 1 working day."
 
 
 def test_due_day_is_the_tenants(led: Tenant, consultant: User, fixed_monday: Clock) -> None:

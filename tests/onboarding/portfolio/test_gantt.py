@@ -100,6 +100,16 @@ def test_cutover_is_a_mark_at_its_window(tenant: Tenant) -> None:
     assert row.label == "Fri 27 Nov"
 
 
+def test_late_cutover_has_its_delay(tenant: Tenant) -> None:
+    """The colour alone states nothing to a reader who cannot see it."""
+    cutover_of(tenant, "outbound", NOW + timedelta(days=4))
+    Task.objects.filter(plan=tenant.plan, key="outbound-cutover").update(due_on=date(2026, 11, 19))
+
+    row = row_of(chart_of(tenant), "outbound-cutover")
+
+    assert row.label.startswith("Fri 27 Nov · 2 working days late")
+
+
 def test_outbound_days_are_a_wait(tenant: Tenant) -> None:
     (bar,) = row_of(chart_of(tenant), "outbound-days").bars
 

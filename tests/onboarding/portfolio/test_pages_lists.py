@@ -38,6 +38,42 @@ def test_empty_list_explains_tenants(consultant: User, signed_in: SignIn) -> Non
     assert texts(html, ".empty")[0].endswith("Create the first tenant")
 
 
+@pytest.mark.parametrize(
+    ("show", "is_closed", "heading", "target"),
+    [
+        ("mine", False, "No tenant is assigned to you", "?show=all"),
+        ("all", True, "No open tenants", "?show=closed"),
+    ],
+)
+def test_empty_list_names_the_other_tenants(
+    tenant: Tenant,
+    administrator: User,
+    consultant: User,
+    signed_in: SignIn,
+    show: str,
+    is_closed: bool,
+    heading: str,
+    target: str,
+) -> None:
+    closed_at = timezone.now() if is_closed else None
+    Tenant.objects.update(consultant=administrator, closed_at=closed_at)
+    address = reverse("onboarding:tenant-list")
+
+    html = _html(signed_in(consultant), f"{address}?show={show}")
+
+    assert texts(html, "h2")[0] == heading
+    assert f'href="{address}{target}"' in html.partition("card empty")[2].partition("</div>")[0]
+
+
+def test_client_with_closed_tenants_only(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    Tenant.objects.update(closed_at=timezone.now())
+
+    html = _html(signed_in(owner), reverse("onboarding:tenant-list"))
+
+    assert texts(html, "h2")[0] == "No open tenants"
+    assert "?show=closed" in html.partition("card empty")[2].partition("</div>")[0]
+
+
 def test_search_without_results_lists_its_scope(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
