@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from onboarding.models import Task
-from onboarding.requirements.sign_off import sign_off
+from onboarding.models import RequirementsSheet, Task
+from onboarding.requirements.sign_off import definition_of, sign_off
 from tenants.models import Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
@@ -93,3 +93,21 @@ def test_overview_query_count_is_constant(
         html = _html(client, tenant)
 
     assert f"{rows} row" in _row(html, sheet_of(tenant))
+
+
+def test_empty_questionnaire_waits_on_no_sign_off(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    """A list without rows can be complete, and a questionnaire without answers is not."""
+    sheets = RequirementsSheet.objects.filter(task__plan=tenant.plan, task__applies=True)
+
+    html = _html(signed_in(owner), tenant)
+
+    is_asked = {
+        sheet.task.key: "Waiting on your sign-off" in _row(html, sheet)
+        for sheet in sheets
+        if sheet.row_count == 0
+    }
+    fixed = {sheet.task.key: definition_of(sheet).is_fixed for sheet in sheets}
+    assert {fixed[key] for key in is_asked} == {True, False}
+    assert {fixed[key] for key, asked in is_asked.items() if asked} == {False}
