@@ -39,7 +39,8 @@ def faults_of_digests(files: dict[str, bytes]) -> list[str]:
     """Compare the files with the list: missing, altered, unlisted; or a malformed list."""
     listed: dict[str, str] = {}
     text = files.get(DIGESTS, b"").decode("utf-8", "replace")
-    for line in text.splitlines():
+    # Not splitlines(): the name of a file can contain another separator, such as U+2028.
+    for line in text.removesuffix("\n").split("\n"):
         match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
         if match is None:
             return [f"{DIGESTS}: a line cannot be read"]

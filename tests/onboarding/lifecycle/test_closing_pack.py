@@ -27,7 +27,12 @@ from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle import closing, erasure
 from onboarding.lifecycle.closing_pack import build
-from onboarding.lifecycle.closing_pack.verify import DIGESTS, faults_in, read_archive
+from onboarding.lifecycle.closing_pack.verify import (
+    DIGESTS,
+    faults_in,
+    faults_of_digests,
+    read_archive,
+)
 from onboarding.lifecycle.tasks import build_lost_packs
 from onboarding.models import (
     AcceptedResidualRisk,
@@ -409,3 +414,11 @@ def test_reopening_deletes_pack_request(
     assert not ClosingPack.objects.exists()
     assert _stored_names(files_dir) == before
     assert not ActivityLine.objects.filter(action="closing-pack-ready").exists()
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0c", "\r"])
+def test_name_with_another_line_separator(separator: str) -> None:
+    name, content = f"files/a{separator}b.pdf", b"text"
+    listed = f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode()
+
+    assert faults_of_digests({name: content, DIGESTS: listed}) == []
