@@ -65,7 +65,7 @@ def _cutover(notification: Notification, params: Mapping[str, Any]) -> str:
     at = parse_datetime(params["planned_at"])
     assert at is not None, "the writer stored an ISO 8601 time"
     local = at.astimezone(ZoneInfo(notification.tenant.time_zone))
-    day = f"{local:%a} {local.day} {local:%b} {local:%H:%M}"
+    day = f"{local:%a} {local.day} {local:%b} {local:%H:%M %Z}"
     return f"{params['direction']} cutover of {params['domains']} ({day})"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -153,6 +154,8 @@ def test_approvers_are_asked_to_vote(led: Tenant, owner: User, consultant: User)
     (request,) = _rows("vote")
     assert request.recipient == owner
     assert sentence_of(request).startswith("The inbound cutover of northwind.test (")
+    zone = ZoneInfo(led.time_zone)
+    assert f"{made.planned_at.astimezone(zone):%H:%M %Z}) needs your" in sentence_of(request)
     room = reverse("onboarding:cutover-room", args=[led.public_id, made.public_id])
     assert path_of(request) == f"{room}#go-no-go-title"
 
