@@ -211,7 +211,7 @@ def _passing_terms(node: ExpansionNode) -> Iterator[ExpansionNode]:
     """Yield the terms whose match lets an address pass.
 
     The qualifier of an include replaces the result of its record (RFC 7208 sections 4.6.2 and 5.2),
-    so that a match below `-include:` authorises nobody.
+    so that a match below `-include:` authorises no sender.
     """
     for child in node.children:
         if child.qualifier == "+":
