@@ -15,6 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from checks.models import Check, HostAnswer
 from onboarding.collaboration import file_store
 from onboarding.errors import OnboardingError
+from onboarding.lifecycle.erased_names import forget_in_saved_views
 from onboarding.lifecycle.exports import EXPORTED_MODELS, user_columns
 from onboarding.models import (
     CalendarFeed,
@@ -23,6 +24,7 @@ from onboarding.models import (
     Cutover,
     EvidenceFile,
     RequirementsSheet,
+    SavedView,
     Task,
     TenantExport,
 )
@@ -58,7 +60,8 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
     2. People without another tenant become anonymous, deactivated accounts, because other logs
        refer to them. This includes people who were members earlier.
     3. Their addresses, and those at the tenant's domains, leave the lines of the audit log.
-    4. A line of the audit log records who erased which tenant, and the lines without an address.
+    4. Saved views of the staff lose the names of the tenant.
+    5. A line of the audit log records who erased which tenant, and the lines without an address.
     """
     if typed.strip() != tenant.name:
         raise OnboardingError("The name does not match. Nothing was erased.")
@@ -68,6 +71,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         match = _addresses_of(tenant, people)
         for person in people:
             _anonymize(person)
+        forget_in_saved_views(tenant)
         for address in match.addresses:
             outbox.forget(address, tenant=tenant, has_account=address in match.remaining)
         _clean_sessions(match)
@@ -183,6 +187,7 @@ def _anonymize(person: User) -> None:
             for column in user_columns(model):
                 model._base_manager.filter(**{column: person.pk}).delete()
     CalendarFeed.objects.filter(owner=person).delete()
+    SavedView.objects.filter(owner=person).delete()
     person.followed_consultants.clear()
     person.groups.clear()
     person.user_permissions.clear()

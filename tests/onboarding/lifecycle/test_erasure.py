@@ -21,6 +21,7 @@ from django.utils import timezone
 from checks.models import HostAnswer
 from onboarding.collaboration import file_store
 from onboarding.lifecycle import erasure, offboarding
+from onboarding.models import SavedView
 from tenants.activity import hash_of
 from tenants.log_verification import verify_logs
 from tenants.models import ActivityChain, ActivityLine, Membership, Tenant, User
@@ -273,3 +274,44 @@ def test_file_of_a_killed_writer_is_swept(
     file_store.sweep_folder("ab", offboarding.stored_in, now=long_after)
 
     assert [path for path in files_dir.rglob("*") if path.is_file()] == []
+
+
+def test_saved_views_lose_the_names_of_the_tenant(
+    make_tenant: MakeTenant, consultant: User, administrator: User, owner: User, files_dir: Path
+) -> None:
+    tenant = make_tenant("Zephyrine Works", domains=(("zephyr-mail.test", "primary"),))
+    make_tenant("Contoso Works", domains=(("contoso-mail.test", "primary"),))
+    for name, query in {
+        "By name": "q=Zephyrine+Works&risk=any",
+        "By term": "q=zephyri",
+        "By domain": "q=zephyr-mail.test&sort=due",
+        "zephyr-mail.test": "risk=any",
+        "Zephyrine, weekly": "",
+        "Works": "q=Works",
+    }.items():
+        SavedView.objects.create(owner=consultant, name=name, query=query, is_shared=True)
+    SavedView.objects.create(owner=administrator, name="zephyr-mail.test", query="")
+    former = User.objects.create_user("former@zephyr-mail.test", "pw", name="Former")
+    Membership.objects.create(tenant=tenant, user=former, role="member")
+    SavedView.objects.create(owner=former, name="Mine", query="")
+
+    erasure.erase_tenant(tenant, typed=tenant.name, by=administrator)
+
+    places = places_of({"zephyri", "zephyr-mail.test"}, files_dir)
+    assert places == {"zephyri": {"tenants_activityline.params"}}
+    views = SavedView.objects.order_by("pk")
+    assert [view.query for view in views] == [
+        "risk=any",
+        "",
+        "sort=due",
+        "risk=any",
+        "",
+        "q=Works",
+        "",
+    ]
+    assert [view.name for view in views if not view.name.startswith("Renamed view ")] == [
+        "By name",
+        "By term",
+        "By domain",
+        "Works",
+    ]
