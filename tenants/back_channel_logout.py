@@ -1,7 +1,8 @@
 """OpenID Connect Back-Channel Logout 1.0: the provider ends sessions without a browser.
 
 1. The provider posts a signed logout token about a person, a session of its own, or both.
-2. Gangway ends the sessions of Gangway that began with that session, or all of the person.
+2. Gangway ends the sessions of Gangway that began with that session, or all of the person. A token
+   with both also ends the sessions of the person whose session at the provider is unknown.
 3. It reads the groups of the person at once: a person who left loses the role, and with it API
    tokens, feeds and webhooks. A plain sign-out ends sessions only, because those rights belong to
    the person and not to a browser.
@@ -95,7 +96,7 @@ class LogoutFlow(CodeFlow):
 
 @csrf_exempt
 @login_not_required
-@throttled("back-channel-logout", RATE)
+@throttled("back-channel-logout", RATE, only_refusals=True)
 @never_cache
 def back_channel_logout(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Validate the logout token, and end the sessions. The answers are those of section 2.8."""
@@ -113,14 +114,11 @@ def back_channel_logout(request: HttpRequest, provider_id: str) -> HttpResponse:
         return _refusal(str(error), 400)
     except requests.RequestException:
         return _refusal("Gangway cannot read the keys of the provider now.", 503)
-    try:
-        with transaction.atomic():
-            for person in _people_of(claims):
-                _sign_out(person, str(claims.get("sid") or ""), request)
-    except Exception:
-        # The provider sends the token again.
-        cache.delete(_replay_key(claims))
-        raise
+    with transaction.atomic():
+        for person in _people_of(claims):
+            _sign_out(person, claims, request)
+        # After a fault the provider sends the token again.
+        transaction.on_commit(lambda: _remember(claims), robust=True)
     return HttpResponse()
 
 
@@ -175,10 +173,14 @@ def _refuse_other_claims(claims: dict[str, Any]) -> None:
 
 
 def _refuse_replay(claims: dict[str, Any]) -> None:
-    """Each token works once. After its longest age it is refused anyway."""
-    remembered = LONGEST_AGE_SECONDS + 2 * CLOCK_DIFFERENCE_SECONDS
-    if not cache.add(_replay_key(claims), 1, remembered):
+    """Each token works once. Of two at the same time both end the same sessions."""
+    if cache.get(_replay_key(claims)) is not None:
         raise RefusedTokenError("This logout token was used before.")
+
+
+def _remember(claims: dict[str, Any]) -> None:
+    """Store that the token was used, until its age refuses it."""
+    cache.set(_replay_key(claims), 1, LONGEST_AGE_SECONDS + 2 * CLOCK_DIFFERENCE_SECONDS)
 
 
 def _replay_key(claims: dict[str, Any]) -> str:
@@ -199,16 +201,26 @@ def _people_of(claims: dict[str, Any]) -> Iterable[User]:
     return list(User.objects.filter(pk__in=found.values("user")))
 
 
-def _sign_out(person: User, sid: str, request: HttpRequest) -> None:
-    """End the sessions of the person, with `sid` only those of that session at the provider."""
-    if sid:
+def _sign_out(person: User, claims: dict[str, Any], request: HttpRequest) -> None:
+    """End the sessions of the person, with `sid` only those of that session at the provider.
+
+    With a subject also those whose session at the provider is unknown: none of them may survive.
+    """
+    if "sid" in claims:
+        ended = {digest_of_sid(claims["sid"])} | ({None} if "sub" in claims else set())
         store = import_module(settings.SESSION_ENGINE).SessionStore
-        digest = digest_of_sid(sid)
-        for session in UserSession.objects.filter(user=person):
-            if store(session.session_key).get(SESSION_OF_PROVIDER) == digest:
-                session.end()
+        sessions = [
+            each
+            for each in UserSession.objects.purge_and_list(person)
+            if store(each.session_key).get(SESSION_OF_PROVIDER) in ended
+        ]
+        for session in sessions:
+            session.end()
+        is_ended = bool(sessions)
     else:
         end_sessions(person)
-    log_sign_in(person, ActivityName.SIGNED_OUT, request, origin="provider")
+        is_ended = True
+    if is_ended:
+        log_sign_in(person, ActivityName.SIGNED_OUT, request, origin="provider")
     if staff_groups.are_used() and person.is_mimecast:
         outbox.queue_task(read_groups_of, person.public_id)

@@ -24,23 +24,28 @@ SIGN_IN_WAIT_SECONDS = 60
 
 
 def throttled(
-    name: str, rate: str, *, methods: tuple[str, ...] = ("POST",)
+    name: str, rate: str, *, methods: tuple[str, ...] = ("POST",), only_refusals: bool = False
 ) -> Callable[[Callable[..., ResponseType]], Callable[..., ResponseType | HttpResponse]]:
     """Answer 429 with Retry-After when a user, or a client address, exceeds `rate`.
 
     `rate` is an amount for each second, minute, hour or day, such as "20/h". Views with the same
-    `name` share one count.
+    `name` share one count. `only_refusals`: only requests with an error as the answer are counted.
     """
 
     def decorate(view: Callable[..., ResponseType]) -> Callable[..., ResponseType | HttpResponse]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> ResponseType | HttpResponse:
             # The count has the first attempt of a request that a conflict repeats.
-            if request.method in methods and "is_repeated" not in request.__dict__:
-                usage = count_request(name, rate, client_of(request))
+            is_counted = request.method in methods and "is_repeated" not in request.__dict__
+            if is_counted:
+                count = usage_of if only_refusals else count_request
+                usage = count(name, rate, client_of(request))
                 if usage.is_exceeded:
                     return too_many_requests(request, usage.reset_seconds)
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            if is_counted and only_refusals and response.status_code >= 400:
+                count_request(name, rate, client_of(request))
+            return response
 
         # For the test that compares the documented limits with the URLs.
         guarded.__dict__["rate_limit"] = (name, rate, methods)
@@ -99,6 +104,14 @@ def count_request(name: str, rate: str, client: str) -> RateUsage:
     window, gone = divmod(timezone.now().timestamp(), seconds)
     used = _increment(f"throttle:{name}:{client}:{int(window)}", seconds)
     return RateUsage(amount, seconds, used, math.ceil(seconds - gone))
+
+
+def usage_of(name: str, rate: str, client: str) -> RateUsage:
+    """The usage with one more request of the client, which is not counted."""
+    amount, seconds = _parse(rate)
+    window, gone = divmod(timezone.now().timestamp(), seconds)
+    used = cache.get(f"throttle:{name}:{client}:{int(window)}") or 0
+    return RateUsage(amount, seconds, used + 1, math.ceil(seconds - gone))
 
 
 def client_of(request: HttpRequest) -> str:

@@ -152,6 +152,42 @@ def test_session_of_the_provider_ends_its_sessions_only(
     assert (is_in(first), is_in(second)) == (False, True)
 
 
+@pytest.mark.parametrize(("subject", "remains"), [("42", False), (None, True)])
+def test_session_of_unknown_origin_ends_with_its_person(
+    post: Post, person: User, subject: str | None, remains: bool
+) -> None:
+    unknown = browser_of(person)
+    request = RequestFactory().get("/")
+    request.user, request.session = person, unknown.session
+    UserSession.objects.create_from_request(request)
+    other = with_sid(browser_of(person), person, "two")
+    named = with_sid(browser_of(person), person, "one")
+
+    assert post(sub=subject, sid="one").status_code == 200
+
+    assert [is_in(each) for each in (named, unknown, other)] == [False, remains, True]
+
+
+def test_log_names_no_sign_out_without_a_session(post: Post, person: User) -> None:
+    other = with_sid(browser_of(person), person, "two")
+
+    answers = [post(sid="one", jti="a").status_code, post(jti="b").status_code]
+
+    assert (answers, is_in(other)) == ([200, 200], False)
+    # The second token alone has ended a session.
+    assert ActivityLine.objects.filter(action="signed-out").count() == 1
+
+
+def test_limit_counts_refused_tokens_only(post: Post, person: User, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tenants.throttle._parse", lambda rate: (2, 3600))
+
+    valid = [post(jti=f"v{number}").status_code for number in range(4)]
+    refused = [post(nonce="n", jti=f"r{number}").status_code for number in range(3)]
+
+    assert valid == [200, 200, 200, 200]
+    assert refused == [400, 400, 429]
+
+
 def test_other_people_remain(post: Post, person: User, manager: User) -> None:
     browser = browser_of(manager)
 
@@ -245,8 +281,11 @@ def test_text_that_is_no_token_is_refused(issuer: str, db: None, token: str) -> 
     assert _Provider.requests == []
 
 
-def test_token_works_once(post: Post, person: User) -> None:
-    assert post(jti="one").status_code == 200
+def test_token_works_once(
+    post: Post, person: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        assert post(jti="one").status_code == 200
     browser = browser_of(User.objects.get(pk=person.pk))
 
     again = post(jti="one")
@@ -263,6 +302,14 @@ def test_token_works_again_after_a_fault(post: Post, person: User, monkeypatch: 
         with pytest.raises(ZeroDivisionError):
             post(jti="one")
 
+    assert post(jti="one").status_code == 200
+
+
+def test_token_is_used_from_its_commit_on(post: Post, person: User) -> None:
+    """A worker that dies before the commit has ended no session: the provider repeats the token."""
+    assert post(jti="one").status_code == 200
+
+    # The transaction of the test is not committed.
     assert post(jti="one").status_code == 200
 
 
