@@ -32,11 +32,16 @@ def notification_list(request: HttpRequest) -> HttpResponse:
     is_unread = request.GET.get("show") == "unread"
     found = Paginator(rows.filter(read_at=None) if is_unread else rows, PAGE_SIZE)
     page = found.get_page(request.GET.get("page"))
+    is_first = page.number == 1 and page.object_list
+    newest = page.object_list[0] if is_first else rows.first()
+    unread_bell = notifications.bell_of(user)
+    is_offered = newest is not None and unread_bell.unread
     context = {
         "found": page,
         "is_unread": is_unread,
-        "newest": rows.first(),
-        "bell": notifications.bell_of(user),
+        "newest": newest,
+        "recent": " ".join(notifications.recent_ids(rows, newest)) if is_offered else "",
+        "bell": unread_bell,
     }
     is_fragment = getattr(request, "htmx", False)
     template = "tenants/notification_list.html"
@@ -86,7 +91,9 @@ def notifications_read(request: HttpRequest) -> HttpResponse:
     """Mark the notifications up to the newest one on the page as read."""
     rows = notifications.notifications_of(cast(User, request.user))
     newest = get_object_or_404(rows, public_id=request.POST.get("newest", ""))
-    notifications.mark_read(notifications.up_to(rows, newest))
+    recent = request.POST.get("recent")
+    ids = recent.split() if recent is not None else None
+    notifications.mark_read(notifications.up_to(rows, newest, ids))
     return _list(request)
 
 

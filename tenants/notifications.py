@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
+from django.utils.crypto import salted_hmac
 
 from tenants import database_time, outbox
 from tenants.models import Notification, Tenant, User
@@ -146,8 +146,9 @@ def revisions_of_people(people: Collection[int]) -> dict[int, str]:
 
 
 def _revision(number: int, newest: int | None) -> str:
-    """A digest: the numbers of rows would show the activity of other tenants."""
-    return hashlib.sha256(f"{number}:{newest or 0}".encode()).hexdigest()[:16]
+    """A digest with the secret key: the numbers of rows would show the activity of other tenants,
+    and a plain digest of small numbers can be reversed."""
+    return salted_hmac("tenants.notifications.revision", f"{number}:{newest or 0}").hexdigest()[:16]
 
 
 def mark_read(notifications: QuerySet[Notification]) -> int:
@@ -158,9 +159,33 @@ def mark_read(notifications: QuerySet[Notification]) -> int:
     return rows.update(read_at=database_time.now())
 
 
-def up_to(notifications: QuerySet[Notification], newest: Notification) -> QuerySet[Notification]:
-    """The rows up to the newest one on the page: later ones were not seen."""
-    return notifications.filter(pk__lte=newest.pk)
+# Longer than any transaction: an older row was visible to every reader.
+_COMMITTED_AFTER = timedelta(minutes=15)
+_MOST_RECENT = 500
+
+
+def recent_ids(notifications: QuerySet[Notification], newest: Notification) -> list[str]:
+    """The ids of the unread rows on the page that `up_to` needs."""
+    since = newest.created_at - _COMMITTED_AFTER
+    recent = notifications.filter(read_at=None, pk__lte=newest.pk, created_at__gte=since)
+    return list(recent.order_by("-pk").values_list("public_id", flat=True)[:_MOST_RECENT])
+
+
+def up_to(
+    notifications: QuerySet[Notification],
+    newest: Notification,
+    recent: Collection[str] | None = None,
+) -> QuerySet[Notification]:
+    """The rows up to the newest one on the page: later ones were not seen.
+
+    `recent` are the `recent_ids` of the page. A transaction can store a row with a lower number
+    after the page was read: a recent row counts only if the page had it. None: all rows count.
+    """
+    rows = notifications.filter(pk__lte=newest.pk)
+    if recent is None:
+        return rows
+    is_old = Q(created_at__lt=newest.created_at - _COMMITTED_AFTER)
+    return rows.filter(is_old | Q(pk=newest.pk) | Q(public_id__in=recent))
 
 
 # --- The e-mail

@@ -15,6 +15,7 @@ from celery import shared_task, states
 from celery.signals import task_postrun
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -226,9 +227,11 @@ def clean_notifications_of(tenant_id: int) -> None:
 
 def _notifications(message: OutboxMessage) -> Email | None:
     """The e-mail with the unread notifications. None if all are read, or in an earlier e-mail."""
+    # A failed attempt has claimed rows. The notification of the message may be read since.
+    own = Q(public_id=message.payload["notification"], email_id="") | Q(email_id=message.public_id)
     rows = Notification.objects.select_related("recipient", "tenant")
-    first = rows.filter(public_id=message.payload["notification"], read_at=None).first()
-    if first is None or first.email_id not in ("", message.public_id):
+    first = rows.filter(own, read_at=None).first()
+    if first is None:
         return None
     found = notifications.rows_of_email(first, email_id=message.public_id)
     if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from tenants import database_time, notifications, outbox, people
+from tenants import database_time, notifications, outbox, people, tasks
 from tenants.models import Membership, Notification, OutboxMessage, Tenant, User
 from tenants.queries import tenants_for, tenants_staffed_by
 from tenants.tasks import clean_notifications, send_message
@@ -197,6 +198,28 @@ def test_all_means_those_on_the_page(tenant: Tenant, owner: User, signed_in: Sig
     assert _sentences(client, "?show=unread") == ["comment:2"]
 
 
+def test_row_that_was_stored_later_remains_unread(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    """A transaction that began earlier commits after the page was read, with a lower number."""
+    for number in range(3):
+        _notify(tenant, owner, number=number)
+    at = database_time.now() - timedelta(hours=1)
+    Notification.objects.filter(source="comment:0").update(created_at=at)
+    old, unseen, newest = Notification.objects.order_by("pk")
+    client = signed_in(owner)
+    Notification.objects.filter(pk=unseen.pk).update(recipient=member)
+    page = client.get(reverse(LIST)).context
+    Notification.objects.filter(pk=unseen.pk).update(recipient=owner)
+
+    form = {"newest": page["newest"].public_id, "recent": page["recent"]}
+    client.post(reverse("tenants:notifications-read"), form)
+
+    assert (page["newest"], page["recent"]) == (newest, newest.public_id)
+    assert _sentences(client, "?show=unread") == ["comment:1"]
+    assert Notification.objects.get(pk=old.pk).read_at is not None
+
+
 def test_another_person_cannot_mark_it(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
@@ -227,6 +250,14 @@ def test_closing_ends_all_except_drift(tenant: Tenant, owner: User) -> None:
     notifications.end_for_closed(tenant)
 
     assert notifications.bell_of(owner).unread == 1
+
+
+def test_revision_reveals_no_numbers(tenant: Tenant, owner: User) -> None:
+    _notify(tenant, owner)
+    newest = Notification.objects.get().pk
+    guesses = {hashlib.sha256(f"1:{pk}".encode()).hexdigest()[:16] for pk in range(newest + 10)}
+
+    assert notifications.bell_of(owner).revision not in guesses
 
 
 def test_bell_changes_with_each_change(tenant: Tenant, owner: User, member: User) -> None:
@@ -270,6 +301,29 @@ def test_event_is_in_one_email_only(tenant: Tenant, owner: User) -> None:
     (second,) = _send_emails()
 
     assert second.subject.startswith("Northwind: A former user mentioned you")
+
+
+def test_read_event_loses_no_other_one(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first message claims both rows and fails. Its own row is read before the next attempt."""
+    for number in range(2):
+        _notify(tenant, owner, number=number)
+    first, second = OutboxMessage.objects.order_by("pk")
+    render = tasks.render_email
+
+    def fail(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tasks, "render_email", fail)
+    with pytest.raises(ZeroDivisionError):
+        tasks._notifications(first)
+    monkeypatch.setattr(tasks, "render_email", render)
+    notifications.mark_read(notifications.notifications_of(owner).filter(source="comment:0"))
+
+    found = [tasks._notifications(message) for message in (first, second)]
+
+    assert [email is not None for email in found] == [True, False]
 
 
 def test_read_event_causes_no_email(tenant: Tenant, owner: User) -> None:
