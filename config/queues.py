@@ -51,6 +51,7 @@ _TASKS = {
         "onboarding.import_archive",
         "onboarding.import_sheet",
         "onboarding.import_tenants",
+        "onboarding.make_dashboard_csv",
         "onboarding.make_list_file",
         "onboarding.resume_archive_imports",
         "onboarding.resume_imports",

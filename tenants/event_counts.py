@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 class Event(models.TextChoices):
     RATE_LIMIT_IN_PROCESS = "rate-limit-in-process", "Rate limits counted in one process"
     BROKER_MISSING = "broker-missing", "Messages that waited for the broker"
+    UNKNOWN_TASK = "unknown-task", "Messages of a task that this version does not have"
 
 
 _lock = threading.Lock()

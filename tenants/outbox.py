@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,13 +21,16 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from celery import Task, current_app
+from celery.exceptions import NotRegistered
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from tenants import broker, database_time
+from tenants import broker, database_time, event_counts
 from tenants.email import Email
 from tenants.models import OutboxMessage, Tenant
 from tenants.public_ids import new_public_id
+
+logger = logging.getLogger(__name__)
 
 TASK = "task"
 # The name of the Celery task that sends an e-mail.
@@ -146,8 +150,19 @@ def _send_to_broker(message: OutboxMessage) -> bool:
         return broker.send(current_app.tasks[SEND_TASK], (message.public_id, message.claim_id))
     payload = message.payload
     options = {"queue": payload["queue"]} if payload["queue"] else {}
-    task = current_app.tasks[payload["task"]]
+    task = current_app.tasks.get(payload["task"])
+    if task is None:
+        _refuse_unknown_task(message)
+        return True
     return broker.send(task, tuple(payload["args"]), headers={HEADER: message.public_id}, **options)
+
+
+def _refuse_unknown_task(message: OutboxMessage) -> None:
+    """Schedule the message again for a process of another version, and end it after three days."""
+    name = message.payload["task"]
+    event_counts.count(event_counts.Event.UNKNOWN_TASK)
+    logger.error("the outbox has a message for the unknown task %s", name)
+    mark_failed(message, NotRegistered(name))
 
 
 def _waiting() -> QuerySet[OutboxMessage]:

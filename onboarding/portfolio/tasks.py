@@ -24,6 +24,12 @@ def make_list_file(user_id: int, kind: str, query: str, ending: str) -> None:
         list_exports.make_export(ExportRequest(user, kind, query, ending))
 
 
+@shared_task(name="onboarding.make_dashboard_csv", acks_late=True, ignore_result=True)
+def make_dashboard_csv(user_id: int, query: str) -> None:
+    """The earlier name of a file of the dashboard, for messages that an upgrade left."""
+    make_list_file(user_id, list_exports.DASHBOARD, query, list_exports.CSV)
+
+
 @shared_task(name="onboarding.update_risks", ignore_result=True)
 def update_risks() -> None:
     """Queue one message for each tenant whose stored risks are outdated."""

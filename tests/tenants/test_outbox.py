@@ -278,6 +278,31 @@ def test_task_for_later_waits(django_capture_on_commit_callbacks: Any) -> None:
     assert len(outbox.claim_due(now=later)) == 1
 
 
+def test_unknown_task_stops_no_other_message(caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("onboarding.renamed", "tests.outbox"):
+        outbox.add(
+            outbox.TASK,
+            payload={"task": name, "args": ["succeeds"], "queue": ""},
+            not_before=database_time.now() + timedelta(seconds=1),
+        )
+    event_counts.discard()
+    later = database_time.now() + timedelta(seconds=2)
+
+    outbox.queue_messages(outbox.claim_due(now=later))
+
+    event_counts.store()
+    left = OutboxMessage.objects.get()
+    assert (left.payload["task"], left.last_error) == ("onboarding.renamed", "NotRegistered")
+    assert EventCount.objects.get().name == event_counts.Event.UNKNOWN_TASK
+    assert "onboarding.renamed" in caplog.text
+
+    OutboxMessage.objects.update(created_at=later - outbox.GIVE_UP_AFTER)
+    outbox.queue_messages(outbox.claim_due(now=left.not_before))
+
+    left.refresh_from_db()
+    assert (left.ended_at is not None, left.last_error) == (True, "NotRegistered")
+
+
 # --- Without a broker
 
 
