@@ -15,6 +15,7 @@ ORDER = (
     ("onboarding_task",),
     ("checks_check",),
     ("tenants_activitychain",),
+    ("tenants_notification",),
     ("onboarding_plan", "onboarding_phase"),
 )
 _RANK = {table: rank for rank, tables in enumerate(ORDER) for table in tables}

@@ -163,7 +163,6 @@ def delete_comment(comment: Comment, *, by: User) -> None:
             lock_tasks(comment.plan_id)
         Comment.objects.filter(pk=comment.pk).update(body="", deleted_at=now)
         comment.mentions.clear()
-        withdraw(comment.plan.tenant, _source(comment))
         if comment.reply_to is not None and not comment.is_internal:
             _reopen_question(comment.reply_to)
         if not comment.is_internal:
@@ -174,6 +173,7 @@ def delete_comment(comment: Comment, *, by: User) -> None:
                 task=comment.task.title,
                 task_id=comment.task.public_id,
             )
+        withdraw(comment.plan.tenant, _source(comment))
         if waiting_on_changes:
             recompute_rollup(comment.plan)
         comment.plan.touch()

@@ -202,11 +202,12 @@ def cast_vote(
             accepted_risk=ballot.accepted_risk if blockers else "",
             blockers=[row.key for row in blockers],
         )
-        _end_request(locked, by)
         made = _decide(locked, rows, facts)
+        _log_activity(cutover, vote, made)
+        _end_request(locked, by)
         if made is not None:
             _notify_of_decision(locked, made, by=by)
-        _log_activity(cutover, vote, made)
+        cutover.plan.touch()
     return made
 
 
@@ -333,4 +334,3 @@ def _log_activity(cutover: Cutover, vote: CutoverVote, made: CutoverDecision | N
             digest=made.digest,
         )
         add_decision(cutover, is_go=made.is_go)
-    cutover.plan.touch()

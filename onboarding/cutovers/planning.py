@@ -106,11 +106,13 @@ def change_cutover(
         _add(locked, wanted - before)
         locked.save(update_fields=_WINDOW_FIELDS)
         if is_approval_reset:
-            _reset_approval(locked, by=by)
+            _reset_approval(locked)
         update_due_dates(locked.plan)
         locked.refresh_from_db()
         _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
         add_change(locked, "changed")
+        if is_approval_reset:
+            request_votes(locked, by=by)
         recompute_waits_after_commit(locked.plan)
 
 
@@ -128,7 +130,6 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
                 "Its window has opened, and its room has the records for a rollback. A cutover"
                 " cannot be cancelled after that. Reschedule it instead."
             )
-        withdraw_votes(locked)
         params = {"direction": locked.direction, "domains": locked.domain_summary}
         plan = locked.plan
         add_change(locked, "cancelled")
@@ -145,6 +146,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
             locked.delete()
         update_due_dates(plan)
         write_activity(plan.tenant, ActivityName.CUTOVER_CANCELLED, by=by, **params)
+        withdraw_votes(locked)
         plan.touch()
         recompute_waits_after_commit(plan)
 
@@ -169,9 +171,11 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
         for locked in of_tenant.filter(pk__in=affected).order_by("pk"):
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
-                _reset_approval(locked, by=by)
+                _reset_approval(locked)
             _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
             add_change(locked, "changed")
+            if now < locked.planned_at - OPENS_BEFORE:
+                request_votes(locked, by=by)
 
 
 def _require_domains(domains: Collection[Domain]) -> None:
@@ -243,8 +247,12 @@ def _add(cutover: Cutover, domains: Iterable[Domain]) -> None:
         ) from error
 
 
-def _reset_approval(locked: Cutover, *, by: User) -> None:
-    """The confirmation, the votes and the accepted risk apply only to the former window."""
+def _reset_approval(locked: Cutover) -> None:
+    """The confirmation, the votes and the accepted risk apply only to the former window.
+
+    The caller requests new votes after the line of the log: notifications follow it in the order of
+    the locks.
+    """
     Cutover.objects.filter(pk=locked.pk).update(
         round=locked.round + 1,
         confirmed_at=None,
@@ -253,7 +261,6 @@ def _reset_approval(locked: Cutover, *, by: User) -> None:
         accepted_blockers=[],
     )
     locked.refresh_from_db(fields=["round", "planned_at"])
-    request_votes(locked, by=by)
 
 
 def _log_activity(cutover: Cutover, action: ActivityName, *, by: User) -> None:

@@ -74,10 +74,10 @@ def _close(tenant: Tenant, *, by: User) -> None:
     end_waiting(tenant.plan, now=now)
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
-    end_for_closed(tenant)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=True)
     request_pack(tenant, by=by)
+    end_for_closed(tenant)
     tenant.plan.touch()
 
 

@@ -90,9 +90,9 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         end_waiting(tenant.plan, now=now)
         sync_checks(tenant)
         revoke_links(tenant, by=by)
-        end_for_closed(tenant)
         write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])
         add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=False)
+        end_for_closed(tenant)
         tenant.plan.touch()
 
 

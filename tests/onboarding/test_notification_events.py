@@ -7,21 +7,26 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.collaboration.comments import NewComment, add_comment, delete_comment
-from onboarding.cutovers.go_no_go import name_approvers
+from onboarding.cutovers.go_no_go import Ballot, cast_vote, name_approvers
 from onboarding.cutovers.planning import cancel_cutover, change_cutover
+from onboarding.cutovers.room import load_facts
+from onboarding.lifecycle.offboarding import close_tenant
 from onboarding.models import Comment, Cutover, Drift, DriftNotification, Monitoring, Reminder, Task
 from onboarding.monitoring import drifts
 from onboarding.monitoring import notifications as drift_notifications
+from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.reminders import create_reminders
 from tenants.models import Notification, Tenant, User
 from tenants.notification_texts import path_of, sentence_of
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
+from tests.lock_order import LockOrder
 
 KEY = "initial-conversation"  # both sides, no dependencies
 
@@ -221,3 +226,30 @@ def test_lost_proof_is_reported_once(
     _lose_proof(led, run_check)
 
     assert set(_told("regressed")) == {owner.name, consultant.name}
+
+
+def test_notifications_follow_the_log_in_the_order_of_locks(
+    led: Tenant, owner: User, consultant: User
+) -> None:
+    made, comment = _cutover(led), _comment(led, consultant, "mimecast", asked_side="client")
+    context = PlanContext.of(led)
+    facts = load_facts(made, [], context, [], led.region_values, now=timezone.now())
+    order = LockOrder()
+    with connection.execute_wrapper(order):
+        name_approvers(made, mimecast=consultant, client=owner, by=consultant)
+        made.refresh_from_db()
+        ballot = Ballot(made.planned_at, made.round, False, "Not yet.")
+        cast_vote(made, ballot, [], facts, by=owner)
+        change_cutover(
+            made,
+            made.planned_at + timedelta(days=1),
+            list(made.domains.all()),
+            expected_round=made.round,
+            by=consultant,
+            reason="Agreed",
+        )
+        delete_comment(comment, by=consultant)
+        cancel_cutover(made, by=consultant)
+        close_tenant(led, by=consultant, reason="The client has left.")
+
+    assert order.violations == []
