@@ -35,12 +35,12 @@ def notification_list(request: HttpRequest) -> HttpResponse:
     is_first = page.number == 1 and page.object_list
     newest = page.object_list[0] if is_first else rows.first()
     unread_bell = notifications.bell_of(user)
-    is_offered = newest is not None and unread_bell.unread
+    recent = notifications.recent_ids(rows, newest) if newest and unread_bell.unread else []
     context = {
         "found": page,
         "is_unread": is_unread,
         "newest": newest,
-        "recent": " ".join(notifications.recent_ids(rows, newest)) if is_offered else "",
+        "recent": " ".join(recent),
         "bell": unread_bell,
     }
     is_fragment = getattr(request, "htmx", False)

@@ -310,15 +310,14 @@ def test_read_event_loses_no_other_one(
     for number in range(2):
         _notify(tenant, owner, number=number)
     first, second = OutboxMessage.objects.order_by("pk")
-    render = tasks.render_email
 
     def fail(*args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(tasks, "render_email", fail)
-    with pytest.raises(ZeroDivisionError):
-        tasks._notifications(first)
-    monkeypatch.setattr(tasks, "render_email", render)
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "render_email", fail)
+        with pytest.raises(ZeroDivisionError):
+            tasks._notifications(first)
     notifications.mark_read(notifications.notifications_of(owner).filter(source="comment:0"))
 
     found = [tasks._notifications(message) for message in (first, second)]
