@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from tenants.models import Domain, Invitation, Membership, ProvisionedPerson, Tenant, User
@@ -22,6 +24,19 @@ def tenants_staffed_by(user: User) -> QuerySet[Tenant]:
     return Tenant.objects.filter(_followed_by(user))
 
 
+def is_staff_everywhere(user: User) -> bool:
+    """Whether the role of the person applies to all tenants. A manager can follow consultants."""
+    return user.is_mimecast and user.staff_role != User.StaffRole.MANAGER
+
+
+def staffed_ids(user: User, tenants: Collection[Tenant]) -> set[int]:
+    """The ids of those of the tenants in which a person has a staff role."""
+    ids = {tenant.pk for tenant in tenants}
+    if is_staff_everywhere(user) or not user.is_mimecast:
+        return ids if user.is_mimecast else set()
+    return set(tenants_staffed_by(user).filter(pk__in=ids).values_list("pk", flat=True))
+
+
 def condition_of_tenants(user: User, tenant: str) -> Q:
     """The condition `tenants_for` for rows with a tenant, as a part of one query.
 
@@ -32,12 +47,16 @@ def condition_of_tenants(user: User, tenant: str) -> Q:
 
 
 def condition_of_staffed_tenants(user: User, tenant: str) -> Q:
-    """The condition `tenants_staffed_by` for rows with a tenant, as a part of one query."""
+    """The condition `tenants_staffed_by` for rows with a tenant, as a part of one query.
+
+    An empty lookup: the rows are tenants.
+    """
     if not user.is_mimecast:
         return Q(pk__in=[])
     if user.staff_role == User.StaffRole.MANAGER:
         follows = User.followed_consultants.through.objects.filter(from_user=user)
-        of_followed = Q(**{f"{tenant}__consultant__in": follows.values("to_user")})
+        lookup = f"{tenant}__consultant__in" if tenant else "consultant__in"
+        of_followed = Q(**{lookup: follows.values("to_user")})
         return of_followed | Q(~Exists(follows))
     return ~Q(pk__in=[])
 

@@ -21,14 +21,18 @@ from onboarding.portfolio import filters
 from onboarding.portfolio.dashboard_rows import CSV_COLUMNS, dashboard_rows
 from onboarding.portfolio.queries import with_plan
 from onboarding.portfolio.row_cache import CachedRow
-from onboarding.portfolio.tenant_list.list_state import state_of
-from onboarding.portfolio.tenant_list.rows import FILE_COLUMNS, file_rows
+from onboarding.portfolio.tenant_list.list_state import ListState, state_of
+from onboarding.portfolio.tenant_list.rows import (
+    FILE_COLUMNS,
+    STAFF_FILE_COLUMNS,
+    file_rows,
+)
 from onboarding.portfolio.tenant_list.saved_views import views_for
 from onboarding.requirements.cell_types import FORMULA_STARTS
 from onboarding.requirements.exports import CSV_TYPE, XLSX_TYPE
 from onboarding.requirements.xlsx_writer import stream_workbook
-from tenants.models import Tenant, User
-from tenants.queries import tenants_for
+from tenants.models import Membership, Tenant, User
+from tenants.queries import staffed_ids, tenants_for, tenants_staffed_by
 
 # A new row takes up to 20 ms, so that a request ends within 3 s.
 MOST_AT_ONCE = 150
@@ -53,15 +57,21 @@ class ExportedList:
     columns: Sequence[str]
     tenants: Callable[[User, QueryDict], QuerySet[Tenant]]
     rows: Callable[[Sequence[Tenant]], list[CachedRow]]
+    # Empty for a tenant in which the reader has no staff role.
+    staff_columns: frozenset[str] = frozenset()
 
 
 def _of_dashboard(user: User, query: QueryDict) -> QuerySet[Tenant]:
-    found: QuerySet[Tenant] = filters.TenantFilter(query, queryset=tenants_for(user)).qs
+    found: QuerySet[Tenant] = filters.TenantFilter(query, queryset=tenants_staffed_by(user)).qs
     return found
 
 
 def _of_tenant_list(user: User, query: QueryDict) -> QuerySet[Tenant]:
-    return state_of(user, query, tenants_for(user), list(views_for(user))).tenants
+    return _state(user, query).tenants
+
+
+def _state(user: User, query: QueryDict) -> ListState:
+    return state_of(user, query, tenants_for(user), list(views_for(user)))
 
 
 DASHBOARD, TENANT_LIST = "dashboard", "tenants"
@@ -74,7 +84,12 @@ LISTS = {
         dashboard_rows,
     ),
     TENANT_LIST: ExportedList(
-        "Tenants", "gangway-tenants", FILE_COLUMNS, _of_tenant_list, file_rows
+        "Tenants",
+        "gangway-tenants",
+        FILE_COLUMNS,
+        _of_tenant_list,
+        file_rows,
+        STAFF_FILE_COLUMNS,
     ),
 }
 
@@ -102,8 +117,12 @@ class ExportRequest:
 
     @property
     def key(self) -> str:
-        """A changed role sees other tenants."""
-        facts = [settings.VERSION, self.user.pk, self.user.staff_role]
+        """It changes with the access of the person, and with a saved view that the query names."""
+        followed = sorted(person.pk for person in self.user.followed_consultants.all())
+        memberships = Membership.objects.filter(user=self.user).order_by("pk").values_list("tenant")
+        facts = [settings.VERSION, self.user.pk, self.user.staff_role, followed, list(memberships)]
+        if self.kind == TENANT_LIST:
+            facts.append(_state(self.user, QueryDict(self.query)).query)
         facts += [self.kind, self.query, self.ending]
         return f"list-export:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
 
@@ -131,10 +150,12 @@ def file_chunks(
     tenants: QuerySet[Tenant],
     ending: str,
     *,
+    user: User,
     report: Callable[[int], None] = lambda done: None,
 ) -> Iterator[bytes]:
-    """The file. The memory of a part is that of one page. `report` gets the written tenants."""
-    rows = _rows(exported, tenants, report)
+    """The file for a person. The memory of a part is that of one page. `report` gets the written
+    tenants."""
+    rows = _rows(exported, tenants, user, report)
     if ending == XLSX:
         yield from stream_workbook(exported.title, rows)
         return
@@ -144,7 +165,10 @@ def file_chunks(
 
 
 def _rows(
-    exported: ExportedList, tenants: QuerySet[Tenant], report: Callable[[int], None]
+    exported: ExportedList,
+    tenants: QuerySet[Tenant],
+    user: User,
+    report: Callable[[int], None],
 ) -> Iterator[Sequence[str]]:
     """The heading and the rows."""
     yield exported.columns
@@ -153,9 +177,16 @@ def _rows(
         part = ids[at : at + PART]
         found = {each.pk: each for each in with_plan(Tenant.objects.filter(pk__in=part))}
         # A tenant that was erased in the meantime is left out.
-        for row in exported.rows([found[pk] for pk in part if pk in found]):
-            yield row.cells
+        shown = [found[pk] for pk in part if pk in found]
+        staffed = staffed_ids(user, shown)
+        for tenant, row in zip(shown, exported.rows(shown), strict=True):
+            yield row.cells if tenant.pk in staffed else _without_staff_cells(exported, row)
         report(min(at + PART, len(ids)))
+
+
+def _without_staff_cells(exported: ExportedList, row: CachedRow) -> list[str]:
+    cells = zip(exported.columns, row.cells, strict=True)
+    return ["" if column in exported.staff_columns else cell for column, cell in cells]
 
 
 class _Lines:
@@ -195,11 +226,12 @@ def make_export(wanted: ExportRequest) -> None:
     def report(done: int) -> None:
         cache.set(key, ListFile(min(done, total), total), timeout=LOST_AFTER_SECONDS)
 
-    content = b"".join(file_chunks(wanted.list, tenants, wanted.ending, report=report))
+    chunks = file_chunks(wanted.list, tenants, wanted.ending, user=wanted.user, report=report)
+    content = b"".join(chunks)
     cache.set(key, ListFile(total, total, content), timeout=FILE_SECONDS)
 
 
-def selection_chunks(tenants: Iterable[Tenant], ending: str) -> Iterator[bytes]:
+def selection_chunks(tenants: Iterable[Tenant], ending: str, *, user: User) -> Iterator[bytes]:
     """The file of the list with a few selected tenants."""
     chosen = Tenant.objects.filter(pk__in=[tenant.pk for tenant in tenants])
-    return file_chunks(LISTS[TENANT_LIST], chosen, ending)
+    return file_chunks(LISTS[TENANT_LIST], chosen, ending, user=user)

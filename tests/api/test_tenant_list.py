@@ -86,6 +86,25 @@ def test_saved_view_filters_the_list(
     assert api.get(f"tenants/?view={other.public_id}").status_code == 422
 
 
+def test_token_of_one_tenant_reads_no_views(
+    tenants: list[Tenant], consultant: User, manager: User
+) -> None:
+    own = SavedView.objects.create(owner=consultant, name="Beta weekly", query="q=Beta")
+    SavedView.objects.create(owner=manager, name="Gone weekly", query="q=Gone", is_shared=True)
+    limited, unlimited = client_for(consultant, tenant=tenants[0]), client_for(consultant)
+
+    assert len(unlimited.get("saved-views/").json()["results"]) == 2
+    # A permission of all tenants is refused, or the list is empty.
+    assert limited.get("saved-views/").json().get("results", []) == []
+    answers = [
+        limited.get(f"saved-views/{own.public_id}/"),
+        limited.get(f"tenants/?view={own.public_id}"),
+        limited.send("DELETE", f"saved-views/{own.public_id}/", If_Match="*"),
+    ]
+    assert [each.status_code for each in answers] == [404, 422, 403]
+    assert SavedView.objects.count() == 2
+
+
 def test_view_lives_through_the_api(api: ApiClient, consultant: User, manager: User) -> None:
     made = api.post("saved-views/", {"name": "A", "query": "risk=any&page=9&sort=name"})
     address = f"saved-views/{made.json()['id']}/"

@@ -15,6 +15,7 @@ from onboarding.models import SavedView
 from onboarding.portfolio.tenant_list import saved_views
 from onboarding.portfolio.tenant_list.forms import SavedViewForm
 from onboarding.portfolio.tenant_list.saved_views import LONGEST_QUERY
+from tenants.models import ApiToken, User
 from tenants.permissions import Permission
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
@@ -60,12 +61,19 @@ def _form_values(values: dict[str, Any]) -> dict[str, Any]:
     return {name: form.cleaned_data[name] for name in values}
 
 
+def reachable_views(user: User, token: object) -> QuerySet[SavedView]:
+    """The views of the person. None for a token that is limited to one tenant: a view can name
+    other tenants. `token` is None in a session."""
+    found = saved_views.views_for(user)
+    return found.none() if isinstance(token, ApiToken) and token.tenant_id else found
+
+
 class _SavedViewsView(ApiView):
     tag = "Saved views"
     serializer_class = SavedViewSerializer
 
     def rows(self) -> QuerySet[SavedView]:
-        return saved_views.views_for(self.user)
+        return reachable_views(self.user, self.token)
 
 
 class SavedViewListView(_SavedViewsView, ApiListView):
@@ -108,16 +116,17 @@ class SavedViewView(_SavedViewsView):
 
     def patch(self, request: Request, saved_view_id: str) -> Response:
         """Change a view. Others than its owner need the role of an administrator."""
-        view = self.load()
+        view = saved_views.lock_view(self.load())
         self.require_version(view)
         values = self.validated(SavedViewChangeInput)
         cleaned = _form_values({"name": view.name} | values)
-        saved_views.change_view(view, by=self.user, **{name: cleaned[name] for name in values})
-        return self.one(view, version=view)
+        changes = {name: cleaned[name] for name in values}
+        changed = saved_views.change_view(view, by=self.user, **changes)
+        return self.one(changed, version=changed)
 
     def delete(self, request: Request, saved_view_id: str) -> Response:
         """Remove a view. No tenant is changed."""
-        view = self.load()
+        view = saved_views.lock_view(self.load())
         self.require_version(view)
         saved_views.remove_view(view, by=self.user)
         return Response(status=204)

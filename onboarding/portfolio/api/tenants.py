@@ -18,7 +18,8 @@ from onboarding.lifecycle.api.tenants import TenantInput, TenantSerializer, cons
 from onboarding.lifecycle.profile_form_data import ProfileChange
 from onboarding.lifecycle.tenants import CLONED_FIELDS
 from onboarding.portfolio import risk_updates
-from onboarding.portfolio.tenant_list import bulk, saved_views
+from onboarding.portfolio.api.saved_views import reachable_views
+from onboarding.portfolio.tenant_list import bulk
 from onboarding.portfolio.tenant_list.bulk import (
     MOST_TENANTS,
     TenantAction,
@@ -51,7 +52,8 @@ class TenantApiFilter(TenantConditions):
     name = django_filters.CharFilter(field_name="name", lookup_expr="icontains")
 
     def filter_view(self, tenants: QuerySet[Tenant], name: str, value: str) -> QuerySet[Tenant]:
-        view = saved_views.views_for(self.person).filter(public_id=value).first()
+        found_views = reachable_views(self.person, getattr(self.request, "auth", None))
+        view = found_views.filter(public_id=value).first()
         if view is None:
             raise invalid({"view": ["No such view."]})
         found: QuerySet[Tenant] = TenantListFilter(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, FloatField, Min, OrderBy, OuterRef, QuerySet, Subquery
+from django.db.models import Case, F, FloatField, Min, OrderBy, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Cast, Lower, NullIf
 
 from onboarding.models import PlanRisk
-from tenants.models import Tenant
+from tenants.models import Tenant, User
+from tenants.queries import condition_of_staffed_tenants, is_staff_everywhere
 
 COMFORTABLE, COMPACT = "comfortable", "compact"
 DENSITIES = {COMFORTABLE: "Comfortable", COMPACT: "Compact"}
@@ -75,46 +76,55 @@ SORTS: Mapping[str, str] = {
 _DESCENDING = ("slip", "created")
 
 
-def is_known_sort(sort: str) -> bool:
-    return sort.removeprefix("-") in SORTS
+# The orders by the columns of a client. The others show facts for staff.
+_CLIENT_SORTS = {"name", *(COLUMNS[key].sort for key in CLIENT_COLUMNS if COLUMNS[key].sort)}
+_STAFF_SORTS = {column.sort for column in COLUMNS.values() if not column.is_for_clients}
 
 
-def ordered(tenants: QuerySet[Tenant], sort: str) -> QuerySet[Tenant]:
-    """The tenants in this order. Tenants without a value are last in both directions."""
+def is_known_sort(sort: str, *, is_staff: bool) -> bool:
+    return sort.removeprefix("-") in (SORTS if is_staff else _CLIENT_SORTS)
+
+
+def ordered(tenants: QuerySet[Tenant], sort: str, *, user: User) -> QuerySet[Tenant]:
+    """The tenants in this order. Tenants without a value are last in both directions.
+
+    A fact for staff orders only the tenants in which the person has a staff role.
+    """
     key, is_reversed = sort.removeprefix("-"), sort.startswith("-")
-    if key == "risk":
-        return _by_risk(tenants, is_reversed=is_reversed)
     is_descending = is_reversed is not (key in _DESCENDING)
-    return tenants.order_by(_directed(_EXPRESSIONS[key], is_descending=is_descending), "name", "pk")
+    if key == "risk":
+        tenants = _with_risk(tenants)
+    expressions = _EXPRESSIONS[key]
+    if key in _STAFF_SORTS and not is_staff_everywhere(user):
+        is_staffed = condition_of_staffed_tenants(user, "")
+        expressions = [Case(When(is_staffed, then=each)) for each in expressions]
+    directed = [_directed(each, is_descending=is_descending) for each in expressions]
+    return tenants.order_by(*directed, "name", "pk")
 
 
 def _directed(expression: Any, *, is_descending: bool) -> OrderBy:
     return OrderBy(expression, descending=is_descending, nulls_last=True)
 
 
-_EXPRESSIONS: Mapping[str, Any] = {
-    "name": F("name"),
-    "phase": Cast("plan__tasks_complete", FloatField()) / NullIf(F("plan__tasks_total"), 0),
-    "waiting": F(f"{_FIGURES}waiting_since"),
-    "cutover": F(f"{_FIGURES}next_cutover_at"),
-    "forecast": F(f"{_FIGURES}forecast_on"),
-    "slip": F(f"{_FIGURES}slip_days"),
-    "due": F(f"{_FIGURES}due_on"),
-    "consultant": Lower("consultant__name"),
-    "created": F("created_at"),
+_EXPRESSIONS: Mapping[str, Sequence[Any]] = {
+    # The soonest window with a risk first, then the oldest risk: the order of the dashboard.
+    "risk": [F("risk_window"), F("risk_since")],
+    "name": [F("name")],
+    "phase": [Cast("plan__tasks_complete", FloatField()) / NullIf(F("plan__tasks_total"), 0)],
+    "waiting": [F(f"{_FIGURES}waiting_since")],
+    "cutover": [F(f"{_FIGURES}next_cutover_at")],
+    "forecast": [F(f"{_FIGURES}forecast_on")],
+    "slip": [F(f"{_FIGURES}slip_days")],
+    "due": [F(f"{_FIGURES}due_on")],
+    "consultant": [Lower("consultant__name")],
+    "created": [F("created_at")],
 }
 
 
-def _by_risk(tenants: QuerySet[Tenant], *, is_reversed: bool) -> QuerySet[Tenant]:
-    """The soonest window with a risk first, then the oldest risk: the order of the dashboard."""
+def _with_risk(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
+    """With the soonest window and the oldest risk of each tenant."""
     risks = PlanRisk.objects.filter(plan=OuterRef("plan")).order_by().values("plan")
-    found = tenants.annotate(
+    return tenants.annotate(
         risk_window=Subquery(risks.annotate(at=Min("cutover_at")).values("at")),
         risk_since=Subquery(risks.annotate(at=Min("since")).values("at")),
-    )
-    return found.order_by(
-        _directed(F("risk_window"), is_descending=is_reversed),
-        _directed(F("risk_since"), is_descending=is_reversed),
-        "name",
-        "pk",
     )

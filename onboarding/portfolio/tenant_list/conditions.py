@@ -16,6 +16,7 @@ from onboarding.portfolio.search import MAX_LENGTH
 from onboarding.requirements.cell_types import printable
 from tenants import database_time
 from tenants.models import Domain, Platform, Tenant, User
+from tenants.queries import condition_of_staffed_tenants, is_staff_everywhere
 from tenants.regions import load_regions
 
 ME, NONE, ANY = "me", "none", "any"
@@ -144,13 +145,20 @@ class TenantConditions(django_filters.FilterSet):  # type: ignore[misc]  # djang
             wanted |= filters.at_risk(code__in=codes)
         if NONE in value:
             wanted |= ~filters.at_risk()
-        return tenants.filter(wanted) if value else tenants
+        return tenants.filter(wanted & self._is_staffed) if value else tenants
 
     def filter_waiting_on(
         self, tenants: QuerySet[Tenant], name: str, value: Sequence[str]
     ) -> QuerySet[Tenant]:
         sides = {side: filters.active() & filters.waiting_on(side) for side in SIDES}
-        return tenants.filter(_any_of(value, sides))
+        return tenants.filter(_any_of(value, sides) & self._is_staffed) if value else tenants
+
+    @property
+    def _is_staffed(self) -> Q:
+        """The condition of the filters about facts for staff: no other tenant matches them."""
+        if is_staff_everywhere(self.person):
+            return Q()
+        return condition_of_staffed_tenants(self.person, "")
 
     def filter_phase(
         self, tenants: QuerySet[Tenant], name: str, value: Sequence[str]

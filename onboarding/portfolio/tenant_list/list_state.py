@@ -74,7 +74,9 @@ class ListState:
 
     @property
     def sort(self) -> str:
-        return sort_of(self.values)
+        chosen = self.values.get("sort", "")
+        is_known = columns.is_known_sort(chosen, is_staff=self.user.is_mimecast)
+        return chosen if is_known else DEFAULT_SORT
 
     @property
     def density(self) -> str:
@@ -93,7 +95,7 @@ class ListState:
     @property
     def tenants(self) -> QuerySet[Tenant]:
         found: QuerySet[Tenant] = self.filter.qs
-        return columns.ordered(found, self.sort)
+        return columns.ordered(found, self.sort, user=self.user)
 
     @property
     def is_filtered(self) -> bool:
@@ -112,11 +114,6 @@ class ListState:
         else:
             values[name] = value
         return query_of(values)
-
-
-def sort_of(values: QueryDict) -> str:
-    chosen = values.get("sort", "")
-    return chosen if columns.is_known_sort(chosen) else DEFAULT_SORT
 
 
 def query_of(values: QueryDict) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db.models import F, Prefetch, QuerySet
@@ -28,7 +28,8 @@ from onboarding.portfolio.queries import open_proposal_counts
 from onboarding.portfolio.risk_list import ShownRisk, risks_prefetch, shown_risks
 from onboarding.portfolio.row_cache import CachedRow, cached_rows
 from tenants import database_time
-from tenants.models import Tenant
+from tenants.models import Tenant, User
+from tenants.queries import staffed_ids
 from tenants.visible_text import visible
 
 FILE_COLUMNS = (
@@ -38,6 +39,13 @@ FILE_COLUMNS = (
     "Original schedule", "Working days against the original schedule", "Failing checks",
     "No reliable answer", "Drift",
 )  # fmt: skip
+
+# The columns of a file with facts for staff.
+STAFF_FILE_COLUMNS = frozenset({
+    "Risks", "Waiting on", "Waiting since (UTC)", "Working days waiting", "Waiting task",
+    "Cutover status", "Forecast", "Due date", "Original schedule",
+    "Working days against the original schedule",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,16 +82,23 @@ class TenantLine:
 
 
 def tenant_rows(
-    tenants: Sequence[Tenant], *, columns: Sequence[str], is_staff: bool, is_selectable: bool
+    tenants: Sequence[Tenant], *, columns: Sequence[str], user: User, is_selectable: bool
 ) -> list[CachedRow]:
     """The row of each tenant, in their order. The tenants are loaded with plan and consultant.
 
-    `is_staff`: for staff of Mimecast. A client's row has no risk, no forecast and no proposals.
+    The row of a tenant in which the person has no staff role has no facts for staff, such as risks.
     `is_selectable`: the row begins with a box for bulk actions.
     """
-    options = {"columns": tuple(columns), "is_staff": is_staff, "is_selectable": is_selectable}
-    kind = f"tenants {options}"
-    return cached_rows(kind, tenants, functools.partial(_compute, options=options))
+    staffed = staffed_ids(user, tenants)
+    found: dict[int, CachedRow] = {}
+    for is_staff in (True, False):
+        part = [tenant for tenant in tenants if (tenant.pk in staffed) is is_staff]
+        options: dict[str, object] = {"columns": tuple(columns), "is_staff": is_staff}
+        options["is_selectable"] = is_selectable
+        compute = functools.partial(_compute, options=options)
+        rows = cached_rows(f"tenants {options}", part, compute) if part else []
+        found |= {tenant.pk: row for tenant, row in zip(part, rows, strict=True)}
+    return [found[tenant.pk] for tenant in tenants]
 
 
 def file_rows(tenants: Sequence[Tenant]) -> list[CachedRow]:
@@ -99,6 +114,8 @@ def _compute(tenants: list[Tenant], *, options: dict[str, object] | None) -> dic
     rows = {}
     for line in _lines(list(_loaded(Tenant.objects.filter(pk__in=ids))), now=now):
         tenant = line.tenant
+        if options is not None and not options["is_staff"]:
+            line = _for_clients(line)
         cutovers = list(tenant.plan.cutovers.all())
         changes = changes_with_time(tenant, cutovers, checked_at.get(tenant.pk), now=now)
         rows[tenant.pk] = CachedRow(
@@ -107,6 +124,11 @@ def _compute(tenants: list[Tenant], *, options: dict[str, object] | None) -> dic
             valid_until=min(changes),
         )
     return rows
+
+
+def _for_clients(line: TenantLine) -> TenantLine:
+    """The line without the facts for staff. The template shows no status of the cutover."""
+    return replace(line, figures=None, risks=(), waiting_task=None, waiting_days=0, proposals=0)
 
 
 def _loaded(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:

@@ -25,7 +25,7 @@ from onboarding.portfolio.views.list_files import file_response
 from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
-from tenants.queries import tenants_for
+from tenants.queries import tenants_staffed_by
 
 PAGE = 50
 # The tenants in the card "At risk, and why", and the rows of other cards. Links lead to all.
@@ -36,7 +36,7 @@ SHOWN_AT_RISK, SHOWN_ACCEPTED, SHOWN_LOADS = 8, 5, 12
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = database_time.now()
-    all_tenants = tenants_for(current_user(request))
+    all_tenants = tenants_staffed_by(current_user(request))
     risk_updates.refresh(all_tenants)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(all_tenants)

@@ -23,7 +23,7 @@ from onboarding.portfolio.quarters import Quarter
 from tenants import database_time
 from tenants.access import require
 from tenants.permissions import Permission
-from tenants.queries import tenants_for
+from tenants.queries import tenants_staffed_by
 
 PAGE = 50
 LONGEST_DAYS = 92
@@ -109,7 +109,7 @@ def accepted_risk_list(request: HttpRequest) -> HttpResponse:
 
 
 def _scope(request: HttpRequest) -> DashboardScope:
-    visible = tenants_for(current_user(request))
+    visible = tenants_staffed_by(current_user(request))
     risk_updates.refresh(visible)
     return DashboardScope.of(filters.TenantFilter(request.GET, queryset=visible), visible)
 

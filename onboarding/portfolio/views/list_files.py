@@ -21,7 +21,9 @@ def file_response(request: HttpRequest, kind: str, ending: str) -> HttpResponseB
     tenants = wanted.tenants
     if list_exports.is_sent_at_once(tenants):
         return streamed(
-            list_exports.file_chunks(wanted.list, tenants, ending), wanted.file_name, ending
+            list_exports.file_chunks(wanted.list, tenants, ending, user=wanted.user),
+            wanted.file_name,
+            ending,
         )
     total = tenants.count()
     queue_list_file(wanted, total=total)

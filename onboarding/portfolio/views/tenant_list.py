@@ -53,7 +53,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     risk_updates.refresh(visible)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(visible)
-    views = list(saved_views.views_for(user))
+    views = saved_views.views_on_page(user, request.GET.get("view", ""))
     state = state_of(user, request.GET, visible, views)
     found = Paginator(with_plan(state.tenants), PAGE).get_page(request.GET.get("page"))
     is_selectable = may(staff_role_of(user), Permission.OPEN_DESK)
@@ -64,7 +64,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
         "rows": tenant_rows(
             list(found),
             columns=state.columns,
-            is_staff=user.is_mimecast,
+            user=user,
             is_selectable=is_selectable,
         ),
         "is_selectable": is_selectable,
@@ -146,9 +146,10 @@ def _selected_file(
 ) -> HttpResponseBase | None:
     with errors_as_message(request):
         bulk.require_few(chosen)
-        found = tenants_for(current_user(request)).filter(public_id__in=chosen)
+        user = current_user(request)
+        found = tenants_for(user).filter(public_id__in=chosen)
         name = f"{LISTS[TENANT_LIST].file_name}.{ending}"
-        return streamed(selection_chunks(found, ending), name, ending)
+        return streamed(selection_chunks(found, ending, user=user), name, ending)
     return None
 
 
@@ -195,8 +196,8 @@ def saved_view_change(request: HttpRequest, saved_view_id: str) -> HttpResponse:
     if view.owner_id != user.pk:
         del values["is_default"]
     with errors_as_message(request):
-        saved_views.change_view(view, by=user, **values)
-        messages.success(request, f"The view “{view.name}” is saved.")
+        changed = saved_views.change_view(view, by=user, **values)
+        messages.success(request, f"The view “{changed.name}” is saved.")
     return redirect(_view_address(view))
 
 

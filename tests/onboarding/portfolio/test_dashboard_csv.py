@@ -8,14 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from onboarding.models import SavedView
 from onboarding.portfolio import dashboard_rows, list_exports
 from onboarding.portfolio.list_exports import ExportRequest
 from onboarding.portfolio.tasks import make_list_file
-from tenants.models import OutboxMessage, Tenant, User
+from tenants.models import Membership, OutboxMessage, Tenant, User
 from tests.factories import MakeTenant
 from tests.markup import texts
 
@@ -151,3 +153,28 @@ def test_second_worker_keeps_a_finished_file(
     make_list_file(*_file_of(manager))
 
     assert list_exports.export_of(ExportRequest(manager, "dashboard", "", "csv")) == made
+
+
+def test_changed_access_or_view_makes_a_new_file(
+    tenants: list[Tenant], manager: User, consultant: User
+) -> None:
+    view = SavedView.objects.create(owner=manager, name="Mine", query="q=a")
+    by_view = ExportRequest(manager, "tenants", f"view={view.public_id}", "csv")
+    keys = [by_view.key]
+
+    SavedView.objects.filter(pk=view.pk).update(query="q=b")
+    keys.append(by_view.key)
+    manager.followed_consultants.add(consultant)
+    keys.append(by_view.key)
+    Membership.objects.create(tenant=tenants[0], user=manager, role="member")
+    keys.append(by_view.key)
+
+    assert (len(set(keys)), by_view.key) == (4, keys[-1])
+
+
+def test_message_with_the_earlier_name_makes_the_file(tenants: list[Tenant], manager: User) -> None:
+    current_app.tasks["onboarding.make_dashboard_csv"](manager.pk, "")
+
+    made = list_exports.export_of(ExportRequest(manager, "dashboard", "", "csv"))
+    assert made is not None
+    assert made.content

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import SavedView
 from onboarding.portfolio.tenant_list import saved_views
 from tenants.models import Tenant, User
@@ -177,3 +177,78 @@ def test_client_has_no_views(tenant: Tenant, owner: User, signed_in: SignIn) -> 
 
     assert response.status_code == 404
     assert not SavedView.objects.exists()
+
+
+def test_restricted_manager_reads_no_names_of_other_tenants(
+    make_tenant: MakeTenant, consultant: User, colleague: User, manager: User, signed_in: SignIn
+) -> None:
+    make_tenant("Seen Ltd", consultant=consultant)
+    make_tenant("Hidden Ltd", domains=(("hidden-mail.test", "primary"),), consultant=colleague)
+    for name, query in (
+        ("Search", "q=Hidden"),
+        ("hidden ltd weekly", "risk=any"),
+        ("Hidden-mail.test", ""),
+        ("Seen Ltd weekly", "risk=any"),
+    ):
+        SavedView.objects.create(owner=colleague, name=name, query=query, is_shared=True)
+    SavedView.objects.create(owner=manager, name="Own search", query="q=Seen")
+    before = [view.name for view in saved_views.views_for(manager)]
+
+    manager.followed_consultants.add(consultant)
+
+    assert len(before) == 5
+    names = [view.name for view in saved_views.views_for(manager)]
+    assert names == ["Own search", "Seen Ltd weekly"]
+    html = signed_in(manager).get(LIST).content.decode()
+    assert ("hidden ltd" in html.lower(), "hidden-mail" in html.lower()) == (False, False)
+
+
+def test_change_keeps_a_concurrent_one(consultant: User) -> None:
+    view = _view(consultant, is_shared=True)
+    outdated = SavedView.objects.get(pk=view.pk)
+    saved_views.change_view(view, by=consultant, query="risk=any", is_shared=False)
+
+    changed = saved_views.change_view(outdated, by=consultant, name="Renamed")
+
+    assert (changed.name, changed.query, changed.is_shared) == ("Renamed", "risk=any", False)
+
+
+def test_permission_is_that_of_the_stored_view(consultant: User, administrator: User) -> None:
+    view = _view(consultant, is_shared=True)
+    outdated = SavedView.objects.get(pk=view.pk)
+    saved_views.change_view(view, by=consultant, is_shared=False)
+
+    for change in (saved_views.remove_view, saved_views.change_view):
+        with pytest.raises(NotPermitted):
+            change(outdated, by=administrator)
+
+
+def test_removed_view_is_not_stored_again(consultant: User) -> None:
+    view = _view(consultant)
+    outdated = SavedView.objects.get(pk=view.pk)
+    saved_views.remove_view(view, by=consultant)
+
+    with pytest.raises(ConflictingChange):
+        saved_views.change_view(outdated, by=consultant, name="Again")
+
+    assert not SavedView.objects.exists()
+
+
+def test_page_has_few_views_of_others(
+    consultant: User, colleague: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_views, "MOST_VIEWS", 1)
+    monkeypatch.setattr(saved_views, "MOST_SHARED", 1)
+    own = SavedView.objects.create(owner=consultant, name="Z", query="")
+    shared = [
+        SavedView.objects.create(owner=colleague, name=name, query="", is_shared=True)
+        for name in "ABC"
+    ]
+
+    found = saved_views.views_on_page(consultant, "")
+    with_chosen = saved_views.views_on_page(consultant, shared[2].public_id)
+
+    assert found == [shared[0], own]
+    assert with_chosen == [shared[0], shared[2], own]
+    opened = signed_in(consultant).get(f"{LIST}?view={shared[2].public_id}")
+    assert [label.split()[0] for label in _current(opened)] == ["C"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,7 +17,9 @@ from onboarding.models import Drift, Plan, PlanFigures, PlanRisk
 from onboarding.portfolio import risk_updates
 from onboarding.portfolio.tenant_list.columns import COLUMNS, DEFAULT_COLUMNS, SORTS
 from onboarding.portfolio.tenant_list.list_state import FILTERS
+from onboarding.portfolio.tenant_list.rows import STAFF_FILE_COLUMNS
 from tenants.models import Domain, Membership, Tenant, User
+from tests.api.clients import client_for
 from tests.factories import MakeTenant
 from tests.markup import texts
 
@@ -266,3 +269,81 @@ def test_next_cutover_needs_no_figures(
 
     assert "Not computed yet" in texts(html, ".risk-cell")[0]
     assert reverse("onboarding:plan-show", args=[tenant.public_id]) in html
+
+
+STAFF_QUERIES = [
+    "risk=any",
+    "risk=none",
+    "risk=waiting",
+    "waiting_on=client",
+    "waiting_on=mimecast",
+]
+
+
+@pytest.mark.parametrize("query", STAFF_QUERIES)
+def test_client_learns_nothing_from_filters_of_staff(
+    listed: dict[str, Tenant], owner: User, signed_in: SignIn, query: str
+) -> None:
+    for name in ("Alpha", "Beta"):
+        Membership.objects.create(tenant=listed[name], user=owner, role="owner")
+
+    names = _names(signed_in(owner), query)
+    response = client_for(owner).get(f"tenants/?{query}")
+
+    assert (names, response.json()["results"]) == ([], [])
+
+
+@pytest.mark.parametrize("sort", ["slip", "forecast", "risk", "waiting", "due", "created"])
+def test_client_sorts_by_own_columns_only(
+    listed: dict[str, Tenant], owner: User, signed_in: SignIn, sort: str
+) -> None:
+    for name in ("Alpha", "Beta", "Gamma"):
+        Membership.objects.create(tenant=listed[name], user=owner, role="owner")
+    client = signed_in(owner)
+    default = _names(client, "q=")
+
+    assert (_names(client, f"sort={sort}"), _names(client, f"sort=-{sort}")) == (default, default)
+    assert _names(client, "sort=-phase") != default
+
+
+@pytest.fixture
+def mixed(listed: dict[str, Tenant], consultant: User, manager: User) -> User:
+    """A manager who follows the consultant of Alpha, and belongs to the client Gamma."""
+    manager.followed_consultants.add(consultant)
+    Membership.objects.create(tenant=listed["Gamma"], user=manager, role="owner")
+    return manager
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("q=", ["Alpha", "Gamma"]),
+        ("risk=any", ["Alpha"]),
+        ("risk=blocked", []),
+        ("risk=none", []),
+        ("waiting_on=client", ["Alpha"]),
+        ("sort=risk", ["Alpha", "Gamma"]),
+        ("sort=-risk", ["Alpha", "Gamma"]),
+        ("sort=-waiting", ["Alpha", "Gamma"]),
+    ],
+)
+def test_manager_sees_facts_for_staff_of_followed_tenants(
+    mixed: User, signed_in: SignIn, query: str, names: list[str]
+) -> None:
+    assert _names(signed_in(mixed), query) == names
+
+
+def test_row_follows_the_role_in_its_tenant(mixed: User, signed_in: SignIn) -> None:
+    client = signed_in(mixed)
+    columns = "".join(f"&column={key}" for key in COLUMNS)
+
+    rows = client.get(f"{LIST}?q={columns}").content.decode().split('<th scope="row">')[1:]
+    export: Any = client.get("/tenants/export/?q=")
+    lines = b"".join(export.streaming_content).decode().splitlines()
+    dashboard = client.get("/dashboard/").content.decode()
+
+    assert [("At risk" in row, "days" in row) for row in rows] == [(True, True), (False, False)]
+    found = {line["Tenant"]: line for line in csv.DictReader(lines)}
+    assert [bool(found[name]["Risks"]) for name in ("Alpha", "Gamma")] == [True, False]
+    assert {found["Gamma"][column] for column in STAFF_FILE_COLUMNS} == {""}
+    assert ("Alpha" in dashboard, "Gamma" in dashboard) == (True, False)
