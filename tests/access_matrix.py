@@ -173,7 +173,11 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
 def create_notification(tenant: Tenant, person: User) -> dict[str, str]:
     changes = [{"title": "MX records changed", "subject": "one.test", "type": "opened"}]
     (made,) = notify(
-        tenant, Notification.Kind.DRIFT, [person], source=f"drift:{tenant.public_id}", changes=changes
+        tenant,
+        Notification.Kind.DRIFT,
+        [person],
+        source=f"drift:{tenant.public_id}",
+        changes=changes,
     )
     return {"notification_id": made.public_id}
 

@@ -42,7 +42,6 @@ from onboarding.models import (
     PlanTemplate,
     Reminder,
     RequirementsSheet,
-    SavedView,
     ShareLink,
     SheetImport,
     SheetRow,
@@ -295,6 +294,5 @@ EXCLUDED_MODELS: Mapping[type[Model], str] = MappingProxyType(
         PlanFigures: _ROLLUP,
         PhaseTime: _ROLLUP,
         CutoverStatus: _ROLLUP,
-        SavedView: "A person's view of the list of tenants.",
     }
 )

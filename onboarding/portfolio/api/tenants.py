@@ -34,7 +34,6 @@ from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView
 from tenants.tokens import site_url
 
-
 # These filters read stored figures, which may have to be computed first.
 _OF_FIGURES = {"status", "risk", "waiting_on", "phase", "next_cutover", "view"}
 

@@ -283,6 +283,7 @@ def test_export_contains_exactly_one_tenant(
         "drifts",
         "accepted_residual_risks",
         "drift_notifications",
+        "notifications",
         "closing_packs",
         "discoveries",
         "proof_messages",
