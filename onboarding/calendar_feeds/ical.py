@@ -10,6 +10,7 @@ from typing import Any
 from icalendar import Calendar, Event
 
 from onboarding.calendar_feeds.facts import EntryKind
+from tenants.visible_text import visible
 
 # Programs that respect it request the feed at most so often.
 REFRESH_EVERY = timedelta(hours=1)
@@ -78,4 +79,4 @@ def _moment(text: str) -> date | datetime:
 
 
 def _text(text: str) -> str:
-    return _CONTROLS.sub(" ", text)
+    return visible(_CONTROLS.sub(" ", text))

@@ -22,7 +22,7 @@ from tenants.regions import load_regions
 ME, NONE, ANY = "me", "none", "any"
 STATUSES = {
     "active": "In progress",
-    "complete": "All tasks done",
+    "complete": "Complete",
     "closed": "Closed",
     "drifted": "Drift since go-live",
 }

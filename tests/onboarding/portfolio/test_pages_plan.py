@@ -226,6 +226,7 @@ def test_cutovers_use_tenant_time_zone(tenant: Tenant, consultant: User, signed_
                 "Domains",
                 "Schedule",
                 "Monitoring",
+                "More",
                 "Activity",
                 "People",
             ],

@@ -34,7 +34,8 @@ def test_overview_shows_counts_and_sign_offs(
 
     row = _row(_html(signed_in(owner), tenant), sheet)
 
-    assert row.startswith("One side done Forwarding and relay addresses Waiting on your sign-off")
+    assert row.startswith("Forwarding and relay addresses Waiting on your sign-off")
+    assert "Ready to sign" in row
     assert "1 row" in row
     assert "Mimecast signed off Con Sultant, just now" in row
     assert "Client not signed off" in row
