@@ -27,10 +27,10 @@ def token_list(request: HttpRequest) -> HttpResponse:
     return render(request, "tenants/token_list.html", {"tokens": tokens})
 
 
+@require_http_methods(["GET", "POST"])
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
 @never_cache
 @throttled("api-token", "20/h")
-@require_http_methods(["GET", "POST"])
 def token_create(request: HttpRequest) -> HttpResponse:
     """The form of a new token. The answer to a valid form is the only page that shows the token."""
     owner = cast(User, request.user)

@@ -90,10 +90,12 @@ def notification_read(request: HttpRequest, notification_id: str) -> HttpRespons
 def notifications_read(request: HttpRequest) -> HttpResponse:
     """Mark the notifications up to the newest one on the page as read."""
     rows = notifications.notifications_of(cast(User, request.user))
-    newest = get_object_or_404(rows, public_id=request.POST.get("newest", ""))
-    recent = request.POST.get("recent")
-    ids = recent.split() if recent is not None else None
-    notifications.mark_read(notifications.up_to(rows, newest, ids))
+    newest = rows.filter(public_id=request.POST.get("newest", "")).first()
+    # Its event may have ended since the page was shown.
+    if newest is not None:
+        recent = request.POST.get("recent")
+        ids = recent.split() if recent is not None else None
+        notifications.mark_read(notifications.up_to(rows, newest, ids))
     return _list(request)
 
 

@@ -33,10 +33,10 @@ def provisioning_show(request: HttpRequest) -> HttpResponse:
 
 
 @require(Permission.MANAGE_STAFF)
+@require_http_methods(["GET", "POST"])
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
 @never_cache
 @throttled("scim-token", "20/h")
-@require_http_methods(["GET", "POST"])
 def scim_token_create(request: HttpRequest) -> HttpResponse:
     """Confirm the creation. The answer to the form is the only page that shows the token."""
     if request.method == "GET":
