@@ -122,6 +122,13 @@ def _params(cutover: Cutover) -> dict[str, Any]:
     }
 
 
+def _notify(cutover: Cutover, made: CutoverDecision | None, *, by: User) -> None:
+    """End the request to vote, and announce a decision."""
+    _end_request(cutover, by)
+    if made is not None:
+        _notify_of_decision(cutover, made, by=by)
+
+
 def _notify_of_decision(cutover: Cutover, decision: CutoverDecision, *, by: User) -> None:
     """Notify the consultant and the approvers. Nothing remains to vote on."""
     withdraw_votes(cutover)
@@ -204,9 +211,7 @@ def cast_vote(
         )
         made = _decide(locked, rows, facts)
         _log_activity(cutover, vote, made)
-        _end_request(locked, by)
-        if made is not None:
-            _notify_of_decision(locked, made, by=by)
+        _notify(locked, made, by=by)
         cutover.plan.touch()
     return made
 

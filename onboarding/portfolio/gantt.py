@@ -30,7 +30,7 @@ class BarKind(StrEnum):
     OPEN = "open"
     LATE = "late"
     WAIT = "wait"
-    OUTBOUND_DAYS = "outbound-days"
+    OUTBOUND_DAYS = "agreed-days"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def sample_tenant(now: datetime, *, is_closed: bool = False) -> Tenant:
 def sample_task() -> Task:
     return Task(
         public_id=ID,
-        key="dkim-update",
+        key="sample-task",
         title="DKIM Record Update",
         plain_title="Publish the DKIM record",
         responsibility="client",

@@ -257,7 +257,6 @@ def test_export_contains_exactly_one_tenant(
     raw_answers.store({0: (tenant.pk, raw)})
 
     archive = _exported(tenant, owner)
-
     held = {name: json.loads(archive.read(f"{name}.json")) for name in exports.EXPORTED_MODELS}
     text = "".join(archive.read(name).decode() for name in archive.namelist() if ".json" in name)
     assert [name for name, rows in held.items() if not rows] == [

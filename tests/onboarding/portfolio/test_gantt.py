@@ -113,7 +113,7 @@ def test_late_cutover_has_its_delay(tenant: Tenant) -> None:
 def test_outbound_days_are_a_wait(tenant: Tenant) -> None:
     (bar,) = row_of(chart_of(tenant), "outbound-days").bars
 
-    assert bar.kind == "outbound-days"
+    assert bar.kind == "agreed-days"
 
 
 def test_freeze_and_weekends_are_shaded(tenant: Tenant) -> None:
