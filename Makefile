@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 WITH_SERVERS := tests/interop tests/scenarios/test_concurrency.py
 
-.PHONY: run test test-all nightly drills fresh check format lock audit bench mutants dev suites
+.PHONY: run test test-all nightly drills fresh screenshots check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -37,6 +37,9 @@ drills: suites  ## Kill each process of the whole product and print the seconds 
 
 fresh:  ## Run Gangway and its tests in clean roots of Debian 12, Debian 13 and Ubuntu 24.04. Requires root.
 	@$(PYTHON) -m tests.fresh $(ARGS)
+
+screenshots: suites  ## Store pictures of the main pages in var/screenshots; ARGS=--accept-pictures accepts them.
+	@$(BIN)/python -m pytest -q -m "browser" tests/browser/test_pictures.py $(ARGS)
 
 mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ ARGUMENTS = [
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 
 OpenPage = Callable[..., Page]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept-pictures", action="store_true", help="accept changed pictures")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,11 +70,19 @@ def console_errors() -> ConsoleErrors:
 def open_page(
     browser: Browser, live_server: Any, console_errors: ConsoleErrors
 ) -> Iterator[OpenPage]:
-    """Open an address as a user (None: signed out), with a colour scheme and a width."""
+    """Open an address as a user (None: signed out), with a colour scheme and a width.
+
+    `now` is the frozen time of the page's scripts.
+    """
     contexts: list[BrowserContext] = []
 
     def open_as(
-        user: User | None, address: str, *, scheme: Any = "light", width: int = 1360
+        user: User | None,
+        address: str,
+        *,
+        scheme: Any = "light",
+        width: int = 1360,
+        now: datetime | None = None,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, base_url=live_server.url
@@ -78,6 +91,8 @@ def open_page(
         if user is not None:
             sign_in_to(context, user, live_server.url)
         page = context.new_page()
+        if now is not None:
+            page.clock.set_fixed_time(now)
         page.on(
             "console",
             lambda entry: console_errors.add(entry) if entry.type == "error" else None,
@@ -107,7 +122,9 @@ def violations(page: Page, *, every_impact: bool = False) -> list[str]:
     """The serious and critical faults that axe finds, or all. It runs in the debugger, outside the
     CSP."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate("() => axe.run({ preload: false })")
+    # By default, axe leaves out the size of targets (WCAG 2.5.8).
+    rules = {"target-size": {"enabled": every_impact}}
+    found = page.evaluate("(rules) => axe.run({ preload: false, rules })", rules)
     return [
         f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for fault in found["violations"]
