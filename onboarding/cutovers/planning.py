@@ -62,6 +62,7 @@ def plan_cutover(
         update_due_dates(plan)
         _log_activity(made, ActivityName.CUTOVER_PLANNED, by=by)
         add_change(made, "planned")
+        plan.touch()
         recompute_waits_after_commit(plan)
     return made
 
@@ -113,6 +114,7 @@ def change_cutover(
         add_change(locked, "changed")
         if is_approval_reset:
             request_votes(locked, by=by)
+        locked.plan.touch()
         recompute_waits_after_commit(locked.plan)
 
 
@@ -168,7 +170,8 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
         of_tenant = Cutover.objects.select_for_update(of=("self",), no_key=True).filter(
             plan__tenant=tenant
         )
-        for locked in of_tenant.filter(pk__in=affected).order_by("pk"):
+        changed = list(of_tenant.filter(pk__in=affected).order_by("pk"))
+        for locked in changed:
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
                 _reset_approval(locked)
@@ -176,6 +179,8 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
             add_change(locked, "changed")
             if now < locked.planned_at - OPENS_BEFORE:
                 request_votes(locked, by=by)
+        if changed:
+            changed[0].plan.touch()
 
 
 def _require_domains(domains: Collection[Domain]) -> None:
@@ -274,4 +279,3 @@ def _log_activity(cutover: Cutover, action: ActivityName, *, by: User) -> None:
         planned_at=cutover.planned_at.isoformat(),
         reason=cutover.planning_reason,
     )
-    cutover.plan.touch()

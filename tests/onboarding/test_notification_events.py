@@ -228,6 +228,7 @@ def test_lost_proof_is_reported_once(
     assert set(_told("regressed")) == {owner.name, consultant.name}
 
 
+@pytest.mark.slow
 def test_notifications_follow_the_log_in_the_order_of_locks(
     led: Tenant, owner: User, consultant: User
 ) -> None:

@@ -243,7 +243,7 @@ def test_query_count_is_constant(
     with django_assert_num_queries(queries):
         response = client.get(f"{LIST}?show=all")
 
-    assert response.content.decode().count("data-open") == number
+    assert len(texts(response.content.decode(), ".name")) == number
 
 
 def test_stored_row_follows_the_figures(
@@ -299,6 +299,7 @@ def test_client_sorts_by_own_columns_only(
 ) -> None:
     for name in ("Alpha", "Beta", "Gamma"):
         Membership.objects.create(tenant=listed[name], user=owner, role="owner")
+    Plan.objects.filter(tenant=listed["Gamma"]).update(tasks_complete=3)
     client = signed_in(owner)
     default = _names(client, "q=")
 
@@ -337,7 +338,8 @@ def test_row_follows_the_role_in_its_tenant(mixed: User, signed_in: SignIn) -> N
     client = signed_in(mixed)
     columns = "".join(f"&column={key}" for key in COLUMNS)
 
-    rows = client.get(f"{LIST}?q={columns}").content.decode().split('<th scope="row">')[1:]
+    table, _ = client.get(f"{LIST}?q={columns}").content.decode().split("</table>")
+    rows = table.split('<th scope="row">')[1:]
     export: Any = client.get("/tenants/export/?q=")
     lines = b"".join(export.streaming_content).decode().splitlines()
     dashboard = client.get("/dashboard/").content.decode()
