@@ -48,7 +48,6 @@ def remove_member(membership: Membership, *, by: User) -> None:
         _require_another_owner(membership, by=by)
         tenant, user = membership.tenant, membership.user
         Membership.objects.filter(pk=membership.pk).delete()
-        notifications.delete_of(user, tenant)
         end_sessions(user)
         invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
         write_activity(
@@ -59,6 +58,7 @@ def remove_member(membership: Membership, *, by: User) -> None:
             before=membership.role,
             after="",
         )
+        notifications.delete_of(user, tenant)
 
 
 def _lock_membership(membership: Membership) -> Membership:
