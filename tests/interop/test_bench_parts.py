@@ -41,7 +41,7 @@ def test_small_form_reaches_wide_margins() -> None:
     bars = re.findall(shown, done.stdout, re.MULTILINE)
     found = {name: float(value) for name, value in bars}
     measured = {name.partition(" ")[0] for name in found}
-    assert measured == {"P8", "P9", "P11", "P12", "migration:"}
+    assert measured == {"P8", "P9", "P11", "P12", "migration:"}, done.stderr
     assert found["P11 queries of an unchanged run"] < 1
     assert found["P11 bytes of WAL"] < 2_500
     assert found["P9 indexes that no query needs"] == 0
