@@ -35,6 +35,11 @@ IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
 }
 
 
+def entered_fields(model: type[Domain | Host]) -> tuple[str, ...]:
+    """The fields of a row of the profile form: those that identify it, then the others."""
+    return IDENTITY_FIELDS[model] + PROFILE_FIELDS[model]
+
+
 def add_or_restore(row: Subject) -> Subject:
     """Save a new row, or restore the removed row with the same identity and its history.
 

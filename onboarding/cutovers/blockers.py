@@ -1,4 +1,7 @@
-"""Blockers of a window: it begins before the safe time, or it touches a freeze."""
+"""Blockers of a window: it begins before the safe time, or it touches a freeze.
+
+The package `readiness` has the other reasons why a cutover is blocked, one row for each.
+"""
 
 from __future__ import annotations
 

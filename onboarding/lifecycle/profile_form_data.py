@@ -15,18 +15,9 @@ from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.forms.profile import DomainFormSet, HostFormSet, ProfileForm
 from onboarding.lifecycle.forms.recipients import refuse_foreign_recipients
 from onboarding.lifecycle.tenants import PROFILE_FIELDS, ProfileEntry, host_key
+from tenants.domain_lifecycle import entered_fields
 from tenants.models import Domain, Host, Tenant, User
 from tenants.rest.problems import WHOLE_BODY, ApiError, invalid
-
-_DOMAIN_FIELDS = (
-    "name",
-    "role",
-    "ownership_token",
-    "ownership_label",
-    "dkim_selectors",
-    "original_mx_ttl_seconds",
-)
-_HOST_FIELDS = ("purpose", "name", "port", "recipient")
 
 
 @dataclass
@@ -96,9 +87,10 @@ def _formset(
 
 
 def _stored_row(row: Domain | Host) -> dict[str, Any]:
+    entered = entered_fields(type(row))
+    values: dict[str, Any] = {name: getattr(row, name) for name in entered}
     if isinstance(row, Domain):
-        return {name: getattr(row, name) for name in _DOMAIN_FIELDS}
-    values = {name: getattr(row, name) for name in _HOST_FIELDS}
+        return values
     return values | {"consent": row.consented_at is not None}
 
 

@@ -1,4 +1,7 @@
-"""The confirmation of a task by one side: for the whole task or for one domain."""
+"""Stores the confirmation of a task by one side: for the whole task or for one domain.
+
+`transitions.why_not` decides who may confirm, and states the reason of a refusal.
+"""
 
 from __future__ import annotations
 
