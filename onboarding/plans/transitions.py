@@ -1,7 +1,8 @@
 """The state machine of a task: every transition, the permitted roles and the requirements. Pure.
 
 `why_not` returns the reason for a refusal. Pages, the API, services, bulk actions and
-the sign-off of a requirements sheet all call it. Checks change tasks without it (see `onboarding.progress`).
+the sign-off of a requirements sheet all call it. Checks change tasks without it (see
+`onboarding.progress`).
 """
 
 from __future__ import annotations
