@@ -27,17 +27,20 @@ from onboarding.plans.assignment import assign_task
 from onboarding.plans.dates import set_due_date
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.recipients import side_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from onboarding.plans.safe_times import OLD_ROUTE_ROLES, safe_times_of
+from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
     EXEMPT_DOMAIN,
     INCLUDE_DOMAIN,
     SET_DUE_DATE,
+    SET_FIELDS,
     SET_RESPONSIBILITY,
     STATUS_CHANGES,
     TRANSITIONS,
@@ -276,6 +279,8 @@ def on_page(row: TaskRow) -> dict[str, bool]:
         **dict.fromkeys(STATUS_CHANGES, False),
         **{change.key: True for change in row.status_changes},
     }
+    if _first_value(row.context.field_rows) is not None:
+        offered[SET_FIELDS.key] = row.can_set_fields
     for part in row.domain_rows:
         offered |= {
             f"{CONFIRM.key} {part.domain}": part.can_confirm,
@@ -284,6 +289,20 @@ def on_page(row: TaskRow) -> dict[str, bool]:
             f"{INCLUDE_DOMAIN.key} {part.domain}": part.can_include,
         }
     return offered
+
+
+def _first_value(rows: Sequence[FieldRow]) -> FieldRow | None:
+    """The first field whose value the form saves."""
+    return next((row for row in rows if row.definition.type is not FieldType.FILE), None)
+
+
+# Different from the values of `fill_fields`.
+OTHER_VALUES: dict[FieldType, Any] = {
+    FieldType.DATE: "2026-12-24",
+    FieldType.PEOPLE: ["Eve Example"],
+    FieldType.NUMBER: 7,
+    FieldType.TEXT: "Another text",
+}
 
 
 def calls_for(tenant: Tenant, key: str, user: User) -> dict[str, Callable[[], object]]:
@@ -299,6 +318,17 @@ def calls_for(tenant: Tenant, key: str, user: User) -> dict[str, Callable[[], ob
         ASSIGN.key: lambda: assign_task(of, "", by=user),
         SET_DUE_DATE.key: lambda: set_due_date(of, NOW.date(), by=user),
     }
+    fields = load_field_rows(of, tenant)
+    field = _first_value(fields)
+    if field is not None:
+        calls[SET_FIELDS.key] = functools.partial(
+            save_fields,
+            of,
+            {field.name: OTHER_VALUES[field.definition.type]},
+            by=user,
+            actor=services.actor_for(user, tenant),
+            expected=fingerprint(fields),
+        )
     for change in STATUS_CHANGES:
         calls[change] = functools.partial(
             services.make_transition,
@@ -352,17 +382,29 @@ def in_services(tenant: Tenant, key: str, user: User) -> dict[str, bool]:
     return {name: accepts(tenant, call) for name, call in calls_for(tenant, key, user).items()}
 
 
+def test_every_transition_is_compared(small: Tenant) -> None:
+    user = user_in(small, "consultant")
+    named = {
+        name.split()[0]
+        for key in (KEY, PER_DOMAIN)
+        for name in (*on_page(row_for(small, key, user)), *calls_for(small, key, user))
+    }
+
+    assert named == set(TRANSITIONS)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("status", TaskStatus)
-def test_page_and_service_agree(small: Tenant, status: TaskStatus, role: str) -> None:
+@pytest.mark.parametrize("key", [KEY, PER_DOMAIN])
+def test_page_and_service_agree(small: Tenant, key: str, status: TaskStatus, role: str) -> None:
     user = user_in(small, role)
-    Task.objects.filter(plan=small.plan, key=KEY).update(**FACTS[status](user))
+    Task.objects.filter(plan=small.plan, key=key).update(**FACTS[status](user))
     recompute_rollup(small.plan)
-    row = row_for(small, KEY, user)
-    assert row.task.status == status
+    row = row_for(small, key, user)
+    assert row.task.status == status or key == PER_DOMAIN
 
-    assert on_page(row) == in_services(small, KEY, user)
+    assert on_page(row) == in_services(small, key, user)
 
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
