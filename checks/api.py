@@ -31,6 +31,14 @@ from tenants.rest.views import ApiListView, ApiView, found_or_404
 from tenants.throttle import client_of, count_request
 
 
+class ZoneNoteSerializer(ResourceSerializer):
+    """A deviation of the pasted lines that was corrected or ignored."""
+
+    code = serializers.CharField(read_only=True)
+    lines = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+    names = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
 class FindingSerializer(ResourceSerializer):
     code = serializers.CharField(read_only=True)
     params = serializers.DictField(read_only=True)

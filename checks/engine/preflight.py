@@ -90,12 +90,18 @@ class ProposedLookup:
 
     def _proposed(self, name: str, rtype: str) -> Answer | None:
         owner = name.lower().removesuffix(".")
-        records = self.proposal.get((owner, rtype))
-        if records:
-            self.used.add((owner, rtype))
-            return Records(records)
-        if (owner, "CNAME") in self.proposal:
+        if (owner, "CNAME") in self.proposal and (rtype != "CNAME" or self._is_conflict(owner)):
             self.used.add((owner, "CNAME"))
-            # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown.
+            # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown. A
+            # zone with both is refused, or loses one of them.
             return LookupFailure("not-queried")
-        return None
+        records = self.proposal.get((owner, rtype))
+        if not records:
+            return None
+        self.used.add((owner, rtype))
+        return Records(records)
+
+    def _is_conflict(self, owner: str) -> bool:
+        """Whether the alias is not the only record of its name."""
+        has_others = any((owner, rtype) in self.proposal for rtype in ("MX", "TXT"))
+        return has_others or len(self.proposal.get((owner, "CNAME"), ())) > 1

@@ -42,14 +42,17 @@ def unread_lines(zone: ZoneText) -> list[int]:
 def mail_domains(zone: ZoneText, origin: str) -> list[MailDomain]:
     """The names of a zone file with MX or SPF records, in the order of the file.
 
-    Wildcards, names with an underscore and names outside the origin are no mail domains.
+    Wildcards, names with an underscore and names outside the origin are no mail domains. A name
+    that was probably meant as complete is none below the origin either.
     """
+    doubtful = {name for note in zone.notes if note.code == "relative-name" for name in note.names}
     owners = dict.fromkeys(owner for owner, rtype in zone.records if rtype in ("MX", "TXT"))
     found: dict[str, MailDomain] = {}
     for owner in owners:
         # A name that repeats the origin is complete, and only lacks its final dot.
         name = owner.removesuffix(f".{origin}") if is_doubled(owner, origin) else owner
-        domain = _mail_domain(name, owner, zone) if _is_host(name) else None
+        is_named = _is_host(name) and name not in doubtful
+        domain = _mail_domain(name, owner, zone) if is_named else None
         if domain is not None and not is_outside(name, origin):
             other = found.get(name, domain)
             found[name] = MailDomain(

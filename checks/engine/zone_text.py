@@ -18,24 +18,25 @@ from checks.engine.dns.lookup import Record
 from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
 from checks.engine.zone_lines import ZoneLine, ZoneTextError, ZoneToken, is_invisible, logical_lines
 from checks.engine.zone_texts import txt_value
+from checks.engine.zone_types import (
+    ALONE_BY_ALIAS,
+    FLATTENED_TYPES,
+    OTHER_TYPES,
+    READ_TYPES,
+    is_misread,
+    is_ttl,
+    resembles_complete,
+    take_ttl_words,
+    ttl_seconds,
+    without_phrase,
+)
 
 MAX_CHARACTERS = 20_000
 MAX_RECORDS = 300
 DEFAULT_TTL = 3600
 _MAX_NAME = 253
-_TYPES = frozenset({"MX", "TXT", "CNAME"})
-# Their names may be any text.
-_OTHER_TYPES = frozenset(
-    {"A", "AAAA", "CAA", "DHCID", "DNSKEY", "DS", "HINFO", "LOC", "NAPTR", "NS", "NSEC", "PTR"}
-    | {"RRSIG", "SOA", "SRV", "SSHFP", "WINS", "WINSR"}
-)
 # The other classes of RFC 1035 section 3.2.4.
 _OTHER_CLASSES = ("CH", "HS")
-# Types of DNS hosts that answer with the records of another name.
-_FLATTENED = frozenset({"ALIAS", "ANAME", "FLATTEN"})
-# Possessive: with `+`, sixty digits would take years.
-_TTL = re.compile(r"(?:[0-9]++[smhdw]?)++", re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # Windows writes the time of the last refresh behind the name.
 _AGING = re.compile(r"\[AG(?:E|ING):[0-9]+\]", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_*/-]{1,63}")
@@ -47,7 +48,7 @@ _TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,15}", re.IGNORECASE)
 
 _PROMINENT = frozenset(
     {"outside", "no-final-dot", "not-read", "invisible", "invisible-removed", "comment"}
-    | {"semicolon"}
+    | {"semicolon", "alias-conflict", "relative-name", "unknown-type"}
 )
 
 
@@ -56,8 +57,8 @@ class ZoneNote:
     """A deviation that was corrected or ignored. `lines` are numbers in the pasted text.
 
     `code` is one of: ignored, not-read, outside, flattened, split, unquoted, no-preference,
-    no-final-dot, invisible, invisible-removed, comment, semicolon. `names` are names, or the
-    details that the wording of the code shows.
+    no-final-dot, invisible, invisible-removed, comment, semicolon, alias-conflict, relative-name,
+    unknown-type. `names` are names, or the details that the wording of the code shows.
     """
 
     code: str
@@ -86,9 +87,15 @@ class _Reader:
     origin: str
     ttl: int = DEFAULT_TTL
     owner: str = ""
+    typed_owner: str = ""
+    # Whether `owner` is `typed_owner` below the origin.
+    is_relative: bool = False
     # The reason why `owner` is empty, where the last name cannot be read.
     owner_problem: str = ""
     found: list[tuple[int, Record]] = field(default_factory=list)
+    # The names with records of other types, and those of zones, which have an SOA record.
+    others: set[str] = field(default_factory=set)
+    zones: set[str] = field(default_factory=set)
     noted: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def note(self, code: str, line: int, name: str) -> None:
@@ -113,15 +120,14 @@ def read_zone_text(
         _read_line(reader, line)
     if len(reader.found) > max_records:
         raise ZoneTextError(f"more than {max_records} records")
-    _drop_flattened(reader)
-    records: dict[tuple[str, str], tuple[Record, ...]] = {}
+    _read_aliases(reader)
+    records: dict[tuple[str, str], dict[Record, None]] = {}
     for number, record in reader.found:
-        key = (record.owner, record.rtype)
-        if record not in records.get(key, ()):
-            records[key] = (*records.get(key, ()), record)
+        records.setdefault((record.owner, record.rtype), {})[record] = None
         if domain and is_outside(record.owner, domain):
             reader.note("outside", number, record.owner)
-    return ZoneText(records, tuple(_notes(reader)))
+    sets = {key: tuple(found) for key, found in records.items()}
+    return ZoneText(sets, tuple(_notes(reader)))
 
 
 def is_outside(owner: str, domain: str) -> bool:
@@ -151,7 +157,7 @@ def _read_line(reader: _Reader, line: ZoneLine) -> None:
         # The indentation had a meaning: the line continues a name. As a name, `IN` would be wrong.
         raise ZoneTextError(f"line {line.number}: no name")
     if not line.continues_owner:
-        reader.owner, reader.owner_problem = _owner(reader, tokens.pop(0).text, line.number)
+        tokens = _read_name(reader, tokens, line.number)
     if not reader.owner and not reader.owner_problem:
         raise ZoneTextError(f"line {line.number}: no name")
     words = len(tokens)
@@ -164,9 +170,21 @@ def _read_line(reader: _Reader, line: ZoneLine) -> None:
         return
     if words == len(tokens):
         _refuse_prose(line.number, rtype, values)
-    if rtype in _TYPES:
+    if rtype in READ_TYPES:
         _note_removed(reader, line.number, [*named, *(values if rtype != "TXT" else ())])
     _read_record(reader, line, rtype, values, ttl)
+
+
+def _read_name(reader: _Reader, tokens: list[ZoneToken], number: int) -> list[ZoneToken]:
+    """Set the owner from the first token, and return the others, with a type in front."""
+    typed, rest = tokens[0].text, tokens[1:]
+    phrased = without_phrase(rest)
+    if phrased is not None and "." in typed:
+        typed = typed.removesuffix(".") + "."
+    reader.typed_owner = typed
+    reader.is_relative = bool(reader.origin) and not typed.endswith((".", "@"))
+    reader.owner, reader.owner_problem = _owner(reader, typed, number)
+    return rest if phrased is None else phrased
 
 
 def _note_removed(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> None:
@@ -198,25 +216,30 @@ def _lacks_name(reader: _Reader, tokens: Sequence[ZoneToken]) -> bool:
     rest = list(tokens)
     _take_ttl(reader, rest)
     if len(rest) < len(tokens):
-        return bool(rest) and rest[0].text.upper() in _TYPES | _OTHER_TYPES
-    if tokens[0].text.upper() not in _TYPES | _OTHER_TYPES:
+        return bool(rest) and rest[0].text.upper() in READ_TYPES | OTHER_TYPES
+    if tokens[0].text.upper() not in READ_TYPES | OTHER_TYPES:
         return False
     # `mx A 192.0.2.1` has a name, and `MX 10 mail` has none.
     rest = list(tokens[1:])
     _take_ttl(reader, rest)
-    return not rest or rest[0].text.upper() not in _TYPES | _OTHER_TYPES
+    return not rest or rest[0].text.upper() not in READ_TYPES | OTHER_TYPES
 
 
 def _take_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
     """Remove TTL, class and aging mark from the tokens, and return the TTL in seconds.
 
-    RFC 1035 section 5.1: TTL and class are optional and occur in any order.
+    RFC 1035 section 5.1: TTL and class are optional and occur in any order. Tables of DNS hosts
+    have a TTL in words.
     """
     ttl = reader.ttl
     while tokens and not tokens[0].is_quoted:
         text = tokens[0].text
-        if _TTL.fullmatch(text) and len(tokens) > 1:
-            ttl = _seconds(text)
+        seconds = take_ttl_words(tokens, reader.ttl)
+        if seconds is not None:
+            ttl = seconds
+            continue
+        if is_ttl(text) and len(tokens) > 1:
+            ttl = ttl_seconds(text)
         elif text.upper() not in ("IN", *_OTHER_CLASSES) and not _AGING.fullmatch(text):
             break
         tokens.pop(0)
@@ -231,7 +254,7 @@ def _record_type(reader: _Reader, tokens: Sequence[ZoneToken], number: int) -> s
     if not tokens or not _TYPE.fullmatch(tokens[0].text):
         raise ZoneTextError(reader.owner_problem or f"line {number}: no record type")
     rtype = tokens[0].text.upper()
-    if reader.owner_problem and rtype not in _OTHER_TYPES:
+    if reader.owner_problem and rtype not in OTHER_TYPES:
         raise ZoneTextError(reader.owner_problem)
     return rtype
 
@@ -267,8 +290,8 @@ def _read_directive(reader: _Reader, line: ZoneLine) -> None:
         raise ZoneTextError(f"line {line.number}: a directive other than $ORIGIN and $TTL")
     if name == "$ORIGIN":
         reader.origin = _origin(reader, values[0], line.number)
-    elif _TTL.fullmatch(values[0]):
-        reader.ttl = _seconds(values[0])
+    elif is_ttl(values[0]):
+        reader.ttl = ttl_seconds(values[0])
     else:
         raise ZoneTextError(f"line {line.number}: “{values[0][:40]}” is no TTL")
 
@@ -284,11 +307,6 @@ def _origin(reader: _Reader, text: str, number: int) -> str:
         reader.note("no-final-dot", number, text.lower())
         return reader.domain
     return _absolute(reader, text, number)
-
-
-def _seconds(text: str) -> int:
-    parts = re.findall(r"([0-9]+)([smhdw]?)", text.lower())
-    return min(sum(int(n[:10]) * _SECONDS[unit or "s"] for n, unit in parts), 0x7FFFFFFF)
 
 
 def _absolute(reader: _Reader, text: str, number: int) -> str:
@@ -337,11 +355,11 @@ def _read_record(
     reader: _Reader, line: ZoneLine, rtype: str, tokens: Sequence[ZoneToken], ttl: int
 ) -> None:
     number = line.number
-    if rtype in _FLATTENED:
+    if rtype in FLATTENED_TYPES:
         reader.note("flattened", number, rtype)
         return
-    if rtype not in _TYPES:
-        reader.note("ignored", number, rtype)
+    if rtype not in READ_TYPES:
+        _ignore_record(reader, number, rtype, tokens)
         return
     if not tokens:
         raise ZoneTextError(f"line {number}: a {rtype} record without a value")
@@ -355,6 +373,25 @@ def _read_record(
     else:
         value = _exchange(reader, number, tokens)
     reader.found.append((number, Record(reader.owner, rtype, ttl, value)))
+    if (
+        reader.is_relative
+        and reader.domain
+        and not is_outside(reader.owner, reader.domain)
+        and resembles_complete(reader.typed_owner, reader.domain, rtype)
+    ):
+        reader.note("relative-name", number, reader.owner)
+
+
+def _ignore_record(reader: _Reader, number: int, rtype: str, tokens: Sequence[ZoneToken]) -> None:
+    """Note a record that no check reads, or a line that was probably meant as another."""
+    if is_misread(rtype, reader.typed_owner, tokens):
+        reader.note("unknown-type", number, rtype)
+        return
+    reader.note("ignored", number, rtype)
+    if rtype == "SOA":
+        reader.zones.add(reader.owner)
+    if rtype in ALONE_BY_ALIAS:
+        reader.others.add(reader.owner)
 
 
 def _exchange(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> str:
@@ -363,6 +400,8 @@ def _exchange(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> str:
         reader.note("no-preference", number, values[0])
         values = ["10", *values]
     preference = values[0]
+    if len(values) != 2 and preference.isdigit():
+        raise ZoneTextError(f"line {number}: an MX record has a preference and one host")
     if len(values) != 2 or not (preference.isascii() and preference.isdigit()):
         raise ZoneTextError(f"line {number}: “{preference[:40]}” is no MX preference")
     if int(preference[:6]) > 65_535:
@@ -370,13 +409,37 @@ def _exchange(reader: _Reader, number: int, tokens: Sequence[ZoneToken]) -> str:
     return f"{int(preference)} {_target(reader, values[1], number)}"
 
 
-def _drop_flattened(reader: _Reader) -> None:
-    """Ignore an alias next to other records: the DNS host answers with the target's addresses."""
-    others = {record.owner for _, record in reader.found if record.rtype != "CNAME"}
+def _read_aliases(reader: _Reader) -> None:
+    """Ignore an alias next to other records of a zone, and note one at any other name.
+
+    The DNS host of a zone answers with the addresses of the target. Below, a name with an alias has
+    no other records (RFC 1034 section 3.6.2) and no second alias (RFC 2181 section 10.1).
+    """
+    aliases: dict[str, set[str]] = {}
+    for _, record in reader.found:
+        if record.rtype == "CNAME":
+            aliases.setdefault(record.owner, set()).add(record.value)
+    read = {record.owner for _, record in reader.found if record.rtype != "CNAME"}
+    is_several = {owner for owner, targets in aliases.items() if len(targets) > 1}
+    conflicts = {
+        owner
+        for owner in is_several | (aliases.keys() & (read | reader.others))
+        if not _is_zone(reader, owner)
+    }
     kept = []
     for number, record in reader.found:
-        if record.rtype == "CNAME" and record.owner in others:
+        if record.owner in conflicts:
+            reader.note("alias-conflict", number, record.owner)
+        elif record.rtype == "CNAME" and record.owner in read:
             reader.note("flattened", number, "CNAME")
-        else:
-            kept.append((number, record))
+            continue
+        kept.append((number, record))
     reader.found = kept
+
+
+def _is_zone(reader: _Reader, owner: str) -> bool:
+    """Return whether the name is that of a zone: a registered domain, or one with an SOA record."""
+    name = owner
+    if reader.domain and is_doubled(owner, reader.domain):
+        name = owner.removesuffix(f".{reader.domain}")
+    return owner in reader.zones or organisational_domain(name) == name

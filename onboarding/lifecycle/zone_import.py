@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from checks.engine.zone_domains import MailDomain, mail_domains, read_zone_file, unread_lines
 from checks.engine.zone_lines import ZoneTextError
+from checks.engine.zone_text import ZoneNote, ZoneText
 from onboarding.errors import OnboardingError
 from tenants.errors import TenantError
 from tenants.models import Domain, Tenant
@@ -13,6 +14,7 @@ from tenants.names import normalise_domain, normalise_registered_domain
 
 # As in the API. A profile with more rows is hard to review.
 MOST_DOMAINS = 200
+_SHOWN = 20  # lines and names of one note
 
 
 class UnreadableZone(OnboardingError):
@@ -29,10 +31,14 @@ class FoundDomain:
 
 @dataclass(frozen=True)
 class ZoneDomains:
-    """The domains to add, and the lines with $INCLUDE or $GENERATE, whose records are missing."""
+    """The domains to add, and the lines with $INCLUDE or $GENERATE, whose records are missing.
+
+    `notes` are the other prominent notes about the lines, in the order of the lines.
+    """
 
     domains: list[FoundDomain]
     unread_lines: list[int]
+    notes: list[ZoneNote] = field(default_factory=list)
 
     @property
     def caution(self) -> str:
@@ -64,7 +70,14 @@ def domains_to_add(tenant: Tenant, text: str, origin: str) -> ZoneDomains:
             f"The zone file has {len(new)} further mail domains. A tenant has at most"
             f" {MOST_DOMAINS} domains: paste only the lines of the domains that you need."
         )
-    return ZoneDomains(new, unread_lines(zone))
+    return ZoneDomains(new, unread_lines(zone), _other_notes(zone))
+
+
+def _other_notes(zone: ZoneText) -> list[ZoneNote]:
+    """The prominent notes about lines that were read, with their first lines and names."""
+    notes = [note for note in zone.notes if note.is_prominent and note.code != "not-read"]
+    shown = (replace(note, lines=note.lines[:_SHOWN], names=note.names[:_SHOWN]) for note in notes)
+    return sorted(shown, key=lambda note: note.lines)
 
 
 def _is_domain(name: str) -> bool:

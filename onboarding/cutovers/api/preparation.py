@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from checks.api import FindingSerializer
+from checks.api import FindingSerializer, ZoneNoteSerializer
 from checks.engine.zone_text import MAX_CHARACTERS
 from checks.models import KIND_CHOICES, VERDICT_CHOICES
 from onboarding.cutovers import snapshots
@@ -52,14 +52,6 @@ class ProposalInput(InputSerializer):
         max_length=LONGEST_POLICY,
         help_text="The content of /.well-known/mta-sts.txt.",
     )
-
-
-class ZoneNoteSerializer(ResourceSerializer):
-    """A deviation of the pasted lines that was corrected or ignored."""
-
-    code = serializers.CharField(read_only=True)
-    lines = serializers.ListField(child=serializers.IntegerField(), read_only=True)
-    names = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
 class PreflightRowSerializer(ResourceSerializer):

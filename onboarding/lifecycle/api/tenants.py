@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from checks.api import ZoneNoteSerializer
 from checks.engine.zone_domains import MAX_CHARACTERS
 from onboarding.lifecycle import profile_form_data
 from onboarding.lifecycle.profile_form_data import ProfileChange
@@ -244,6 +245,11 @@ class FoundDomainsSerializer(ResourceSerializer):
         read_only=True,
         help_text="The lines with $INCLUDE or $GENERATE, whose records are missing.",
     )
+    notes = ZoneNoteSerializer(
+        many=True,
+        read_only=True,
+        help_text="Lines that the file probably does not mean as they are read.",
+    )
 
 
 class ZoneFileView(ApiView):
@@ -262,7 +268,8 @@ class ZoneFileView(ApiView):
         except TenantError as error:
             raise invalid({"origin": [str(error)]}) from None
         domains = [{"name": each.name, "role": each.role} for each in found.domains]
-        return Response({"domains": domains, "unread_lines": found.unread_lines})
+        notes = [{"code": n.code, "lines": n.lines, "names": n.names} for n in found.notes]
+        return Response({"domains": domains, "unread_lines": found.unread_lines, "notes": notes})
 
 
 class DomainView(_SubjectView):

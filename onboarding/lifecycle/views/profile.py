@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from checks.engine.zone_text import ZoneNote
 from onboarding.error_responses import errors_on_form
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.domain_removal import RemovalEffect
@@ -126,6 +127,7 @@ def zone_file(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show_profile(
             request,
             public_id,
+            zone_notes=form.found.notes,
             profile=ProfileForm(instance=tenant),
             domains=domain_formset(tenant, rows),
             hosts=HostFormSet(instance=tenant, prefix="hosts"),
@@ -156,7 +158,12 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _show_profile(
-    request: HttpRequest, public_id: str, *, removals: Sequence[RemovalEffect] = (), **forms: Any
+    request: HttpRequest,
+    public_id: str,
+    *,
+    removals: Sequence[RemovalEffect] = (),
+    zone_notes: Sequence[ZoneNote] = (),
+    **forms: Any,
 ) -> HttpResponse:
     # An invalid form has changed its instance: show the stored tenant.
     page = load_page(request, public_id)
@@ -177,6 +184,7 @@ def _show_profile(
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
         "removals": removals,
+        "zone_notes": zone_notes,
         "removals_fingerprint": domain_removal.fingerprint(removals),
         "has_open_window": any(each.in_window for each in removals),
         **forms,

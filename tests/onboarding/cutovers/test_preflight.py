@@ -110,6 +110,15 @@ def test_invalid_zone_is_refused_and_retained(
         ("_x TXT a\u200bb", "Line 3: a text contains an invisible character: a zero-width space"),
         ("_x\u00ad TXT a", "Line 3: a name contains an invisible character: a soft hyphen"),
         ("_x TXT v=DMARC1; p=none", "Line 3: a semicolon without quotation marks begins a comment"),
+        (
+            "_x CNAME a.test.\n_x TXT a",
+            "Lines 3, 4: _x.northwind.test has an alias (CNAME) and other",
+        ),
+        (
+            "x.co.uk TXT a",
+            "Line 3: a name without final dot was read below the domain, as x.co.uk.",
+        ),
+        ("@ 300 IN MXX 10 a.test.", "Line 3: MXX is no record type, so the line was not read."),
         ("_x TXT v=1 ; ours", "Line 3: the text after a semicolon is a comment and no part of"),
     ],
 )

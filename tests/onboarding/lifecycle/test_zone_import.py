@@ -87,6 +87,28 @@ def test_unread_lines_are_named(
     assert f"Lines not read: {lines}." in html or not lines
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("$ORIGIN other.test.\n@ MX 10 mail", "Line 2: other.test is outside the zone"),
+        ("client.co.uk MX 10 mail", "Line 1: a name without final dot was read below the domain"),
+        ("a CNAME b.test.\na MX 10 mail", "Lines 1, 2: a.northwind.test has an alias (CNAME)"),
+        ("x 300 IN MXX 10 mail.b.test.", "Line 1: MXX is no record type"),
+        ("x MX 10 mail.example.com", "Line 1: mail.example.com has no final dot"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", ZONE], ids=["nothing-found", "found"])
+def test_prominent_notes_are_shown(
+    tenant: Tenant, consultant: User, signed_in: SignIn, text: str, note: str, more: str
+) -> None:
+    """Without a new domain, the form shows them too."""
+    response = _post(signed_in(consultant), tenant, text=f"{text}\n$ORIGIN northwind.test.\n{more}")
+
+    shown = " ".join(response.content.decode().split())
+    assert note in shown
+    assert "client.co.uk.northwind.test" not in _new_rows(shown)
+
+
 def test_page_saves_the_new_rows(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
     html = _post(client, tenant, text=ZONE).content.decode()
@@ -144,8 +166,11 @@ def test_api_finds_the_same_domains(tenant: Tenant, consultant: User) -> None:
     api, address = client_for(consultant), f"tenants/{tenant.public_id}/zone-file/"
 
     found = api.post(address, {"zone": ZONE, "origin": "northwind.test"})
+    noted = api.post(address, {"zone": f"{ZONE}\na.com. MX 10 b.", "origin": "northwind.test"})
     wrong = api.post(address, {"zone": "x MX ten mail", "origin": "northwind.test"})
 
     assert found.status_code == 200
     assert {each["name"]: each["role"] for each in found.json()["domains"]} == FOUND
+    assert found.json()["notes"] == []
+    assert noted.json()["notes"] == [{"code": "outside", "lines": [7], "names": ["a.com"]}]
     assert (wrong.status_code, list(wrong.json()["errors"])) == (422, ["zone"])
