@@ -40,19 +40,20 @@ _VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "spf": re.compile(
             # Other text in front of a correct version, such as `SPF v=spf1` or `<v=spf1`.
-            r"(?:(?:.{0,40}?[^a-z0-9])?v ?= ?spf1(?!\d)"
-            rf"|{_PREFIX}(?:v{_SIGN}s ?(?:p ?f|f ?p) ?1(?!\d)|v{_SIGN}spf(?= )"
-            r"|vspf1(?!\d)|=?spf ?1 ))"
+            r"(?:(?:.{0,40}?[^a-z0-9])?v ?= ?spf1(?!\.?\d)"
+            rf"|{_PREFIX}(?:v{_SIGN}s ?(?:p ?f|f ?p) ?1(?!\.?\d)|v{_SIGN}spf(?= )"
+            r"|vspf1(?!\.?\d)|=?spf ?1 ))"
             r"[ :;,.]*",
             re.IGNORECASE,
         ),
         "dmarc": re.compile(
-            rf"{_PREFIX}(?:_dmarc )?(?:v{_SIGN}d ?m ?a ?r ?c(?: ?\d)?|=?dmarc ?1)[ ;,]*",
+            rf"{_PREFIX}(?:_dmarc )?"
+            rf"(?:v{_SIGN}d ?m ?a ?r ?c(?: ?\d+|[^\s;,=]{{1,8}}(?=[ ;,]))?|=?dmarc ?1)[ ;,]*",
             re.IGNORECASE,
         ),
         "mta-sts": re.compile(
             rf"{_PREFIX}(?:_mta-sts )?"
-            rf"(?:v{_SIGN}(?:mta-?)?s ?t ?s ?(?:v ?)?1|=?stsv ?1)[ ;,]*",
+            rf"(?:v{_SIGN}(?:mta-?)?s ?t ?s ?(?:v ?)?1\d*|=?stsv ?1)[ ;,]*",
             re.IGNORECASE,
         ),
     }
@@ -88,6 +89,22 @@ _WITHOUT_VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "mta-sts": re.compile(rf"id ?= ?[a-z0-9]+;?$|{_LATE}stsv1\b", re.IGNORECASE),
     }
 )
+# Any other version, such as `v=spf2`, `v=spfI` or one with letters of another script.
+_OTHER_VERSION = re.compile(r"v ?= ?([^\s;=]{1,20})(?: ?;|,)? ", re.IGNORECASE)
+_OTHER_KINDS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        kind: re.compile(rf"(?:{names})[0-9]*", re.IGNORECASE)
+        for kind, names in (
+            ("spf", "dmarc|dkim|stsv|tlsrptv|bimi"),
+            ("dmarc", "spf|dkim|stsv|tlsrptv|bimi"),
+            ("mta-sts", "spf|dmarc|dkim|tlsrptv|bimi"),
+        )
+    }
+)
+_TERM_WORD = re.compile(rf"(?:{TERM}|exp=)\S*", re.IGNORECASE)
+_LAST_TERM = re.compile(r"[+~?-]?all|redirect=\S+", re.IGNORECASE)
+_POLICY_TAG = re.compile(r"p ?= ?(?:none|quarantine|reject)", re.IGNORECASE)
+_ID_TAG = re.compile(r"id ?= ?[a-z0-9]{1,32}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -119,7 +136,7 @@ def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
 def almost(kind: str, text: str) -> AlmostRecord | None:
     """Return the text as an almost valid record of the kind, or None if it was not meant as one."""
     cleaned = clean(with_spaces(text) if kind == "spf" else text)
-    version = _VERSION[kind].match(cleaned)
+    version = _VERSION[kind].match(cleaned) or _other_version(kind, cleaned)
     if version is None and not _is_without_version(kind, cleaned):
         return None
     problem = stray_character(text, also=";" if kind == "spf" else "")
@@ -151,6 +168,27 @@ def without_escapes(text: str) -> str:
 def _decoded(match: re.Match[str]) -> str:
     escaped = bytes(int(digits) for digits in match[0].split("\\")[1:])
     return escaped.decode("utf-8", "replace")
+
+
+def _other_version(kind: str, cleaned: str) -> re.Match[str] | None:
+    """Return the match of a version that no kind has, if the rest is certainly one of this kind.
+
+    SPF requires terms alone: a sender and `all` or redirect=, or a version that resembles its own.
+    Without senders a proposal has nothing to lose.
+    """
+    version = _OTHER_VERSION.match(cleaned)
+    if version is None or _OTHER_KINDS[kind].fullmatch(version[1]):
+        return None
+    rest = cleaned[version.end() :]
+    if kind == "spf":
+        words = [word.rstrip(",;") for word in rest.split()]
+        is_certain = any(map(_LAST_TERM.fullmatch, words)) or version[1].lower().startswith("spf")
+        has_senders = not all(word.lower().endswith("all") for word in words)
+        is_spf = has_senders and is_certain and all(map(_TERM_WORD.fullmatch, words))
+        return version if is_spf else None
+    pattern = _POLICY_TAG if kind == "dmarc" else _ID_TAG
+    tags = [tag.strip() for tag in rest.split(";")]
+    return version if any(map(pattern.fullmatch, tags)) else None
 
 
 def _is_without_version(kind: str, cleaned: str) -> bool:

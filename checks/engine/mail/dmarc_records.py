@@ -22,6 +22,15 @@ _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(;|$)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # RFC 7489 section 6.2: a comma and an exclamation mark inside an address are percent-encoded.
 _SIZE = re.compile(r"![0-9]+[kmgt]?$", re.IGNORECASE)
+# RFC 6068 section 2: the local part of an address is a dot-atom or a quoted string.
+_LOCAL = re.compile(
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r'|"(?:[ !#-\[\]-~]|\\[ -~])*"'
+)
+# RFC 3986 section 2: the characters of a URI, without the brackets, and white space is none.
+_URI_TEXT = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+;=%`{|}^-]+")
+_ENCODED_COMMA = re.compile(r"%2c", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _MAX_SHOWN = 80
 _MAX_IGNORED = 10
@@ -30,6 +39,10 @@ MAX_DESTINATIONS = 10
 
 def _one_of(*allowed: str) -> Callable[[str], bool]:
     return lambda value: value in allowed
+
+
+def _is_number(value: str, highest: int) -> bool:
+    return _NUMBER.fullmatch(value) is not None and int(value) <= highest
 
 
 # The tags with a closed set of values. Those of RFC 7489 alone (pct, rf, ri) still have a meaning
@@ -46,8 +59,8 @@ _IS_VALID: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "fo": lambda value: all(
             part.strip(WHITE) in ("0", "1", "d", "s") for part in value.split(":")
         ),
-        "pct": lambda value: value.isascii() and value.isdigit() and len(value) <= 3,
-        "ri": lambda value: value.isascii() and value.isdigit(),
+        "pct": lambda value: _is_number(value, 100),
+        "ri": lambda value: _is_number(value, 2**32 - 1),
     }
 )
 
@@ -126,7 +139,7 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
     return DmarcPolicy(
         policy=policy,
         subdomain_policy=subdomain_policy,
-        percent=min(int(tags.get("pct", ["100"])[0]), 100),
+        percent=int(tags.get("pct", ["100"])[0]),
         strict_dkim="s" in tags.get("adkim", []),
         strict_spf="s" in tags.get("aspf", []),
         rua=rua,
@@ -180,12 +193,34 @@ def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     good: list[str] = []
     bad: list[str] = []
     for entry in filter(None, (part.strip(WHITE) for part in text.split(","))):
-        scheme, _, rest = entry.partition(":")
-        # The size limit goes first. A decoded `!` of the address would resemble one.
-        address = unquote(_SIZE.sub("", rest)).lower()
-        local, at, host = address.rpartition("@")
-        if scheme.lower() == "mailto" and local and at and _DOMAIN.fullmatch(host):
-            good.append(address.replace("\0", ""))
+        addresses = _addresses(entry)
+        if addresses:
+            good += addresses
         else:
             bad.append(entry[:_MAX_SHOWN])
     return tuple(good[:MAX_DESTINATIONS]), tuple(bad[:MAX_DESTINATIONS])
+
+
+def _addresses(entry: str) -> list[str]:
+    """Return the addresses of a mailto URI with an optional size limit; empty for another text.
+
+    RFC 6068 section 2: a URI may have several addresses, and header fields behind them.
+    """
+    scheme, _, rest = entry.partition(":")
+    # The size limit goes first. A decoded `!` of the address would resemble one.
+    typed = _SIZE.sub("", rest)
+    if scheme.lower() != "mailto" or not _URI_TEXT.fullmatch(typed):
+        return []
+    path = typed.partition("?")[0]
+    if path.startswith("/"):
+        return []
+    for parts in ([path], _ENCODED_COMMA.split(path)):
+        addresses = [unquote(part).lower() for part in parts]
+        if all(map(_is_address, addresses)):
+            return addresses
+    return []
+
+
+def _is_address(text: str) -> bool:
+    local, _, host = text.rpartition("@")
+    return bool(_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(host))

@@ -224,6 +224,22 @@ WITHOUT_VERSION = [
     ("mta-sts", "id=1"),
     ("mta-sts", "_mta-sts TXT v=STSv1\u00a0; id=1"),
 ]
+OTHER_VERSIONS = [
+    *(
+        ("spf", f"v={word} mx -all")
+        for word in ("spf2", "spf10", "spf11", "spfl", "spfI", "SPFv1", "spf-1", "spf1.0", "1")
+    ),
+    # Cyrillic letters.
+    ("spf", "v=\u0455pf1 mx -all"),
+    ("spf", "v=s\u0440f1 mx -all"),
+    ("spf", "V = SPFI mx, -all"),
+    *(("dmarc", f"v={word}; p=none") for word in ("DMARC2", "DMARC11", "DMARCl", "DMRC1", "1")),
+    ("dmarc", "v=D\u041cARC1; p=none"),
+    *(
+        ("mta-sts", f"v={word}; id=1")
+        for word in ("STSv2", "STSv11", "STSvl", "TLSSTS1", "ST\u0405v1")
+    ),
+]
 RESTORED = {
     "spf": "v=spf1 mx -all",
     "dmarc": "v=DMARC1; p=none",
@@ -231,7 +247,7 @@ RESTORED = {
 }
 
 
-@pytest.mark.parametrize(("kind", "text"), WITHOUT_VERSION)
+@pytest.mark.parametrize(("kind", "text"), WITHOUT_VERSION + OTHER_VERSIONS)
 def test_mistaken_version_is_recognised(kind: str, text: str) -> None:
     found = almost(kind, text)
 
@@ -239,15 +255,31 @@ def test_mistaken_version_is_recognised(kind: str, text: str) -> None:
     assert (found.meant, bool(found.problem)) == (RESTORED[kind], True)
 
 
+@pytest.mark.parametrize("version", ["spf2", "spf11", "spfl", "spfI", "SPFv1", "\u0455pf1"])
+def test_proposal_for_another_version_keeps_every_sender(version: str) -> None:
+    outcome = run_check(f"v={version} include:spf.protection.outlook.com -all", OUTLOOK)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["spf.almost"])
+    proposed = f"v=spf1 include:spf.protection.outlook.com {INCLUDE} -all"
+    assert outcome.evidence["proposed_record"] == proposed
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("spf", "v=spf2 mx -all"),
+        ("spf", "v=spf2 is no version -all"),
+        ("spf", "v=verification mx"),
+        ("spf", "v=DMARC1 mx -all"),
+        ("spf", "v=spf2"),
         ("spf", "spf2.0/pra mx -all"),
         ("spf", "a mx"),
         ("spf", "call me -all"),
         ("spf", "v=DMARC1; p=none"),
         ("dmarc", "v=DKIM1; p=none"),
+        ("dmarc", "v=BIMI1; p=none"),
+        ("dmarc", "v=X1; p=MIIB"),
+        ("mta-sts", "v=DMARC1; id=1"),
+        ("mta-sts", "v=X1; id=a-b"),
         ("dmarc", "v=spf1 -all"),
         ("dmarc", "group=none"),
         ("mta-sts", "v=TLSRPTv1; rua=mailto:a@b.test"),

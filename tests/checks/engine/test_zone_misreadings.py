@@ -1,4 +1,4 @@
-"""Zone text that would be misread silently: aliases, TTL in words, unknown types, relative names."""
+"""Zone text that was misread silently: aliases, TTL in words, unknown types, relative names."""
 
 from __future__ import annotations
 

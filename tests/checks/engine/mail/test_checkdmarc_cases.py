@@ -55,7 +55,7 @@ VALID_DMARC = {
     "v=DMARC1; p=reject; sp=invalid": ("reject reject reject", ("sp=invalid",)),
     "v=DMARC1; p=reject; fo=invalid_value": ("reject reject reject", ("fo=invalid_value",)),
     "v=DMARC1; p=reject; fo=x": ("reject reject reject", ("fo=x",)),
-    "v=DMARC1; p=reject; pct=150": ("reject reject reject", ()),
+    "v=DMARC1; p=reject; pct=150": ("reject reject reject", ("pct=150",)),
     "v=DMARC1; p=reject; pct=-1": ("reject reject reject", ("pct=-1",)),
     "v=DMARC1; p=reject; pct=abc": ("reject reject reject", ("pct=abc",)),
     "v=DMARC1; p=reject; ri=abc": ("reject reject reject", ("ri=abc",)),
