@@ -227,6 +227,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # Messages
         "message.none": (),
         "message.unreadable": ("problem",),
+        "message.bad-line": ("line",),
         "message.from-lines": ("count",),
         "message.from-unclear": (),
         "message.other-domain": ("found", "expected"),

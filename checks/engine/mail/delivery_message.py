@@ -20,7 +20,7 @@ from checks.engine.expected_values import ReceivingSystem, RegionFacts
 from checks.engine.hosted_delivery import is_hosted_delivery, is_microsoft_delivery
 from checks.engine.mail.delivery_judgement import DeliveryFacts, judge
 from checks.engine.mail.delivery_path import Entry, SystemKind, find_entry, is_below
-from checks.engine.mail.message import region_networks
+from checks.engine.mail.message import region_networks, unreadable_finding
 from checks.engine.mail.message_parser import (
     MailMessage,
     ReceivedHop,
@@ -60,7 +60,7 @@ async def inspect(
         return _unreadable(domain, Finding("delivery-message.none", {}))
     message = parse(submitted.content)
     if isinstance(message, UnreadableMessage):
-        return _unreadable(domain, Finding("message.unreadable", {"problem": message.problem}))
+        return _unreadable(domain, unreadable_finding(message))
     hops = parse_hops(message)
     own_addresses = await _own_addresses(system, lookup)
     entry = find_entry(hops, system.platform, own_addresses, region.parent_domains)

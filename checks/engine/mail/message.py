@@ -110,6 +110,9 @@ async def inspect(
         dated_at=_dated_at(message),
     )
     server_verdict, is_certain = judge(facts)
+    altered = any(finding.code == "message.body-altered" for finding in server_verdict.findings)
+    if altered and message.has_next_message:
+        return _unreadable(domain, Finding("message.unreadable", {"problem": "several"}))
     return Outcome(
         kind=CheckKind.MESSAGE,
         subject=domain,
@@ -124,10 +127,17 @@ def _unreadable(domain: str, finding: Finding) -> Outcome:
     return Outcome(CheckKind.MESSAGE, domain, Verdict.UNKNOWN, (finding,), {}, unanimous=False)
 
 
+def unreadable_finding(read: UnreadableMessage) -> Finding:
+    """Return the finding about a text that is no message."""
+    if read.line:
+        return Finding("message.bad-line", {"line": read.line})
+    return Finding("message.unreadable", {"problem": read.problem})
+
+
 def _rejection(domain: str, message: MailMessage | UnreadableMessage) -> Finding | None:
     """Return the reason why the message proves nothing about the domain, or None."""
     if isinstance(message, UnreadableMessage):
-        return Finding("message.unreadable", {"problem": message.problem})
+        return unreadable_finding(message)
     from_fields = message.from_fields
     if len(from_fields) != 1:
         # RFC 5322 section 3.6: exactly one From. With two, mail programs disagree on the sender.

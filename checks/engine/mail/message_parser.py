@@ -6,14 +6,16 @@ The body is opaque: its bytes count only for signatures.
 from __future__ import annotations
 
 import email.utils
+import itertools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import idna
 
 from checks.engine.addresses import Address, is_public, parse_address
+from checks.engine.mail import message_exports as exports
 
 MAX_BYTES = 2_000_000
 MAX_HEADER_BYTES = 256_000
@@ -39,36 +41,27 @@ _AROUND_SIGNS = re.compile(r"(?<!\s)\s*([@.])\s*")
 _FROM_CLAUSE = re.compile(r"\s*from\s+(\S{1,255})", re.IGNORECASE)
 _BY_CLAUSE = re.compile(r"(?:^|\s)by\s+(\S{1,255})", re.IGNORECASE)
 _FOR_CLAUSE = re.compile(r"\sfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
-# The first bytes of files that contain a message, and are none.
-_CONTAINERS = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "outlook-file"),
-    # The file of attachments that Outlook sends to other programs (winmail.dat).
-    (b"\x78\x9f\x3e\x22", "outlook-file"),
-    (b"!BDN", "outlook-file"),
-    (b"PK\x03\x04", "zip"),
-    (b"7z\xbc\xaf\x27\x1c", "zip"),
-    (b"Rar!\x1a\x07", "zip"),
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "gzip"),
-    (b"\xfd7zXZ\0", "gzip"),
-    (b"<", "html"),
-    (b"%PDF-", "pdf"),
+# Parts that are messages (RFC 2046 section 5.2.1, RFC 6532), or files that contain one.
+_ATTACHED = re.compile(
+    rb"^content-type[ \t]*:\s*(?:message/(?:rfc822|global)\b|application/(?:vnd\.ms-outlook"
+    rb"|(?:vnd\.|x-)?ms-tnef)\b)",
+    re.IGNORECASE | re.MULTILINE,
 )
-# The envelope line of an mbox file. “From :” is a header field (RFC 5322 section 4.5.2).
-_ENVELOPE = re.compile(rb">?From (?![ \t]*:)")
-# Lines that mail programs show or insert above a copied text, which is no source.
-_DISPLAYED = re.compile(
-    rb"-+ ?(?:original message|forwarded message|forwarded by)|begin forwarded message:"
-    rb"|original message\s*\n\s*message id\b",
-    re.IGNORECASE,
+_FILE_OF_MESSAGE = re.compile(rb"\.(?:eml|emlx|msg)\b|\bwinmail\.dat\b", re.IGNORECASE)
+# RFC 2231: a name can be in numbered parts, and have a language.
+_FILE_NAME = re.compile(rb"name\*?[0-9]{0,2}\*?=", re.IGNORECASE)
+_MAX_FILES, _MAX_FILE_NAME = 1_000, 300
+_MESSAGE_PART = re.compile(r"message/(?:rfc822|global)\b", re.IGNORECASE)
+# Saved web pages have a From line without an address, such as <Saved by Blink>.
+_SAVED_PAGE = re.compile(r"\W*saved by\b", re.IGNORECASE)
+# The labels of a displayed message in languages of mail programs, in the place of From.
+_DISPLAYED_LABELS = frozenset(
+    {"von", "gesendet", "de", "envoy", "da", "inviato", "van", "verzonden", "fra", "sendt"}
+    | {"enviado", "para", "an", "betreff", "objet", "oggetto", "onderwerp", "emne", "asunto"}
+    | {"assunto", "od", "komu", "sent"}
 )
-# It ends in the date of the delivery (RFC 4155 appendix A).
-_NEXT_IN_MBOX = re.compile(
-    rb"\n\nFrom \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}"
-)
-_BLANK_LINES = re.compile(rb"\A(?:[\t ]*+(?:[\r\n]|\Z))++")
-_EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
-_ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
+_FROM_LINE = re.compile(rb"^From[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_MAX_LOOKED_AT = 100_000  # bytes of the body in which lost header lines are searched
 _AROUND_TIME = re.compile(r"(?<!\s)\s*([:,])\s*")
 _LEAP_SECOND = re.compile(r"(:[0-5][0-9]):60\b")
 _SHORT_YEAR = re.compile(r"(?<=[A-Za-z] )[0-9]{3}(?= )")
@@ -128,7 +121,18 @@ class MailMessage:
     @property
     def has_attached_message(self) -> bool:
         """Whether a part is a message, as in a message that was forwarded as an attachment."""
-        return _ATTACHED.search(self.body) is not None
+        if _ATTACHED.search(self.body):
+            return True
+        named = itertools.islice(_FILE_OF_MESSAGE.finditer(self.body), _MAX_FILES)
+        return any(_FILE_NAME.search(self._line_before(each.start())) for each in named)
+
+    def _line_before(self, place: int) -> bytes:
+        return self.body[max(place - _MAX_FILE_NAME, 0) : place].rpartition(b"\n")[2]
+
+    @property
+    def has_next_message(self) -> bool:
+        """Whether the body contains further messages, as a file of a mailbox does."""
+        return exports.has_next_message(self.body)
 
     @property
     def from_fields(self) -> list[HeaderField]:
@@ -145,37 +149,75 @@ class MailMessage:
 class UnreadableMessage:
     """Not a message.
 
-    `problem` is a stable code: empty, too-large, header-line, too-many-headers, header-too-long,
-    white-space, quoted, displayed, several, utf-16, or a container: outlook-file, zip, gzip, html,
-    pdf.
+    `problem` is a stable code: empty, too-large, header-line, bad-line, no-from, too-many-headers,
+    header-too-long, white-space, quoted, displayed, several, utf-16, or a kind of file:
+    outlook-file, zip, gzip, html, pdf, rtf, image, data, binary. `line` is the number of a
+    bad-line in the submitted text, and 0 otherwise.
     """
 
     problem: str
+    line: int = 0
 
 
 def parse(content: bytes) -> MailMessage | UnreadableMessage:
     """Parse headers or a whole message, as saved, exported or pasted.
 
-    Line ends are LF, CRLF, CR CR LF, or CR alone. UTF-16 and mbox quoting are undone. The property
-    list at the end of an .emlx file is not part of the message.
+    Line ends are LF, CRLF, CR CR LF, CR, or those of other systems. UTF-16, UTF-32, mbox quoting
+    and doubled lines are undone. The property list at the end of an .emlx file is not part of the
+    message. A message that is the only part of another is read in its place.
     """
     if len(content) > MAX_BYTES:
         return UnreadableMessage("too-large")
-    decoded = _as_ascii_superset(content)
+    decoded = exports.as_ascii_superset(content)
     if decoded is None:
         return UnreadableMessage("utf-16")
-    # A byte order mark and leading blank lines come from editors and copying.
-    content = _without_indentation(decoded.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
-    content = _without_length(content)
-    problem = _problem_at_start(content)
+    content, removed = exports.without_start(decoded)
+    problem = exports.problem_at_start(content)
     if problem:
         return UnreadableMessage(problem)
-    content = _with_line_feeds(content)
-    if _ENVELOPE.match(content):
-        if _NEXT_IN_MBOX.search(content):
+    fed = exports.with_line_feeds(content)
+    content = exports.without_doubled_lines(fed)
+    step = 2 if len(content) < len(fed) else 1
+    if exports.ENVELOPE.match(content):
+        if exports.has_several(content):
             return UnreadableMessage("several")
-        content = _without_mbox(content)
-    return _parse_lines(content)
+        content, blank = exports.without_mbox(content)
+        removed += blank
+    read = _parse_lines(content)
+    if isinstance(read, UnreadableMessage):
+        return _with_cause(read, content, lambda line: removed + step * (line - 1) + 1)
+    return _checked(read)
+
+
+def _with_cause(
+    read: UnreadableMessage, content: bytes, as_submitted: Callable[[int], int]
+) -> UnreadableMessage:
+    """Add the number of the line, or replace the problem of a file that is no text at all."""
+    if read.problem not in ("header-line", "bad-line"):
+        return read
+    if b"\0" in content[:1000]:
+        return UnreadableMessage("binary")
+    return replace(read, line=as_submitted(read.line)) if read.line else read
+
+
+def _checked(message: MailMessage) -> MailMessage | UnreadableMessage:
+    """Return the message, or the reason why header fields without a sender are no source."""
+    if any(_SAVED_PAGE.match(field.text) for field in message.from_fields):
+        return UnreadableMessage("html")
+    if message.from_fields:
+        return message
+    types = message.fields_named("content-type")
+    if types and _MESSAGE_PART.match(types[0].text):
+        inner = _parse_lines(message.body.replace(b"\r\n", b"\n").lstrip(b"\n"))
+        if isinstance(inner, MailMessage) and inner.from_fields:
+            return inner
+    names = {field.name for field in message.fields}
+    if names & _DISPLAYED_LABELS:
+        return UnreadableMessage("displayed")
+    is_source = bool(names & {"received", "dkim-signature"})
+    if is_source and not _FROM_LINE.search(message.body, 0, _MAX_LOOKED_AT):
+        return message
+    return UnreadableMessage("no-from")
 
 
 def _parse_lines(content: bytes) -> MailMessage | UnreadableMessage:
@@ -184,87 +226,11 @@ def _parse_lines(content: bytes) -> MailMessage | UnreadableMessage:
         return UnreadableMessage("header-too-long")
     if _is_too_costly(content):
         return UnreadableMessage("white-space")
-    fields = _fields(head)
+    fields = _fields(head.removesuffix(b"\n"))
     if isinstance(fields, UnreadableMessage):
         return fields
     # Signatures cover CRLF line ends; files and pasted text often have LF.
     return MailMessage(fields, body.replace(b"\n", b"\r\n"))
-
-
-def _as_ascii_superset(content: bytes) -> bytes | None:
-    """Return UTF-16 text as UTF-8, and other text unchanged; None for invalid UTF-16."""
-    # Names of header fields are ASCII, so without a byte order mark every second byte is zero.
-    start = content[:64]
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif len(start) > 3 and not any(start[1::2]) and all(start[::2]):
-        encoding = "utf-16-le"
-    elif len(start) > 3 and not any(start[::2]) and all(start[1::2]):
-        encoding = "utf-16-be"
-    else:
-        return content
-    try:
-        return content.decode(encoding).encode()
-    except UnicodeError:
-        return None
-
-
-def _without_indentation(content: bytes) -> bytes:
-    """Return the text without the indentation of its first line, which copying can add to all.
-
-    Only a text whose every line has it is changed: other indented lines continue a header field.
-    """
-    content = _BLANK_LINES.sub(b"", content)
-    first = content[: len(content) - len(content.lstrip(b"\t "))]
-    lines = content.split(b"\n")
-    if first and all(line.startswith(first) or not line.strip() for line in lines):
-        return b"\n".join(line.removeprefix(first) for line in lines).lstrip(b"\r\n")
-    return content.lstrip(b"\r\n\t ")
-
-
-def _without_length(content: bytes) -> bytes:
-    """Return the message in an .emlx file of Apple Mail: its length in bytes is the first line.
-
-    In a pasted file the length is wrong, because a form changes the ends of lines.
-    """
-    length = _EMLX_LENGTH.match(content)
-    if length is None:
-        return content
-    message, size = content[length.end() :], int(length[1])
-    rest = message[size:].lstrip(b"\r\n\t ")
-    if size <= len(message) and (not rest or rest.startswith(b"<?xml")):
-        return message[:size]
-    start = message.rfind(b"<?xml")
-    return message[:start] if b"<plist" in message[max(start, 0) :] and start > 0 else message
-
-
-def _problem_at_start(content: bytes) -> str:
-    """Return the problem that the first bytes show; empty without one."""
-    if not content:
-        return "empty"
-    if content.startswith(b">") and not _ENVELOPE.match(content):
-        return "quoted"
-    if _DISPLAYED.match(content.replace(b"\r", b"\n")[:200]):
-        return "displayed"
-    return next((problem for start, problem in _CONTAINERS if content.startswith(start)), "")
-
-
-def _without_mbox(content: bytes) -> bytes:
-    """Return a message of an mbox file without the quoting of its lines."""
-    # The envelope line is left for `_fields`, with the lines that it was folded into.
-    first, feed, rest = content.partition(b"\n")
-    unquoted = re.sub(rb"^>(>*From )", rb"\1", rest.lstrip(b"\n"), flags=re.MULTILINE)
-    return first + feed + unquoted
-
-
-def _with_line_feeds(content: bytes) -> bytes:
-    ends = content.count(b"\n")
-    if not ends:
-        return content.replace(b"\r", b"\n")
-    # A program that wrote CRLF to a file in text mode doubled each CR.
-    if content.count(b"\r\r\n") == ends:
-        content = content.replace(b"\r\r\n", b"\r\n")
-    return content.replace(b"\r\n", b"\n")
 
 
 def _is_too_costly(content: bytes) -> bool:
@@ -277,18 +243,20 @@ def _fields(head: bytes) -> tuple[HeaderField, ...] | UnreadableMessage:
     # Gateways and mbox files leave the envelope line among the fields, quoted. It is no field, and
     # neither is an indented line below it.
     is_envelope = False
-    for line in head.split(b"\n"):
+    for number, line in enumerate(head.split(b"\n"), start=1):
         if line[:1] in (b" ", b"\t") and (raw or is_envelope):
             if not is_envelope:
                 raw[-1][1].append(line)
             continue
-        is_envelope = _ENVELOPE.match(line) is not None
+        is_envelope = exports.ENVELOPE.match(line) is not None
         if is_envelope:
             continue
         name, colon, value = line.partition(b":")
         name = name.rstrip(b" \t")
         if not colon or not _NAME.fullmatch(name):
-            return UnreadableMessage("header-line")
+            return (
+                UnreadableMessage("bad-line", number) if raw else UnreadableMessage("header-line")
+            )
         raw.append((name, [value]))
         if len(raw) > MAX_FIELDS:
             return UnreadableMessage("too-many-headers")

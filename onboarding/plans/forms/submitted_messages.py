@@ -17,7 +17,9 @@ _TOO_LARGE = (
     "and submit that one."
 )
 
-
+_SHOW_ORIGINAL = (
+    "In the mailbox choose “Show original” or “View source”, and copy or save all of it."
+)
 _REFUSALS = {
     "too-large": _TOO_LARGE,
     "empty": "The message is empty.",
@@ -45,7 +47,21 @@ _REFUSALS = {
         "“View source”, and submit only the source, without a summary above it."
     ),
     "several": "The file contains several messages. Export the one test message.",
-    "utf-16": "The text is damaged UTF-16. Save it as UTF-8, or choose the original file.",
+    "utf-16": (
+        "The text is damaged UTF-16 or UTF-32. Save it as UTF-8, or choose the original file."
+    ),
+    "no-from": (
+        "The header lines name no sender, as in a text that was copied with gaps or from the page "
+        "of a mail program. Choose “Show original” or “View source” and copy all of it."
+    ),
+    "bad-line": (
+        "Line {line} is no header line. Copying can break a long line in two, or add one. Save the "
+        "message as a file in the mailbox, and choose the file."
+    ),
+    "rtf": f"This is a formatted document. {_SHOW_ORIGINAL}",
+    "image": f"This is a picture. {_SHOW_ORIGINAL}",
+    "data": f"This is a file of data, such as JSON. {_SHOW_ORIGINAL}",
+    "binary": f"This is no text. {_SHOW_ORIGINAL}",
 }
 
 
@@ -103,7 +119,7 @@ class MessageForm(forms.Form):
         read = parse(content)
         if isinstance(read, UnreadableMessage):
             note = " Your text is still in the form." if field == "source" else ""
-            self.add_error(field, _REFUSALS[read.problem] + note)
+            self.add_error(field, _REFUSALS[read.problem].format(line=read.line) + note)
         return content
 
 
