@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from onboarding.requirements.cell_types import clean, fold, printable
 from onboarding.requirements.columns import Column, TableDefinition, ValidationContext
-from onboarding.requirements.list_cells import expand_lists, list_headings
+from onboarding.requirements.list_cells import expand_lists, is_no_value, list_headings
 from onboarding.requirements.tables import (
     SAMPLE_ROWS,
     ChooseWorksheet,
@@ -25,9 +25,10 @@ _REMARK = re.compile(r"[\[(][^\])]{0,200}[\])]|\*")
 _ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.
 _TYPE_LINE = "#TYPE "
-# The texts of an export for “none”: an empty cell, or a switch that is off.
-_SWITCHED_OFF = ("false", "$false", "disabled")
-_NO_EXPORT = ("", "false", "$false", "none")
+# The texts of an export for a switch that is off, also after a program translated them.
+_SWITCHED_OFF = frozenset(
+    {"false", "$false", "disabled", "off", "no", "0", "falsch", "faux", "falso", "onwaar"}
+)
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,14 @@ def _below_headings(
     layout = Layout(columns, rest, notes, has_headings=True)
     if lists:
         _refuse_surplus(layout)
-        layout = _without_switched_off(headings, layout, {asked.switch for asked in lists.values()})
+        switches = {name for asked in lists.values() for name in asked.switches}
+        layout = _without_switched_off(headings, layout, switches)
         layout = _without_empty_exports(
             headings, layout, {asked.column for asked in lists.values()}
         )
         expanded, more = expand_lists(kind, lists, layout.lines, layout.typed)
         return Layout(list(kind.columns), expanded, layout.notes + more, has_headings=True)
+    layout = _with_empty_cells(headings, layout)
     for column in kind.columns:
         layout = _with_precedence(headings, layout, column)
     _refuse_conflicts(headings, layout)
@@ -345,6 +348,28 @@ def _conflict(
     )
 
 
+def _with_empty_cells(headings: FileLine, layout: Layout) -> Layout:
+    """The layout with empty cells in place of texts for “none” below the headings of programs."""
+    places = {
+        place
+        for place, column in enumerate(layout.columns)
+        if column is not None and _is_export(column, clean(headings.cells[place]))
+    }
+    if not places:
+        return layout
+    lines = [
+        FileLine(
+            line.number,
+            [
+                "" if n in places and is_no_value(cell) else cell
+                for n, cell in enumerate(line.cells)
+            ],
+        )
+        for line in layout.lines
+    ]
+    return replace(layout, lines=lines)
+
+
 def _without_empty_exports(
     headings: FileLine, layout: Layout, listed: Collection[str] = ()
 ) -> Layout:
@@ -378,7 +403,7 @@ def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
 
 def _without_switched_off(headings: FileLine, layout: Layout, switches: Collection[str]) -> Layout:
     """The layout without the rows of an export that are switched off, such as old connectors."""
-    wanted = {name.casefold() for name in switches if name}
+    wanted = {name.casefold() for name in switches}
     places = [n for n, cell in enumerate(headings.cells) if clean(cell).casefold() in wanted]
     if not places:
         return layout
@@ -406,7 +431,7 @@ def _rows_have(count: int) -> str:
 
 
 def _has_export(text: str) -> bool:
-    return text.strip().casefold() not in _NO_EXPORT
+    return not is_no_value(text)
 
 
 def _refuse_surplus(layout: Layout) -> None:

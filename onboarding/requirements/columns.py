@@ -70,15 +70,15 @@ class ListHeading:
     """The heading of cells in exports that contain a list of values of `column`.
 
     `values` has the values of other columns that the heading implies. `has_patterns`: “*” in it
-    is every domain and no entry, and “*.example.com” is the domain with its sub-domains. `switch`
-    is the heading of a column that is False for a row that has no effect.
+    is every domain and no entry, and “*.example.com” is the domain with its sub-domains. `switches`
+    are headings of columns that are False for a row that has no effect.
     """
 
     heading: str
     column: str
     values: Values = field(default_factory=dict)
     has_patterns: bool = False
-    switch: str = ""
+    switches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,12 @@ _PERMIT = {
     ),
 }
 _PERMITS, _BLOCKS = {"action": "permit"}, {"action": "block"}
-# Properties of Exchange that identify a mailbox.
+# Properties that identify a mailbox, the best one first.
 _MAILBOX_PROPERTIES = (
     "PrimarySmtpAddress",
+    "primaryEmail",  # Google
+    # Of Entra and Active Directory. The name for signing in is often no address for mail.
+    "mail",
     "WindowsEmailAddress",
     "UserPrincipalName",
     "MailboxOwnerId",
@@ -273,11 +276,15 @@ _ALL = (
             _NOTE,
         ),
         list_headings=(
-            ListHeading("ForwardTo", "target"),
-            ListHeading("RedirectTo", "target"),
-            ListHeading("ForwardAsAttachmentTo", "target"),
+            # Get-InboxRule, and GAM with `forwardEnabled`
+            ListHeading("ForwardTo", "target", switches=("Enabled", "forwardEnabled")),
+            ListHeading("RedirectTo", "target", switches=("Enabled",)),
+            ListHeading("ForwardAsAttachmentTo", "target", switches=("Enabled",)),
             # Get-TransportRule
-            *(ListHeading(heading, "target", switch="State") for heading in _RULE_RECIPIENTS),
+            *(
+                ListHeading(heading, "target", switches=("State", "Enabled"))
+                for heading in _RULE_RECIPIENTS
+            ),
         ),
     ),
     SheetDefinition(
@@ -338,8 +345,10 @@ _ALL = (
         ),
         noun="partner",
         list_headings=(
-            ListHeading("RecipientDomains", "domain", {"direction": "outgoing"}, True, "Enabled"),
-            ListHeading("SenderDomains", "domain", {"direction": "incoming"}, True, "Enabled"),
+            ListHeading(
+                "RecipientDomains", "domain", {"direction": "outgoing"}, True, ("Enabled",)
+            ),
+            ListHeading("SenderDomains", "domain", {"direction": "incoming"}, True, ("Enabled",)),
         ),
     ),
     SheetDefinition(

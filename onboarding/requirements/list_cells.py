@@ -14,8 +14,19 @@ _TYPE_NAME = re.compile(r"(?:System|Microsoft\.Exchange)\.[\w.`]+(?:\[.*\])?")
 _RECIPIENT = re.compile(r"\[(?:SMTP|EX):[^\]]*\]", re.IGNORECASE)
 # Get-InboundConnector prints an address space as type:domain;cost.
 _COST = re.compile(r"(?<=:)([^\s:;,{}]+);[0-9]+(?![^\s;,}])")
+# The texts of exports for “none”, also after a program translated them.
+_NO_VALUES = frozenset(
+    {"", "false", "$false", "falsch", "faux", "falso", "onwaar", "none", "n/a", "#n/a"}
+    | {"null", "$null", "(null)", "<null>", "-", "--", "–", "—", "{}", "[]", "()", "(none)"}
+    | {"<none>", "not set", "(not set)", "(empty)", "<empty>", "not configured"}
+)
 _EVERY_DOMAIN = "*"
 _SUBDOMAINS = "*."
+
+
+def is_no_value(text: str) -> bool:
+    """Whether the cell of an export has no value: empty, or a text such as `$null`."""
+    return text.strip().casefold() in _NO_VALUES
 
 
 def list_headings(kind: TableDefinition, headings: FileLine) -> dict[int, ListHeading]:
@@ -74,6 +85,8 @@ def _read_pattern(cells: dict[str, str], asked: ListHeading) -> bool:
 
 def _values(text: str, number: int, heading: str) -> list[str]:
     plain = text.strip().strip("{}")
+    if is_no_value(plain):
+        return []
     if _TYPE_NAME.fullmatch(plain):
         raise UnreadableFile(
             f"Row {number} has “{printable(plain[:60])}” instead of the values of {heading}."

@@ -385,3 +385,101 @@ def test_catch_all_connector_is_no_partner() -> None:
 
     assert layout.notes[-1] == "Skipped: “*”, which is every domain and no partner. It occurs 1×."
     assert "No row has a value" in refusal(TLS, catch_all)
+
+
+VIPS = "impersonation-vips"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userPrincipalName,displayName,mail\nann@c.onmicrosoft.com,Ann Example,ann@client.com",
+        "Display name;Mail;User principal name\nAnn Example;ann@client.com;ann@c.onmicrosoft.com",
+        "displayName\tuserPrincipalName\tPrimarySmtpAddress\tmail\n"
+        "Ann Example\tann@c.onmicrosoft.com\tann@client.com\tann@old.client.com",
+        "DisplayName,UserPrincipalName,EmailAddress\nAnn Example,ann@c.local,ann@client.com",
+        "displayName,primaryEmail,id\nAnn Example,ann@client.com,1",
+        "UserPrincipalName,DisplayName\nann@client.com,Ann Example",
+    ],
+)
+def test_address_of_a_person_is_the_one_for_mail(text: str) -> None:
+    assert rows(VIPS, text) == [["Ann Example", "ann@client.com"]]
+    notes = " ".join(layout_of(VIPS, text).notes)
+    assert "“mail”" not in notes or "PrimarySmtpAddress" in text
+
+
+def test_person_without_a_mailbox_is_a_problem_of_its_row() -> None:
+    """The name for signing in may be no address."""
+    text = "userPrincipalName,displayName,mail\nann@c.local,Ann,\nbob@c.local,Bob,bob@client.com"
+    read = read_lines(DEFINITIONS[VIPS], layout_of(VIPS, text), ValidationContext())
+
+    assert [problem.row for problem in read.problems] == [2]
+
+
+INBOX_RULES = "Enabled,MailboxOwnerId,ForwardTo,RedirectTo\n"
+
+
+@pytest.mark.parametrize("off", ["False", "$false", "FALSE", "Falsch", "FAUX", "0", "Disabled"])
+@pytest.mark.parametrize(
+    ("heads", "line"),
+    [
+        (INBOX_RULES, "{},old@client.com,old@outside.net,"),
+        ("MailboxOwnerId,RedirectTo,Enabled\n", "old@client.com,old@outside.net,{}"),
+        ("MailboxOwnerId,ForwardAsAttachmentTo,Enabled\n", "old@client.com,o@outside.net,{}"),
+        ("User,forwardEnabled,forwardTo\n", "old@client.com,{},old@outside.net"),
+        ("Name,State,CopyTo\n", "Old,{},old@outside.net"),
+        ("Name,RecipientDomains,Enabled\n", "Old,old.example,{}"),
+    ],
+)
+def test_row_that_is_switched_off_is_skipped(heads: str, line: str, off: str) -> None:
+    kind = TLS if "RecipientDomains" in heads else FORWARDING
+    on = line.replace("old", "ann").replace("Old", "Ann").format("True")
+
+    layout = layout_of(kind, f"{heads}{line.format(off)}\n{on}")
+
+    assert len(layout.lines) == 1
+    assert "old" not in " ".join(layout.lines[0].cells).casefold()
+    assert any(note.startswith("Skipped: 1 row is switched off") for note in layout.notes)
+    assert refusal(kind, f"{heads}{line.format(off)}").startswith("Every row is switched off")
+
+
+NO_VALUES = [
+    "$null",
+    "NULL",
+    "null",
+    "n/a",
+    "N/A",
+    "#N/A",
+    "None",
+    "-",
+    "—",
+    "(null)",
+    "FALSE",
+    "{}",
+]
+
+
+@pytest.mark.parametrize("nothing", NO_VALUES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PrimarySmtpAddress,ForwardingSmtpAddress\ncarl@client.com,{0}\ndan@client.com,{0}\n"
+        "eve@client.com,{0}\nann@client.com,smtp:ann@outside.net",
+        "PrimarySmtpAddress,ForwardingAddress,ForwardingSmtpAddress\ncarl@client.com,{0},{0}\n"
+        "ann@client.com,{0},smtp:ann@outside.net",
+        "MailboxOwnerId,ForwardTo,RedirectTo\ncarl@client.com,{0},{0}\n"
+        "ann@client.com,ann@outside.net,{0}",
+        "User,forwardingEmail\ncarl@client.com,{0}\nann@client.com,ann@outside.net",
+        "Mailbox,Forwarding Email,ForwardingAddress\ncarl@client.com,,{0}\n"
+        "ann@client.com,ann@outside.net,{0}",
+    ],
+)
+def test_text_for_no_value_is_an_empty_cell(text: str, nothing: str) -> None:
+    assert rows(FORWARDING, text.format(nothing)) == BOTH[:1]
+
+
+def test_typed_text_for_no_value_remains_a_problem() -> None:
+    layout = layout_of(FORWARDING, "Forwarding address,Mailbox\nn/a,ann@client.com\na@x.example,m")
+    read = read_lines(DEFINITIONS[FORWARDING], layout, ValidationContext())
+
+    assert [problem.row for problem in read.problems] == [2]
