@@ -29,6 +29,10 @@ def region_facts(region: Region) -> RegionFacts:
         delivery_networks=region.delivery_ip4,
         delivery_confidence=fact.confidence if region.delivery_ip4 and fact else "",
         delivery_as_of=fact.as_of if region.delivery_ip4 and fact else "",
+        delivery_exceptions=tuple(
+            (network, each.confidence, each.as_of)
+            for network, each in (fact.exceptions if fact else ())
+        ),
         other_networks=tuple(
             (network, other.id)
             for other in book.regions.values()

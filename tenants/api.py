@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import django_filters
@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from tenants.models import ActivityLine, ApiToken, User
 from tenants.permissions import Permission
-from tenants.regions import Region, load_regions
+from tenants.regions import Provenance, Region, load_regions
 from tenants.rest.filters import MomentFilter
 from tenants.rest.schema import SCHEMA
 from tenants.rest.serializers import PersonSerializer, ResourceSerializer
@@ -102,8 +102,15 @@ class RegionSerializer(ResourceSerializer):
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_facts(self, region: Region) -> Mapping[str, Any]:
-        """The confidence, source and date of each value."""
-        return {name: asdict(fact) for name, fact in region.facts.items()}
+        """The confidence, source and date of each value; `each` has those of single list items."""
+        return {name: _fact(fact) for name, fact in region.facts.items()}
+
+
+def _fact(fact: Provenance) -> dict[str, Any]:
+    """The provenance of a value. `each` has that of single values of a list that differs."""
+    own = asdict(replace(fact, exceptions=()))
+    del own["exceptions"]
+    return own | {"each": {value: _fact(each) for value, each in fact.exceptions}}
 
 
 class RegionListView(ApiView):

@@ -29,6 +29,8 @@ _LETTERS = re.compile(r"[A-Z]+")
 class Provenance:
     """The source of a value, its date and its confidence. That of an override is ENTERED.
 
+    A list has those of most of its values.
+
     `as_of` is a year, a month or a day, such as 2026-07. `source` is the title of the source.
     """
 
@@ -36,11 +38,28 @@ class Provenance:
     source: str = ""
     note: str = ""
     as_of: str = ""
+    # The provenance of the values of a list that differs from that of the others.
+    exceptions: tuple[tuple[str, Provenance], ...] = ()
 
     @property
     def can_prove(self) -> bool:
         """Whether a PASS may rest on the value. One weak source never proves a task."""
         return self.confidence not in ("", "low")
+
+    def of(self, value: str) -> Provenance:
+        """The provenance of one value of the list."""
+        return dict(self.exceptions).get(value, replace(self, exceptions=()))
+
+    def of_all(self) -> Provenance:
+        """The lowest confidence and the oldest date of all values, for a list as a whole."""
+        each = [self, *(fact for _, fact in self.exceptions)]
+        order = ("low", "medium", "high", "", ENTERED)
+        return replace(
+            self,
+            confidence=min((fact.confidence for fact in each), key=order.index),
+            as_of=min(fact.as_of for fact in each),
+            exceptions=(),
+        )
 
 
 @dataclass(frozen=True)
@@ -75,12 +94,14 @@ class Region:
     @property
     def low_confidence(self) -> tuple[str, ...]:
         """The fields with a value of low confidence."""
-        return tuple(name for name in LABELS if self.facts[name].confidence == "low")
+        return tuple(name for name in LABELS if self.facts[name].of_all().confidence == "low")
 
     def proving(self, name: str) -> Any:
-        """The field's value for a check, empty if its confidence is too low to prove a task."""
+        """The field's value for a check, without values of too low confidence to prove a task."""
         value = getattr(self, name)
         fact = self.facts.get(name)
+        if fact is not None and isinstance(value, tuple):
+            return tuple(each for each in value if fact.of(each).can_prove)
         return value if fact is None or fact.can_prove else type(value)()
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Region:
@@ -223,13 +244,13 @@ def _read_region(region_id: str, section: YamlSection, sources: _Sources) -> Reg
 
 
 def _read_fact(name: str, section: YamlSection, sources: _Sources) -> tuple[Any, Provenance]:
-    parts = section.mapping(["value"], ["confidence", "source", "note", "as_of"])
+    parts = section.mapping(["value"], ["confidence", "source", "note", "as_of", "each"])
     note = parts["note"].text() if "note" in parts else ""
     if parts["value"].is_null:
         if "confidence" in parts:
             raise parts["confidence"].error("a gap has no confidence")
         return (() if name in LIST_FIELDS else ""), Provenance(note=note)
-    section.mapping(["value", "confidence", "source"], ["note", "as_of"])
+    section.mapping(["value", "confidence", "source"], ["note", "as_of", "each"])
     source = sources[parts["source"].choice(frozenset(sources))]
     fact = Provenance(
         confidence=parts["confidence"].choice(CONFIDENCES),
@@ -237,7 +258,33 @@ def _read_fact(name: str, section: YamlSection, sources: _Sources) -> tuple[Any,
         note=note,
         as_of=_read_date(parts["as_of"]) if "as_of" in parts else source.as_of,
     )
-    return _read_known(name, parts["value"]), fact
+    value = _read_known(name, parts["value"])
+    if "each" in parts:
+        fact = replace(fact, exceptions=_read_exceptions(parts["each"], value, fact, sources))
+    return value, fact
+
+
+def _read_exceptions(
+    section: YamlSection, value: Any, fact: Provenance, sources: _Sources
+) -> tuple[tuple[str, Provenance], ...]:
+    """The provenance of single values of a list, with the list's own where they state none."""
+    exceptions = []
+    for key, entry in section.entries().items():
+        if not isinstance(value, tuple) or key not in value:
+            raise entry.error(f"“{key}” is no value of this list")
+        parts = entry.mapping([], ["confidence", "source", "note", "as_of"])
+        own: dict[str, str] = {}
+        if "source" in parts:
+            source = sources[parts["source"].choice(frozenset(sources))]
+            own |= {"source": source.title, "as_of": source.as_of}
+        if "confidence" in parts:
+            own["confidence"] = parts["confidence"].choice(CONFIDENCES)
+        if "as_of" in parts:
+            own["as_of"] = _read_date(parts["as_of"])
+        if "note" in parts:
+            own["note"] = parts["note"].text()
+        exceptions.append((key, replace(fact, **own)))
+    return tuple(exceptions)
 
 
 def _read_known(name: str, section: YamlSection) -> Any:

@@ -21,7 +21,8 @@ class RegionFacts:
 
     `other_mx` are the MX hosts of the other regions, each with its region's id, so that a finding
     can name the wrong grid. `delivery_networks` are the ranges from which Mimecast delivers to the
-    client, with the confidence and the date of their source: no list of them is complete.
+    client, with the confidence and the date of their source: no list of them is complete. Those of
+    single ranges that differ are in `delivery_exceptions`, as network, confidence and date.
     `other_networks` are the ranges of the other regions, each with its region's id.
     """
 
@@ -34,7 +35,18 @@ class RegionFacts:
     delivery_networks: tuple[str, ...] = ()
     delivery_confidence: str = ""
     delivery_as_of: str = ""
+    delivery_exceptions: tuple[tuple[str, str, str], ...] = ()
     other_networks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def proving_delivery_networks(self) -> tuple[str, ...]:
+        """The delivery ranges whose own confidence is not low."""
+        return tuple(n for n in self.delivery_networks if self.delivery_basis(n)[0] != "low")
+
+    def delivery_basis(self, network: str) -> tuple[str, str]:
+        """Return the confidence and the date of one of the delivery ranges."""
+        own = {each: (confidence, as_of) for each, confidence, as_of in self.delivery_exceptions}
+        return own.get(network, (self.delivery_confidence, self.delivery_as_of))
 
     @property
     def parent_domains(self) -> tuple[str, ...]:

@@ -230,6 +230,8 @@ class TenantValues:
         value = getattr(self.region, column)
         items = (value,) if isinstance(value, str) else tuple(value)
         fact = self.region.facts.get(column)
+        # One date for the whole list: its oldest.
+        fact = fact.of_all() if fact else None
         found = TenantValue(
             name,
             tuple(item for item in items if item),

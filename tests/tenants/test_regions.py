@@ -101,6 +101,51 @@ def test_low_confidence_proves_nothing() -> None:
     assert entered.proving("delivery_ip4") == ("192.0.2.0/24",)
 
 
+@pytest.mark.parametrize(
+    ("region", "name", "value", "confidence", "as_of"),
+    [
+        ("de", "delivery_ip4", "62.140.7.102/32", "low", "2021"),
+        ("de", "delivery_ip4", "194.104.111.102/32", "low", "2021"),
+        ("de", "delivery_ip4", "194.104.109.119/32", "medium", "2026-05"),
+        ("de", "delivery_hosts", "de-smtp-delivery-102.mimecast.com", "low", "2021"),
+        ("de", "delivery_hosts", "de-smtp-delivery-119.mimecast.com", "medium", "2026-05"),
+        ("au", "delivery_ip4", "103.96.21.108/32", "low", "2021-12"),
+        ("au", "delivery_ip4", "180.189.28.0/24", "low", "2018"),
+        ("za", "delivery_hosts", "za-smtp-delivery-57.mimecast.co.za", "medium", "2022"),
+    ],
+)
+def test_each_value_has_its_own_date(
+    region: str, name: str, value: str, confidence: str, as_of: str
+) -> None:
+    found = load_regions()[region]
+    fact = found.facts[name].of(value)
+
+    assert (fact.confidence, fact.as_of) == (confidence, as_of)
+    assert (value in found.proving(name)) is (confidence != "low")
+    assert found.facts[name].of_all().as_of <= as_of
+
+
+def test_checks_use_the_confidence_of_each_range() -> None:
+    facts = region_facts(load_regions()["de"])
+
+    assert facts.proving_delivery_networks == ("194.104.109.119/32",)
+    assert facts.delivery_basis("62.140.7.102/32") == ("low", "2021")
+    assert facts.delivery_basis("194.104.109.119/32") == ("medium", "2026-05")
+    entered = load_regions()["de"].with_overrides({"delivery_ip4": ["62.140.7.102/32"]})
+    assert region_facts(entered).proving_delivery_networks == ("62.140.7.102/32",)
+
+
+def test_date_of_an_unknown_value_is_an_error(tmp_path: Path) -> None:
+    text = REGIONS_FILE.read_text().replace(
+        "        62.140.7.102/32: {", "        62.140.7.103/32: {"
+    )
+    file = tmp_path / "regions.yaml"
+    file.write_text(text)
+
+    with pytest.raises(YamlSchemaError, match=r"62\.140\.7\.103/32.* is no value of this list"):
+        load_region_file(file)
+
+
 def test_low_confidence_is_a_gap_for_checks() -> None:
     region = load_regions()["us"]
     weak = replace(region.facts["mx"], confidence="low")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
 from checks.engine.expected_values import RegionFacts
 from checks.engine.mail.delivery_path import Entry
@@ -139,11 +140,12 @@ def _outside(facts: DeliveryFacts, hop: ReceivedHop) -> Finding:
 
 
 def _range_params(facts: DeliveryFacts, hop: ReceivedHop) -> dict[str, str]:
-    return {
-        "address": str(hop.address),
-        "confidence": facts.region.delivery_confidence,
-        "as_of": facts.region.delivery_as_of,
-    }
+    region = facts.region
+    within = [n for n in region.delivery_networks if hop.address in ip_network(n, strict=False)]
+    # A narrower range is the more exact statement about the address.
+    narrowest = max(within, key=lambda n: ip_network(n, strict=False).prefixlen, default="")
+    confidence, as_of = region.delivery_basis(narrowest)
+    return {"address": str(hop.address), "confidence": confidence, "as_of": as_of}
 
 
 def _iso(time: datetime) -> str:

@@ -101,8 +101,7 @@ async def _facts(
     entry = replace(entry, hop=hop)
     sending = await region_networks(region, lookup)
     delivering = _networks(region.delivery_networks)
-    can_prove = region.delivery_confidence != "low"
-    strong = [*sending, *(delivering if can_prove else ())]
+    strong = [*sending, *_networks(region.proving_delivery_networks)]
     is_listed = _is_within(address, strong)
     is_known = is_listed or _is_within(address, delivering)
     return DeliveryFacts(

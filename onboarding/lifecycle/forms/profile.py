@@ -405,6 +405,13 @@ OVERRIDABLE = {
 }
 
 
+def _region_sentence(confidence: str, source: str, as_of: str, values: Sequence[str]) -> str:
+    """The values of the region with one confidence, source and date."""
+    advice = " Check it with Mimecast: it proves no task." if confidence == "low" else ""
+    known = ", ".join(values)
+    return f"Region value, {confidence} confidence: {known}. Source: {source}, {as_of}.{advice}"
+
+
 class RegionValuesForm(forms.Form):
     """Region values of one tenant. An empty field uses the value of the region."""
 
@@ -425,15 +432,14 @@ class RegionValuesForm(forms.Form):
 
     def _region_value(self, name: str) -> str:
         value = getattr(self.region, name)
-        known = ", ".join(value) if isinstance(value, tuple) else value
-        if not known:
+        values = value if isinstance(value, tuple) else (value,)
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for each in filter(None, values):
+            fact = self.region.facts[name].of(each)
+            groups.setdefault((fact.confidence, fact.source, fact.as_of), []).append(each)
+        if not groups:
             return "No region value. Enter it if you know it."
-        fact = self.region.facts[name]
-        advice = "" if fact.can_prove else " Check it with Mimecast: it proves no task."
-        return (
-            f"Region value, {fact.confidence} confidence: {known}."
-            f" Source: {fact.source}, {fact.as_of}.{advice}"
-        )
+        return " ".join(_region_sentence(*group, known) for group, known in groups.items())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -280,6 +280,16 @@ def test_low_confidence_of_region_value_is_shown(make_tenant: MakeTenant) -> Non
     assert form.fields["mx"].help_text.startswith("Region value, high confidence: usb-smtp-")
 
 
+def test_values_of_a_list_are_shown_with_their_own_dates(make_tenant: MakeTenant) -> None:
+    text = RegionValuesForm(tenant=make_tenant(region="de")).fields["delivery_ip4"].help_text
+
+    low, _, medium = text.partition("Region value, medium confidence: ")
+    assert low.startswith("Region value, low confidence: 62.140.7.102/32, 194.104.111.102/32. ")
+    assert "2021. Check it with Mimecast" in low
+    assert medium.startswith("194.104.109.119/32. ")
+    assert medium.endswith("2026-05.")
+
+
 def test_invalid_cutover_date_is_rejected(tenant: Tenant) -> None:
     form = CutoverForm({"planned_at": "soon"}, time_zone="UTC", offered=tenant.domains.all())
 

@@ -218,6 +218,34 @@ def test_weak_range_is_a_caution() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("91.220.43.5", [("low", "2021")]),
+        ("91.220.44.5", []),
+        # The narrower range is about this address.
+        ("91.220.45.5", [("low", "2019")]),
+        ("91.220.45.6", [("low", "2021")]),
+    ],
+)
+def test_each_range_has_its_own_confidence(address: str, found: list[tuple[str, str]]) -> None:
+    region = replace(
+        EU,
+        delivery_networks=("91.220.43.0/24", "91.220.44.0/24", "91.220.45.0/24", "91.220.45.5/32"),
+        delivery_exceptions=(
+            ("91.220.43.0/24", "low", "2021"),
+            ("91.220.45.0/24", "low", "2021"),
+            ("91.220.45.5/32", "low", "2019"),
+        ),
+    )
+
+    outcome = run_check(text(own_lines(address)), region=region)
+
+    weak = [dict(f.params) for f in outcome.findings if f.code == "delivery-message.weak-range"]
+    assert [(each["confidence"], each["as_of"]) for each in weak] == found
+    assert outcome.verdict is (Verdict.WARN if found else Verdict.PASS)
+
+
 def test_weak_range_is_named_before_the_name() -> None:
     region = replace(WEAK, delivery_networks=("185.58.90.0/24",))
 
