@@ -273,17 +273,19 @@ def _read_exceptions(
         if not isinstance(value, tuple) or key not in value:
             raise entry.error(f"“{key}” is no value of this list")
         parts = entry.mapping([], ["confidence", "source", "note", "as_of"])
-        own: dict[str, str] = {}
-        if "source" in parts:
-            source = sources[parts["source"].choice(frozenset(sources))]
-            own |= {"source": source.title, "as_of": source.as_of}
-        if "confidence" in parts:
-            own["confidence"] = parts["confidence"].choice(CONFIDENCES)
+        source = sources[parts["source"].choice(frozenset(sources))] if "source" in parts else None
+        own = replace(
+            fact,
+            confidence=parts["confidence"].choice(CONFIDENCES)
+            if "confidence" in parts
+            else fact.confidence,
+            source=source.title if source else fact.source,
+            note=parts["note"].text() if "note" in parts else fact.note,
+            as_of=source.as_of if source else fact.as_of,
+        )
         if "as_of" in parts:
-            own["as_of"] = _read_date(parts["as_of"])
-        if "note" in parts:
-            own["note"] = parts["note"].text()
-        exceptions.append((key, replace(fact, **own)))
+            own = replace(own, as_of=_read_date(parts["as_of"]))
+        exceptions.append((key, own))
     return tuple(exceptions)
 
 

@@ -26,7 +26,7 @@ from checks.engine.zone_types import (
     is_misread,
     is_ttl,
     resembles_complete,
-    take_ttl_words,
+    ttl_in_words,
     ttl_seconds,
     without_phrase,
 )
@@ -231,18 +231,20 @@ def _take_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
     RFC 1035 section 5.1: TTL and class are optional and occur in any order. Tables of DNS hosts
     have a TTL in words.
     """
-    ttl = reader.ttl
-    while tokens and not tokens[0].is_quoted:
-        text = tokens[0].text
-        seconds = take_ttl_words(tokens, reader.ttl)
-        if seconds is not None:
-            ttl = seconds
+    ttl, place = reader.ttl, 0
+    while place < len(tokens) and not tokens[place].is_quoted:
+        text = tokens[place].text
+        in_words = ttl_in_words(tokens[place : place + 3], reader.ttl)
+        if in_words is not None:
+            ttl, words = in_words
+            place += words
             continue
-        if is_ttl(text) and len(tokens) > 1:
+        if is_ttl(text) and place + 1 < len(tokens):
             ttl = ttl_seconds(text)
         elif text.upper() not in ("IN", *_OTHER_CLASSES) and not _AGING.fullmatch(text):
             break
-        tokens.pop(0)
+        place += 1
+    del tokens[:place]
     return ttl
 
 

@@ -92,16 +92,15 @@ def ttl_seconds(text: str) -> int:
     return min(sum(int(n[:10]) * _SECONDS[unit or "s"] for n, unit in parts), _MAX_TTL)
 
 
-def take_ttl_words(tokens: list[ZoneToken], ttl: int) -> int | None:
-    """Remove a TTL in words from the start of the tokens, and return its seconds, or None.
+def ttl_in_words(tokens: Sequence[ZoneToken], ttl: int) -> tuple[int, int] | None:
+    """Return the seconds of a TTL in words at the start of the tokens, and its words, or None.
 
     “Auto” is `ttl`, as the DNS host chooses the value. A type follows the words: without one,
     `Auto` is no TTL.
     """
     words = [token.text for token in tokens[:3] if not token.is_quoted]
     if len(words) > 1 and words[0].upper() in _AUTOMATIC:
-        del tokens[0]
-        return ttl
+        return ttl, 1
     if len(words) < 3:
         return None
     unit = _UNIT.fullmatch(words[1])
@@ -109,8 +108,7 @@ def take_ttl_words(tokens: list[ZoneToken], ttl: int) -> int | None:
     if unit is None or not (is_half or _NUMBER.fullmatch(words[0])):
         return None
     seconds = _SECONDS[next(filter(None, unit.groups())).lower()]
-    del tokens[:2]
-    return seconds // 2 if is_half else min(int(words[0]) * seconds, _MAX_TTL)
+    return (seconds // 2 if is_half else min(int(words[0]) * seconds, _MAX_TTL)), 2
 
 
 def without_phrase(tokens: Sequence[ZoneToken]) -> list[ZoneToken] | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from checks.engine.expected_values import RegionFacts
-from checks.engine.mail import dkim_keys, dmarc_records, mta_sts_policy
+from checks.engine.mail import dkim_keys, dmarc_records, message_parser, mta_sts_policy
 from checks.engine.outcomes import Verdict
 from checks.engine.spf import check, proposal, terms
 from checks.engine.zone_lines import ZoneTextError
@@ -83,3 +83,36 @@ def test_long_ttl_in_zone_text_is_read_in_time(digits: int) -> None:
         read_zone_text(f"@ {'0' * digits}! MX 10 mx.example.test", "example.test")
 
     assert time.process_time() - began < SECONDS
+
+
+@pytest.mark.parametrize(
+    "words", ["Auto ", "1 Hour ", "IN ", "is an alias for ", "a.co.uk ", "( ) ", "MX preference = "]
+)
+def test_words_of_zone_text_are_read_in_time(words: str) -> None:
+    began = time.process_time()
+
+    for text in (f"@ {words * 2000}", f"@ {words}MX 10 a.\n" * 300):
+        with contextlib.suppress(ZoneTextError):
+            read_zone_text(text, "example.test", max_characters=100_000)
+
+    assert time.process_time() - began < SECONDS
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        *(b"name=", b"name .eml", b"content-type:\n", b"\nFrom a Sat Nov 28 10:00\n", b"\x0b"),
+        *(b"\r", b"\xe2\x80\x8b", b"\n\n", b"From "),
+    ],
+)
+def test_long_message_is_read_in_time(repeated: bytes) -> None:
+    for start in (b"", b"From: a@b.test\n\n", b"From a@b.test Sat Nov 28 10:00:00 2026\nA: b\n"):
+        content = start + repeated * (500_000 // len(repeated))
+        began = time.process_time()
+
+        read = message_parser.parse(content)
+        if isinstance(read, message_parser.MailMessage):
+            assert read.has_attached_message in (True, False)
+            assert read.has_next_message in (True, False)
+
+        assert time.process_time() - began < SECONDS

@@ -119,7 +119,7 @@ def test_form_names_the_bad_line() -> None:
     form = MessageForm({"source": "Subject: a\r\nX: b\r\nno field\r\nFrom: ann@example.test\r\n"})
 
     assert not form.is_valid()
-    assert form.errors["source"][0].startswith("Line 3 is no header line.")
+    assert str(form.errors["source"][0]).startswith("Line 3 is no header line.")
 
 
 @pytest.mark.parametrize("date", MBOX_DATES)
