@@ -104,13 +104,13 @@ def test_number_changes_with_the_stream(
     settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {**policy, "connect-src": sources}}
     of_tenant = name == "onboarding:my-tasks"
     page = open_page(owner, reverse(name, args=[tenant.public_id] if of_tenant else []))
-    page.locator("[data-menu] summary").focus()
+    page.locator("summary[aria-label^='Account']").focus()
 
     _notify(tenant, owner)
 
     expect(page.locator("[data-bell-label]")).to_have_text("1", timeout=20_000)
     expect(page.locator("[data-bell-count]")).to_be_visible()
-    expect(page.locator("[data-menu] summary")).to_be_focused()
+    expect(page.locator("summary[aria-label^='Account']")).to_be_focused()
     if name == LIST:
         expect(page.locator("#notifications li")).to_have_count(1, timeout=20_000)
     assert console_errors == []
