@@ -7,9 +7,9 @@ tenants with these values are copies with identifiers and times of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db import connection, models
@@ -26,7 +26,7 @@ from onboarding.models import (
 )
 from onboarding.requirements.validation import text_of
 from tenants.activity_names import ActivityName
-from tenants.models import Domain, Host, Tenant
+from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 
 # In the order of their foreign keys. The activity line is written, because its hash is its own.
@@ -34,7 +34,6 @@ COPIED = (
     *(Tenant, Domain, Host, Check, Plan, Phase, Task),
     *(RequirementsSheet, SheetRow, WaitingPeriod),
 )
-_TENANT_NAME = Tenant._meta.get_field("name")
 _MAX_PARAMETERS = 30_000
 
 Row = tuple[Any, ...]
@@ -43,9 +42,17 @@ Ids = dict[type[models.Model], dict[int, int]]
 
 @dataclass(frozen=True)
 class RecordedTable:
+    """The rows of one model, without their ids. `generations` has parents before their children."""
+
     model: type[models.Model]
-    fields: Sequence[models.Field[Any, Any]]
-    rows: Sequence[Row]
+    columns: str
+    generations: Sequence[Sequence[tuple[int, Row]]]
+    # Places of the values that each copy has for itself.
+    parents: Sequence[tuple[int, type[models.Model]]]
+    public_ids: Sequence[tuple[int, models.Field[Any, Any]]]
+    times: Sequence[int]
+    # Places of the name and the consultant of the tenant.
+    own: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,25 @@ def record(tenant: Tenant) -> RecordedTenant:
     tables: list[RecordedTable] = []
     ids: dict[type[models.Model], list[int]] = {Tenant: [tenant.pk]}
     for model in COPIED:
-        fields = model._meta.concrete_fields
-        rows = list(_rows_of(model, fields, ids))
+        rows = list(_rows_of(model, model._meta.concrete_fields, ids))
         ids[model] = [row[0] for row in rows]
-        tables.append(RecordedTable(model, fields, rows))
+        tables.append(_recorded(model, rows))
     names = Domain.objects.filter(tenant=tenant).order_by("pk").values_list("name", flat=True)
     return RecordedTenant(tables, list(names))
+
+
+def _recorded(model: type[models.Model], rows: Sequence[Row]) -> RecordedTable:
+    fields = model._meta.concrete_fields[1:]
+    places = list(enumerate(fields))
+    return RecordedTable(
+        model,
+        ", ".join(f'"{field.column}"' for field in fields),
+        [[(row[0], row[1:]) for row in each] for each in _generations(model, rows)],
+        [(n, f.related_model) for n, f in places if f.related_model in COPIED],
+        [(n, f) for n, f in places if f.name == "public_id"],
+        [n for n, f in places if isinstance(f, models.DateTimeField)],
+        {f.name: n for n, f in places if model is Tenant and f.name in ("name", "consultant")},
+    )
 
 
 def _rename_answers(tenant: Tenant) -> None:
@@ -78,15 +98,18 @@ def _rename_answers(tenant: Tenant) -> None:
         row.save()
 
 
-def copy_of(recorded: RecordedTenant, name: str) -> Tenant:
-    """Insert the recorded rows with the name and new ids, public ids and times."""
+def copy_of(recorded: RecordedTenant, name: str, consultant: User | None = None) -> Tenant:
+    """Insert the recorded rows with the name, the consultant, and new ids, public ids and times."""
     ids: Ids = {}
-    now = timezone.now()
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    own = {"name": name, "consultant": consultant and consultant.pk}
     with connection.cursor() as cursor:
         for table in recorded.tables:
             ids[table.model] = {}
-            for rows in _generations(table):
-                _insert(cursor, table, rows, ids, now, name)
+            for rows in table.generations:
+                new = [_new_row(table, row, ids, now, own) for _, row in rows]
+                made = _insert(cursor, table, new)
+                ids[table.model] |= dict(zip((pk for pk, _ in rows), made, strict=True))
     (pk,) = ids[Tenant].values()
     tenant = Tenant.objects.get(pk=pk)
     _rename_answers(tenant)
@@ -114,10 +137,11 @@ def _rows_of(
         yield from cursor.fetchall()
 
 
-def _generations(table: RecordedTable) -> Iterator[list[Row]]:
+def _generations(model: type[models.Model], rows: Sequence[Row]) -> Iterator[list[Row]]:
     """The rows, parents before their children."""
-    places = [n for n, f in enumerate(table.fields) if f.related_model is table.model]
-    left, known = list(table.rows), set[int]()
+    fields = model._meta.concrete_fields
+    places = [n for n, field in enumerate(fields) if field.related_model is model]
+    left, known = list(rows), set[int]()
     while left:
         ready = [row for row in left if all(row[n] is None or row[n] in known for n in places)]
         known |= {row[0] for row in ready}
@@ -125,36 +149,32 @@ def _generations(table: RecordedTable) -> Iterator[list[Row]]:
         yield ready
 
 
-def _insert(
-    cursor: Any, table: RecordedTable, rows: Sequence[Row], ids: Ids, now: datetime, name: str
-) -> None:
-    fields = table.fields[1:]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
-    marks = f"({', '.join('%s' for _ in fields)})"
-    size = _MAX_PARAMETERS // len(fields)
+def _new_row(
+    table: RecordedTable, row: Row, ids: Ids, now: object, own: Mapping[str, object]
+) -> list[Any]:
+    new = list(row)
+    for place, model in table.parents:
+        if new[place] is not None:
+            new[place] = ids[model][new[place]]
+    for place, field in table.public_ids:
+        new[place] = field.get_default()
+    for place in table.times:
+        if new[place] is not None:
+            new[place] = now
+    for name, place in table.own.items():
+        new[place] = own[name]
+    return new
+
+
+def _insert(cursor: Any, table: RecordedTable, rows: Sequence[list[Any]]) -> Iterator[int]:
+    """Insert the rows. Yields their ids."""
+    marks = f"({', '.join(['%s'] * len(rows[0]))})"
+    size = _MAX_PARAMETERS // len(rows[0])
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        new = [
-            name if field is _TENANT_NAME else _new_value(field, value, ids, now)
-            for row in part
-            for field, value in zip(fields, row[1:], strict=True)
-        ]
         cursor.execute(
-            f"INSERT INTO {table.model._meta.db_table} ({columns})"  # noqa: S608 - names of our own tables
+            f"INSERT INTO {table.model._meta.db_table} ({table.columns})"  # noqa: S608 - names of our own tables
             f" VALUES {', '.join([marks] * len(part))} RETURNING id",
-            new,
+            list(chain.from_iterable(part)),
         )
-        made = (pk for (pk,) in cursor.fetchall())
-        ids[table.model] |= dict(zip((row[0] for row in part), made, strict=True))
-
-
-def _new_value(field: models.Field[Any, Any], value: Any, ids: Ids, now: datetime) -> Any:
-    if value is None:
-        return None
-    if field.related_model in ids:
-        return ids[field.related_model][value]
-    if field.name == "public_id":
-        return field.get_default()
-    if isinstance(field, models.DateTimeField):
-        return connection.ops.adapt_datetimefield_value(now)
-    return value
+        yield from (pk for (pk,) in cursor.fetchall())

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.models import DateTimeField, Field
 from django.utils import timezone
 
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tests.factories import DEFAULTS, HostRow, MakeTenant, create_by_service
 
 DOMAINS = (("northwind.test", "primary"), ("shop.test", "secondary"))
@@ -65,6 +65,21 @@ def test_copy_equals_created_tenant(make_tenant: MakeTenant) -> None:
     assert copy.plan.tasks.filter(parent__plan=copy.plan).count() > 0
     assert {task.plan_id for task in copy.plan.tasks.all()} == {copy.plan.pk}
     assert copy.created_at <= timezone.now()
+
+
+def test_copy_with_consultant_equals_created_tenant(
+    make_tenant: MakeTenant, consultant: User, manager: User
+) -> None:
+    make_tenant("Earlier", consultant=manager)
+    empty = stored_rows()
+    values = DEFAULTS | {"name": "One", "consultant": consultant}
+    create_by_service(values, (("northwind.test", "primary"),))
+    by_service = stored_rows()
+    copy = make_tenant("Two", consultant=consultant)
+    copied = stored_rows()
+
+    assert new_rows(by_service, copied) == new_rows(empty, by_service)
+    assert (copy.consultant, make_tenant("Three").consultant) == (consultant, None)
 
 
 def test_copies_have_their_own_identifiers(make_tenant: MakeTenant) -> None:

@@ -224,7 +224,7 @@ class Html(BaseHTTPRequestHandler):
 
 def test_other_server_is_no_api(run: Run, live_server: Any) -> None:
     server = HTTPServer(("127.0.0.1", 0), Html)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     try:
         done = run("tenants", GANGWAY_SERVER=f"http://127.0.0.1:{server.server_port}")
     finally:

@@ -66,7 +66,7 @@ def provider() -> Iterator[type[_Provider]]:
 @pytest.fixture
 def issuer(provider: type[_Provider], settings: Any) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), provider) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
         app = {
             "provider_id": "single-sign-on",
