@@ -4,9 +4,13 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 WITH_SERVERS := tests/interop tests/scenarios/test_concurrency.py
+RATIOS := tests/interop/test_bench_parts.py
 
 .PHONY: run test test-all nightly drills fresh screenshots check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
+
+# Without stored bytecode, each process of the tests and of the product compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
 	@$(PYTHON) -I config/bootstrap.py && exec $(BIN)/python -m config.run --port $(PORT)
@@ -23,7 +27,8 @@ test: suites  ## Run the unit tests on two cores and print the three slowest.
 test-all: suites  ## Run the unit tests, then the scenarios, then the tests with real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 --migrations --create-db --reuse-db $(UNIT_ARGS) $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow and not interop and not nightly" --migrations --reuse-db $(ARGS)
-	@$(BIN)/python -m pytest -q -n 1 -m "interop and not nightly" --migrations --reuse-db $(WITH_SERVERS) $(ARGS)  # one at a time: the servers share addresses
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "interop and not nightly" --migrations --reuse-db $(WITH_SERVERS) --ignore=$(RATIOS) $(ARGS)
+	@$(BIN)/python -m pytest -q -n 1 -m "interop and not nightly" $(RATIOS) $(ARGS)  # separate: other work changes its ratios
 	@$(BIN)/python -m pytest -q -n 2 -m "browser and not nightly" --migrations --reuse-db tests/browser $(ARGS)  # separate: Chromium breaks off its connections when an address appears
 
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.

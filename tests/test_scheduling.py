@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.scheduling import TOGETHER, WITH_SERVERS, scope_of
+from tests.scheduling import SHARED, TOGETHER, WITH_SERVERS, scope_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -17,17 +18,21 @@ CHECKOUT = Path(__file__).resolve().parent.parent
     [
         ("tests/drills/test_a.py::test_b", "tests/drills/"),
         ("tests/config/test_web_worker.py::test_b[1]", "tests/config/test_web_worker.py"),
-        ("tests/interop/test_a.py::test_b", "servers"),
-        ("tests/scenarios/test_concurrency.py::test_b", "servers"),
+        ("tests/interop/test_hosts.py::test_b[1]", "addresses"),
+        ("tests/interop/test_vantages.py::test_b", "addresses"),
+        ("tests/interop/test_waiting_requests.py::test_b", "live"),
+        ("tests/interop/test_a.py::test_b[1]", "tests/interop/test_a.py"),
+        ("tests/scenarios/test_concurrency.py::test_b", "tests/scenarios/test_concurrency.py"),
         ("tests/browser/test_pages.py::test_b[1]", "tests/browser/test_pages.py::test_b[1]"),
-        ("tests/config/test_run.py::test_b", "tests/config/test_run.py::test_b"),
+        ("tests/config/test_run.py::test_b", "tests/config/test_run.py"),
+        ("tests/config/test_gunicorn.py::test_b", "tests/config/test_gunicorn.py::test_b"),
     ],
 )
 def test_scope(nodeid: str, scope: str) -> None:
     assert scope_of(nodeid) == scope
 
 
-@pytest.mark.parametrize("path", [*TOGETHER, *WITH_SERVERS])
+@pytest.mark.parametrize("path", [*TOGETHER, *WITH_SERVERS, *chain(*SHARED.values())])
 def test_path_exists(path: str) -> None:
     assert (CHECKOUT / path).exists()
 
@@ -42,3 +47,16 @@ def test_tests_with_servers_are_in_their_modules() -> None:
 
     assert marked
     assert [path for path in marked if not path.startswith((*WITH_SERVERS, "tests/browser/"))] == []
+
+
+def test_modules_with_fixed_addresses_share_a_process() -> None:
+    """A server on an address of its own network, in its module or in a helper of it."""
+    helpers = r"tests\.interop\.(?:name_servers|hosts) import|tests\.bench\.world import"
+    fixed = [
+        path.relative_to(CHECKOUT).as_posix()
+        for path in (CHECKOUT / "tests" / "interop").glob("test_*.py")
+        if re.search(rf'{helpers}|"127\.(?!0\.0\.1")|"10\.\d', path.read_text())
+    ]
+
+    assert len(fixed) > 5
+    assert [path for path in fixed if path not in SHARED["addresses"]] == []

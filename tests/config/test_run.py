@@ -17,9 +17,15 @@ from tests.config.product import START_SECONDS, STOP_SECONDS, Product
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of data: the first start creates the database, and the others find it."""
+    return tmp_path_factory.mktemp("product") / "var"
+
+
 @pytest.fixture
-def product(tmp_path: Path) -> Iterator[Product]:
-    product = Product(tmp_path / "var")
+def product(data: Path) -> Iterator[Product]:
+    product = Product(data)
     yield product
     if product.process is not None:
         product.process.kill()
