@@ -7,6 +7,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest
 
+from tenants.names import address_text
+
 
 def client_address(request: HttpRequest) -> str:
     """The address that the outermost of the TRUSTED_PROXIES saw, or an empty string."""
@@ -28,6 +30,6 @@ def address_group(request: HttpRequest) -> str:
 
 def _valid(address: str) -> str:
     try:
-        return str(ip_address(address.strip()))
+        return address_text(ip_address(address.strip()))
     except ValueError:
         return ""

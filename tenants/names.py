@@ -58,8 +58,20 @@ def normalise_hostname(text: str) -> str:
 def normalise_host(text: str) -> str:
     """The canonical spelling of a host name or IP address. Raises BadName with the reason."""
     with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(text.strip().strip("[]")))
+        return address_text(ipaddress.ip_address(text.strip().strip("[]")))
     return normalise_hostname(text)
+
+
+def address_text(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """The canonical text of an address (RFC 5952), the same in every Python version.
+
+    Section 5 writes an IPv4-mapped address with dots, which Python does from 3.13 on.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        if mapped is not None and address.scope_id is None:
+            return f"::ffff:{mapped}"
+    return str(address)
 
 
 def display_domain(name: str) -> str:

@@ -85,6 +85,24 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
+def address_text(address: Address | None) -> str:
+    """Return the canonical text of an address (RFC 5952), the same in every Python version.
+
+    Section 5 writes an IPv4-mapped address with dots, which Python does from 3.13 on. Empty without
+    an address.
+    """
+    if address is None:
+        return ""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped and address.scope_id is None:
+        return f"::ffff:{address.ipv4_mapped}"
+    return str(address)
+
+
+def network_text(network: IPNetwork) -> str:
+    """Return the canonical text of a network, as `address_text` does."""
+    return f"{address_text(network.network_address)}/{network.prefixlen}"
+
+
 def embedded_ipv4(address: Address) -> Address:
     """Return the IPv4 address inside a v4-mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052) address.
 

@@ -79,6 +79,7 @@ _REASON_LABELS = {
     "unreachable": "no route to the host",
     "reset": "the connection was reset",
     "closed": "the connection was closed",
+    "reply-too-long": "the reply is too long",
     "no-address": "no address",
     "not-allowed": "the address is not public",
     "no-budget": "the time of the check was over",

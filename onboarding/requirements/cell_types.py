@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from checks.engine.addresses import is_public
+from checks.engine.addresses import address_text, is_public, network_text
 from checks.local_addresses import local_address_refusal
 from onboarding.errors import OnboardingError
 from tenants.errors import BadName
@@ -272,9 +272,10 @@ def single_ip(text: str) -> str:
         )
     if not is_public(found.ip):
         raise BadValue(
-            f"“{found.ip}” is not a public address; enter the one that the internet sees."
+            f"“{address_text(found.ip)}” is not a public address; enter the one that the internet"
+            " sees."
         )
-    return str(found.ip)
+    return address_text(found.ip)
 
 
 def ip_or_network(text: str) -> str:
@@ -284,12 +285,12 @@ def ip_or_network(text: str) -> str:
         raise BadValue(_no_ip(text)) from None
     found = typed.network
     if typed.ip != found.network_address:
-        raise BadValue(f"“{text}” begins inside its network. Did you mean {found}?")
+        raise BadValue(f"“{text}” begins inside its network. Did you mean {network_text(found)}?")
     broadest = _BROADEST_V4 if found.version == 4 else _BROADEST_V6
     if found.prefixlen < broadest:
         raise BadValue(f"“{text}” covers too much of the internet; /{broadest} is the broadest.")
     single = found.num_addresses == 1
-    return str(found.network_address) if single else str(found)
+    return address_text(found.network_address) if single else network_text(found)
 
 
 def _no_ip(text: str) -> str:

@@ -59,10 +59,23 @@ class AuthoritativeAnswers:
             if not isinstance(answer, LookupFailure):
                 server_verdict = next((known for same, known in found if same == answer), None)
                 if server_verdict is None:
-                    server_verdict = judge(answer)
+                    server_verdict = _judge_both_cases(answer, judge)
                     found.append((answer, server_verdict))
             server_verdicts.append(server_verdict)
         return server_verdicts
+
+
+def _judge_both_cases(answer: Answer, judge: Callable[[Answer], ServerVerdict]) -> ServerVerdict:
+    """Judge an answer, and the other one in lower case: resolvers receive either of them."""
+    if not isinstance(answer, Records) or answer.lower_case is None:
+        return judge(answer)
+    both = [judge(replace(answer, lower_case=None)), judge(answer.lower_case)]
+    verdict = worst([each.verdict for each in both])
+    findings: list[Finding] = []
+    for each in both:
+        if each.verdict.is_passing == verdict.is_passing:
+            findings += [finding for finding in each.findings if finding not in findings]
+    return ServerVerdict(verdict, tuple(findings))
 
 
 def _row(server: Server, answer: Answer) -> dict[str, Any]:
@@ -77,6 +90,9 @@ def _row(server: Server, answer: Answer) -> dict[str, Any]:
         row.update(values=sorted_values(answer.values), ttl=answer.ttl)
         if answer.chain:
             row["aliases"] = [link.value for link in answer.chain]
+        if answer.lower_case is not None:
+            lower = answer.lower_case
+            row["lower_case"] = sorted_values(lower.values) if isinstance(lower, Records) else []
     return row
 
 
@@ -183,7 +199,9 @@ def combine(
         findings=tuple(findings),
         evidence={**_server_evidence(authoritative), **evidence},
         unanimous=_is_complete(authoritative, server_verdicts)
-        and len(_sides(server_verdicts)) == 1,
+        and len(_sides(server_verdicts)) == 1
+        # Some resolvers receive the other answer, as from a server that disagrees.
+        and not _changing_case(authoritative),
     )
 
 
@@ -349,13 +367,26 @@ def _glue_findings(delegation: Delegation) -> list[Finding]:
 
 
 def _case_findings(authoritative: AuthoritativeAnswers) -> list[Finding]:
-    """Return a finding for servers that know the name in lower case only (RFC 4343 section 3)."""
+    """Return the findings for servers whose answer depends on case (RFC 4343 section 3)."""
     servers = [
         str(server)
         for server, answer in authoritative.answers
         if isinstance(answer, Records) and answer.is_case_sensitive
     ]
-    return [Finding("dns.case-sensitive-server", {"servers": servers})] if servers else []
+    found = {
+        "dns.case-sensitive-server": servers,
+        "dns.case-changes-answer": _changing_case(authoritative),
+    }
+    return [Finding(code, {"servers": names}) for code, names in found.items() if names]
+
+
+def _changing_case(authoritative: AuthoritativeAnswers) -> list[str]:
+    """Return the servers with other records for the name in lower case."""
+    return [
+        str(server)
+        for server, answer in authoritative.answers
+        if isinstance(answer, Records) and answer.lower_case is not None
+    ]
 
 
 def _addressless_findings(delegation: Delegation) -> list[Finding]:

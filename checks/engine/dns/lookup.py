@@ -62,6 +62,8 @@ class Records:
     zone: str = field(default="", compare=False)
     # The server has these records for the name in lower case only, which RFC 4343 forbids.
     is_case_sensitive: bool = field(default=False, compare=False)
+    # The server's other answer for the name in lower case; None when it is equal or not queried.
+    lower_case: Answer | None = None
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ MAX_SERVERS = 64
 # Registries have a dozen servers or more. A few are enough to confirm that a name does not exist.
 _MAX_REGISTRY_SERVERS = 3
 _MAX_PARENT_SERVERS = 2
+# A difference between mixed and lower case must be repeated this often.
+_COMPARISONS = 3
 # Each label of a name can be a zone with servers of its own. Deeper zones are not confirmed.
 _MAX_CONFIRMED_LABELS = 8
 
@@ -93,6 +95,8 @@ class NetworkLookup:
         self._network = network
         self._pool = QueryPool(network.timeouts_seconds, max_in_flight=max_in_flight)
         self._permitted: dict[str, bool] = {}
+        # The names whose zone was requested: domains, and the zones above them.
+        self._domains: set[str] = set()
         self._validations = Validations(
             self.resolve, network.nameservers_for, self._pool, network.timeouts_seconds
         )
@@ -115,6 +119,8 @@ class NetworkLookup:
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
         """Query one authoritative server. An alias to a foreign zone is resolved."""
         answer = await self._query_shared(server, name, rtype).wait()
+        if self._is_compared(name, rtype):
+            (answer,) = await self._compare_case((server,), [answer], name, rtype)
         return await self._validations.validated(server, answer, name, rtype)
 
     async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
@@ -122,6 +128,8 @@ class NetworkLookup:
         answers = await wait_for_all(
             [self._query_shared(server, name, rtype) for server in servers]
         )
+        if self._is_compared(name, rtype):
+            answers = await self._compare_case(servers, answers, name, rtype)
         if not self._validations.concerns(name):
             return answers
         return await asyncio.gather(
@@ -146,6 +154,7 @@ class NetworkLookup:
     async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
         """Find the zone's apex at or above the name, then the addresses of every server."""
         name = name.rstrip(".").lower()
+        self._domains.add(name)
         return await self._pool.run_once(
             ("delegation", name), lambda: self._delegation(name)
         ).wait()
@@ -153,6 +162,47 @@ class NetworkLookup:
     async def close(self) -> None:
         """Cancel the queries that are still in flight and close the sockets."""
         await self._pool.close()
+
+    def _is_compared(self, name: str, rtype: str) -> bool:
+        """Return whether a question is repeated in lower case: the MX records of a domain.
+
+        One question for each server and domain. Of all records, a wrong MX record loses mail.
+        """
+        return rtype == "MX" and name.rstrip(".").lower() in self._domains
+
+    async def _compare_case(
+        self, servers: Sequence[Server], answers: Sequence[Answer], name: str, rtype: str
+    ) -> list[Answer]:
+        """Add the answers in lower case that differ, which RFC 4343 section 3 forbids."""
+        plain = await wait_for_all(
+            [self._query_shared(server, name, rtype, in_lower_case=True) for server in servers]
+        )
+        compared: list[Answer] = []
+        for server, answer, lower in zip(servers, answers, plain, strict=True):
+            if isinstance(answer, Records) and _differ(answer, lower):
+                is_certain = await self._is_repeated(server, name, rtype, (answer, lower))
+                compared.append(replace(answer, lower_case=lower) if is_certain else answer)
+            else:
+                compared.append(answer)
+        return compared
+
+    async def _is_repeated(
+        self, server: Server, name: str, rtype: str, answers: tuple[Answer, Answer]
+    ) -> bool:
+        """Return whether the server repeats both answers.
+
+        It does not if it rotates its records, or if the zone has changed between two answers.
+        """
+        for number in range(1, _COMPARISONS + 1):
+            again = await wait_for_all(
+                [
+                    self._query_shared(server, name, rtype, in_lower_case=lower, attempt=number)
+                    for lower in (False, True)
+                ]
+            )
+            if any(map(_differ, answers, again)):
+                return False
+        return True
 
     async def _name_rejection(self, answer: Answer, name: str, rtype: str) -> Answer:
         """Return "dnssec-rejected" for a SERVFAIL that only a validating resolver returns."""
@@ -197,9 +247,19 @@ class NetworkLookup:
             follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
         )
 
-    def _query_shared(self, server: Server, name: str, rtype: str) -> SharedResult[Answer]:
+    def _query_shared(
+        self,
+        server: Server,
+        name: str,
+        rtype: str,
+        *,
+        in_lower_case: bool = False,
+        attempt: int = 0,
+    ) -> SharedResult[Answer]:
         name = name.rstrip(".").lower() or "."
-        key = (server.address, server.port, name, rtype)
+        key: tuple[Hashable, ...] = (server.address, server.port, name, rtype)
+        if in_lower_case or attempt:
+            key = (*key, in_lower_case, attempt)
         known = self._pool.get(key)
         if known is not None:
             return known
@@ -212,7 +272,7 @@ class NetworkLookup:
             name,
             rtype,
             recursion=False,
-            mixed_case=True,
+            mixed_case=not in_lower_case,
             read_reply=read_authoritative,
             follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
         )
@@ -239,9 +299,22 @@ class NetworkLookup:
             return self._pool.set_known(key, NoName())
         if not servers:
             return self._pool.set_known(key, NO_SERVER)
+        # A domain without a record is a fault, so that each such answer is repeated. Other names
+        # are often empty.
+        case_key = (name, rtype) if name in self._domains else rtype
         return self._pool.submit(
             key,
-            ServerQuery(question, servers, name, rtype, recursion, read_reply, plain, follow_alias),
+            ServerQuery(
+                question,
+                servers,
+                name,
+                rtype,
+                recursion,
+                read_reply,
+                plain,
+                follow_alias,
+                case_key,
+            ),
         )
 
     async def _follow_alias(
@@ -410,6 +483,16 @@ class NetworkLookup:
             known = address is not None and may_query(address, self._network.allowed_networks)
             self._permitted[text] = known
         return known
+
+
+def _differ(one: Answer, other: Answer) -> bool:
+    """Return whether two answers have different records. A failed query differs from none."""
+    if isinstance(one, LookupFailure) or isinstance(other, LookupFailure):
+        return False
+    first, second = (
+        sorted_values(each.values) if isinstance(each, Records) else [] for each in (one, other)
+    )
+    return first != second
 
 
 def _unroutable(

@@ -154,6 +154,8 @@ class ServerQuery:
     plain: DnsQuestion | None = None
     # Resolves a reply that ends in an alias; without it, the reply is final.
     follow_alias: AliasFollower | None = None
+    # One answer with records shows for all questions with this key that a server ignores case.
+    case_key: Hashable = ""
 
 
 class QueryPool:
@@ -165,8 +167,8 @@ class QueryPool:
         self._shared: dict[Hashable, SharedResult[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: UdpSockets | None = None
-        # The servers that have answered a question in mixed case with records.
-        self._ignoring_case: set[Endpoint] = set()
+        # The servers that have answered a question in mixed case with records, with its case key.
+        self._ignoring_case: set[tuple[Endpoint, Hashable]] = set()
 
     @property
     def limiter(self) -> QueryLimiter:
@@ -235,22 +237,21 @@ class QueryPool:
         """Return whether the reply needs no further query: no alias, no other spelling."""
         if reply.end is ReplyEnding.UNRESOLVED_ALIAS and server_query.follow_alias is not None:
             return False
-        return server_query.plain is None or self._ignores_case(server_query.servers[0], reply)
+        return server_query.plain is None or self._ignores_case(server_query, reply)
 
-    def _ignores_case(self, endpoint: Endpoint, reply: DecodedReply) -> bool:
+    def _ignores_case(self, server_query: ServerQuery, reply: DecodedReply | None) -> bool:
         """Return whether the server has answered mixed case with records, now or earlier."""
-        if reply.records or reply.chain:
-            self._ignoring_case.add(endpoint)
-        return endpoint in self._ignoring_case
+        known = (server_query.servers[0], server_query.case_key)
+        if reply is not None and (reply.records or reply.chain):
+            self._ignoring_case.add(known)
+        return known in self._ignoring_case
 
     async def _in_lower_case(
         self, server_query: ServerQuery, reply: DecodedReply | LookupFailure
     ) -> DecodedReply | LookupFailure:
         """Repeat a question whose mixed case has no answer. Return the answer with records."""
-        endpoint = server_query.servers[0]
-        if isinstance(reply, Referral) or endpoint in self._ignoring_case:
-            return reply
-        if isinstance(reply, DecodedReply) and self._ignores_case(endpoint, reply):
+        decoded = reply if isinstance(reply, DecodedReply) else None
+        if isinstance(reply, Referral) or self._ignores_case(server_query, decoded):
             return reply
         # A silent server has not answered in lower case either.
         if isinstance(reply, LookupFailure) and reply.reason == "timeout":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from checks.engine.addresses import parse_address
+from checks.engine.addresses import Address, address_text, parse_address
 from checks.engine.outcomes import Finding
 
 # The verification of senders such as Postfix: a chain up to a trusted root, found in any order.
@@ -25,6 +26,27 @@ _OPTIONS = (
     | ssl.Options.OP_ENABLE_MIDDLEBOX_COMPAT
     | ssl.Options.OP_IGNORE_UNEXPECTED_EOF
 )
+# The TLS 1.2 cipher suites of OpenSSL's own default list, without those that need a shared secret.
+# Set explicitly: the default of a Python build has 17 suites, and that of Debian 60. With the short
+# one, a mail server with CBC or static RSA suites only, which senders and Mimecast reach, fails.
+_CIPHERS = (
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:DHE+AES:kRSA+AESGCM:kRSA+AES"
+    ":!aNULL:!eNULL:!aDSS:!PSK:!SRP:!AESCCM"
+    # The level of OpenSSL 3.2 and of Debian: RSA keys from 2048 bits, no SHA-1 signatures.
+    ":@SECLEVEL=2"
+)
+# The alert by which TLS 1.3 demands a client certificate (RFC 8446 section 6.2).
+CERTIFICATE_REQUIRED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+# The alerts of TLS 1.2 servers for a missing client certificate (RFC 5246 sections 7.2.2, 7.4.6).
+_REFUSES_CLIENT = frozenset(
+    {
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_NO_CERTIFICATE",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    }
+)
+_ERROR_TEXT = re.compile(r"\[SSL[^\]]*\] ([^(]{1,80}) \(")
 EXPIRES_SOON = datetime.timedelta(days=14)
 
 
@@ -96,7 +118,8 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
         return ()
     hosts = [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
     addresses = extension.value.get_values_for_type(x509.IPAddress)
-    return (*hosts, *map(str, addresses))
+    # Networks are in name constraints only (RFC 5280 section 4.2.1.10).
+    return (*hosts, *(address_text(each) for each in addresses if isinstance(each, Address)))
 
 
 def matches(certificate: Certificate, host: str) -> bool:
@@ -138,6 +161,31 @@ def cautions(facts: TlsFacts, host: str, now: datetime.datetime) -> Iterator[Fin
         yield Finding("tls.name-mismatch", {"host": host, "names": list(certificate.names)})
 
 
+class _ClientHandshake(ssl.SSLObject):
+    """Names a missing client certificate alike in TLS 1.2 and TLS 1.3.
+
+    TLS 1.2 has no alert of its own for it. A server that has chosen a cipher suite lacks neither
+    cipher nor certificate, so its alert concerns the client.
+    """
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLError as error:
+            if error.reason in _REFUSES_CLIENT and self.cipher() is not None:
+                error.reason = CERTIFICATE_REQUIRED
+            raise
+
+
+def reason_of_tls(error: ssl.SSLError) -> str:
+    """Return OpenSSL's name of the error, such as TLSV1_ALERT_INTERNAL_ERROR."""
+    if error.reason:
+        return error.reason
+    # Python has no name for the newer alerts, only OpenSSL's text.
+    found = _ERROR_TEXT.search(str(error))
+    return found[1].upper().replace(" ", "_") if found else "UNKNOWN_ERROR"
+
+
 def client_context(*, verified: bool, ca_file: str = "") -> ssl.SSLContext:
     """Return a client context for TLS 1.2 or later, the versions that Mimecast uses for delivery.
 
@@ -149,6 +197,8 @@ def client_context(*, verified: bool, ca_file: str = "") -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
     context.options = _OPTIONS
+    context.set_ciphers(_CIPHERS)
+    context.sslobject_class = _ClientHandshake
     context.check_hostname = False
     # The second attempt reads the facts of a rejected certificate. It sends nothing secret.
     context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE

@@ -11,7 +11,12 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
-from checks.engine.hosts.certificates import TlsFacts, cautions
+from checks.engine.hosts.certificates import (
+    CERTIFICATE_REQUIRED,
+    TlsFacts,
+    cautions,
+    reason_of_tls,
+)
 from checks.engine.hosts.ldap_root import RootEntry, read_root_entry
 from checks.engine.hosts.prober import (
     DEFAULT_PORTS,
@@ -112,7 +117,24 @@ def judge(
 _OLD_PROTOCOL = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
 )
-_NO_CIPHER = frozenset({"SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER"})
+_NO_CIPHER = frozenset(
+    {
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_NO_CERTIFICATE",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+        "NO_SHARED_CIPHER",
+    }
+)
+# After the handshake of TLS 1.3, these alerts answer the empty certificate of the client.
+_REFUSES_CLIENT = frozenset(
+    {
+        CERTIFICATE_REQUIRED,
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_NO_CERTIFICATE",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    }
+)
 
 
 def _no_tls(host: str, port: int, result: NoTls) -> Finding:
@@ -122,23 +144,35 @@ def _no_tls(host: str, port: int, result: NoTls) -> Finding:
         return Finding("ldaps.closed-at-handshake", params)
     if result.reason in _OLD_PROTOCOL:
         return Finding("ldaps.protocol-too-old", params)
+    if result.reason == CERTIFICATE_REQUIRED:
+        return Finding("ldaps.client-certificate", params)
     if result.reason in _NO_CIPHER:
         return Finding("ldaps.no-certificate", params)
     if result.reason == "timeout":
         params = {"host": host, "port": port, "seconds": result.seconds}
         return Finding("ldaps.tls-slow", params)
     params = {"host": host, "port": port, "reason": result.reason}
-    return Finding("ldaps.tls-failed", params)
+    code = "ldaps.tls-alert" if _is_alert(result.reason) else "ldaps.tls-failed"
+    return Finding(code, params)
+
+
+def _is_alert(reason: str) -> bool:
+    """Whether OpenSSL names an alert of the server, which only TLS has.
+
+    The alerts of RFC 6066 are named without the word: TLSV1_UNRECOGNIZED_NAME.
+    """
+    return "ALERT" in reason or reason.startswith("TLSV1_")
 
 
 async def _handshake(prober: Prober, address: str, host: str, port: int) -> _LdapsResult:
-    async def handshake(context: ssl.SSLContext, distrust: str) -> LdapsAnswer | ConnectionFailure:
+    async def handshake(context: ssl.SSLContext, distrust: str) -> _LdapsResult:
         streams = await prober.connect(address, port, tls=context, host=host)
         if isinstance(streams, ConnectionFailure):
             return streams
         try:
             facts = read_tls_facts(streams[1], distrust)
-            return LdapsAnswer(facts, await _root(streams, prober.network.connect_timeout_seconds))
+            root = await _root(streams, prober.network.connect_timeout_seconds)
+            return root if isinstance(root, NoTls) else LdapsAnswer(facts, root)
         finally:
             abort(streams[1])
 
@@ -148,15 +182,24 @@ async def _handshake(prober: Prober, address: str, host: str, port: int) -> _Lda
         return NoTls(failure.reason, failure.seconds)
     # Before OSError, its base class: the port answered, so the host is reachable.
     except ssl.SSLError as error:
-        return NoTls(error.reason or "closed")
+        return NoTls(reason_of_tls(error))
     except OSError as error:
         return ConnectionFailure(reason_of(error))
 
 
-async def _root(streams: Streams, timeout_seconds: float) -> RootEntry | None:
-    """Read the root entry; None without one. The check is about TLS, so a failure is no fault."""
+async def _root(streams: Streams, timeout_seconds: float) -> RootEntry | NoTls | None:
+    """Read the root entry; None without one. The check is about TLS, so a failure is no fault.
+
+    In TLS 1.3 the client completes the handshake first, so that the server's rejection arrives as
+    an alert in place of the first reply (RFC 8446 section 4.4.2.4).
+    """
     try:
         async with asyncio.timeout(timeout_seconds):
             return await read_root_entry(*streams)
+    except ssl.SSLError as error:
+        reason = reason_of_tls(error)
+        if not _is_alert(reason):
+            return None
+        return NoTls(CERTIFICATE_REQUIRED if reason in _REFUSES_CLIENT else reason)
     except OSError:
         return None

@@ -55,13 +55,12 @@ async def inspect(
     addresses = await prober.locate(host, port)
     if isinstance(addresses, NotProbed):
         return not_probed_outcome(CheckKind.LOCKDOWN, subject, addresses)
-    # A hosted platform decides for all of its addresses, so that one of them is enough.
-    tried = addresses[:1] if is_hosted_delivery(host) else addresses
+    # Every address, also of a hosted platform: one that accepts mail is enough to bypass Mimecast.
     results = await prober.connect_each(
-        tried,
+        addresses,
         lambda each: run_dialogue(prober, each, host, port, recipient, tries_own_sender=True),
     )
-    untried = [] if is_hosted_delivery(host) else await prober.untried(host, addresses)
+    untried = await prober.untried(host, addresses)
     # After the host, so that a vantage which loses its network in between proves nothing.
     is_reached = await _is_control_reachable(control, prober)
     unreached = control if not is_reached else None
@@ -157,12 +156,17 @@ def _judge_reply(host: str, port: int, dialogue: SmtpDialogue) -> tuple[Verdict,
         return _unclear(host, port, f"STARTTLS: {dialogue.tls_error}")
     reply = dialogue.ehlo if dialogue.recipient is None else dialogue.recipient
     if reply.code == 0:
-        return _unclear(host, port, "closed")
-    is_rejected = reply.code >= 400 and not (reply is dialogue.ehlo and dialogue.is_helo)
+        waited = dialogue.waited_seconds and reply is dialogue.recipient
+        return _unclear(host, port, _waited(dialogue) if waited else reply.reason)
+    is_hello_accepted = reply is dialogue.ehlo and dialogue.is_helo
     # RFC 5321 section 4.2.1: after a 4xx reply nothing is decided, as with a greylist.
+    is_rejected = reply.code >= 400 and not is_hello_accepted
     if is_rejected and (reply.code < 500 or not _has_other_reason(reply)):
         # A policy refuses the sender: the lockdown, or a block list or a relay rule.
         return _refused_by_policy(host, reply)
+    if not is_rejected and not is_hello_accepted and not reply.is_accepted:
+        # Neither accepted nor rejected, such as 221 (closing) or 354 (the reply to DATA).
+        return _unclear(host, port, reply.reason)
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})
 
 
@@ -221,9 +225,12 @@ def _refused(code: int, text: str) -> tuple[Verdict, Finding]:
 
 def _reason_of(result: SmtpDialogue) -> str:
     if result.waited_seconds:
-        return f"no reply within {result.waited_seconds:g} s"
-    greeting = result.greeting
-    return f"{greeting.code} {greeting.text}".strip() if greeting.code else "no greeting"
+        return _waited(result)
+    return result.greeting.reason if result.greeting.code else "no greeting"
+
+
+def _waited(result: SmtpDialogue) -> str:
+    return f"no reply within {result.waited_seconds:g} s"
 
 
 def _unclear(host: str, port: int, reason: str) -> tuple[Verdict, Finding]:

@@ -25,6 +25,7 @@ PORT = 25
 # Mail servers allow strangers about two connections a minute.
 _MAX_PER_ADDRESS = 2
 # The worst counts: Mimecast may deliver to any of the hosts.
+_NO_TLS_ANSWER = ("closed", "timeout", "reply-too-long")
 _WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS)
 
 
@@ -144,7 +145,10 @@ def judge(host: str, dialogue: SmtpDialogue, prober: Prober) -> tuple[Verdict, l
     and a closed connection are UNKNOWN.
     """
     is_answered = dialogue.greeting.code == 220 and (dialogue.ehlo.code == 250 or dialogue.is_helo)
-    is_unclear = dialogue.tls_error in ("closed", "timeout") or dialogue.tls_error.startswith("4")
+    # RFC 3207 section 4: only 5xx rejects STARTTLS for good.
+    is_unclear = dialogue.tls_error in _NO_TLS_ANSWER or dialogue.tls_error.startswith(
+        ("2", "3", "4")
+    )
     if not is_answered or dialogue.waited_seconds or dialogue.is_injected or is_unclear:
         return Verdict.UNKNOWN, [Finding("partner.no-answer", {"host": host})]
     if not dialogue.offers_starttls:

@@ -33,6 +33,9 @@ _MAX_LINES = 50
 _MAX_TEXT = 500
 # RFC 5321 section 4.2: three digits, then a blank, a hyphen or the end of the line.
 _REPLY_LINE = re.compile(r"[2-5][0-9]{2}(?:[ -]|$)")
+# RFC 5321 section 4.3.2: the successful replies to MAIL and RCPT. 221 closes the connection, and
+# 354 belongs to DATA, so neither accepts a recipient.
+_ACCEPTED = frozenset({250, 251, 252})
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,18 @@ class SmtpReply:
     def text(self) -> str:
         return " ".join(self.lines)[:_MAX_TEXT]
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the reply accepts a sender or recipient."""
+        return self.code in _ACCEPTED
+
+    @property
+    def reason(self) -> str:
+        """Return the code with its text, or a stable reason code for a reply without one."""
+        if self.code:
+            return f"{self.code} {self.text}".strip()
+        return "reply-too-long" if self.is_too_long else "closed"
+
 
 @dataclass(frozen=True)
 class SmtpDialogue:
@@ -65,6 +80,8 @@ class SmtpDialogue:
     recipient: SmtpReply | None = None
     # The server rejected EHLO and accepted HELO (RFC 5321 section 3.2).
     is_helo: bool = False
+    # The reply to HELO after a rejected EHLO.
+    helo: SmtpReply = SmtpReply()
     # The host accepted the connection and then sent no reply for this long.
     waited_seconds: float = 0
     # The reply to the same recipient with the recipient as sender; None when it was not tried.
@@ -138,7 +155,7 @@ def judge(
     if refused is not None:
         return refused
     found = [*_tls_findings(host, dialogue, now)]
-    if dialogue.recipient is not None and not 200 <= dialogue.recipient.code < 300:
+    if dialogue.recipient is not None and not dialogue.recipient.is_accepted:
         params = {
             "recipient": recipient,
             "code": dialogue.recipient.code,
@@ -159,7 +176,7 @@ def _judge_refusal(
         # RFC 5321 section 4.5.3.2.1: a sender waits five minutes, so silence proves nothing.
         params = {"host": host, "port": port, "seconds": dialogue.waited_seconds}
         return Verdict.UNKNOWN, [Finding("smtp.no-reply-in-time", params)]
-    if dialogue.greeting.is_too_long or dialogue.ehlo.is_too_long:
+    if any(each.is_too_long for each in (dialogue.greeting, dialogue.ehlo, dialogue.helo)):
         return Verdict.UNKNOWN, [Finding("smtp.endless-reply", {"host": host, "port": port})]
     if dialogue.is_injected:
         return Verdict.UNKNOWN, [Finding("smtp.injected-reply", {"host": host, "port": port})]
@@ -172,11 +189,25 @@ def _judge_refusal(
     if dialogue.greeting.code != 220:
         return refusal, [Finding("smtp.no-greeting", {"host": host, "port": port})]
     if dialogue.ehlo.code != 250 and not dialogue.is_helo:
-        # A firm rejection of EHLO may concern only this vantage, so it counts like a refusal.
-        is_firm = dialogue.ehlo.code >= 500
-        params = {"code": dialogue.ehlo.code, "text": dialogue.ehlo.text}
-        return refusal if is_firm else Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
+        return _judge_hello(dialogue, refusal)
     return None
+
+
+def _judge_hello(dialogue: SmtpDialogue, refusal: Verdict) -> tuple[Verdict, list[Finding]]:
+    """Judge a server that accepts neither EHLO nor HELO.
+
+    Only two firm rejections are a refusal. After 4xx or a closed connection the same server may
+    accept the next attempt (RFC 5321 section 4.2.1).
+    """
+    ehlo, helo = dialogue.ehlo, dialogue.helo
+    if ehlo.code < 500:
+        params = {"code": ehlo.code, "text": ehlo.text}
+        return Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
+    if helo.code < 500:
+        params = {"code": helo.code, "text": helo.text}
+        return Verdict.UNKNOWN, [Finding("smtp.helo-deferred", params)]
+    # A firm rejection may concern only this vantage, so it counts like a refusal.
+    return refusal, [Finding("smtp.ehlo-refused", {"code": ehlo.code, "text": ehlo.text})]
 
 
 def _tls_findings(host: str, dialogue: SmtpDialogue, now: datetime.datetime) -> list[Finding]:
@@ -241,14 +272,14 @@ async def start_dialogue(
     if ehlo.code >= 500:
         # RFC 5321 section 3.2: a client falls back to HELO, for which no extension is offered.
         helo = await _send_command(reader, writer, f"HELO {_EHLO_NAME}")
-        return SmtpDialogue(greeting, ehlo, is_helo=helo.code == 250)
+        return SmtpDialogue(greeting, ehlo, is_helo=helo.code == 250, helo=helo)
     # RFC 5321 section 4.1.1.1: the first line repeats the server's name, the others are keywords.
     offers = any(line.upper().startswith("STARTTLS") for line in ehlo.lines[1:])
     if not offers:
         return SmtpDialogue(greeting, ehlo)
     ready = await _send_command(reader, writer, "STARTTLS")
     if ready.code != 220:
-        return SmtpDialogue(greeting, ehlo, offers, tls_error=f"{ready.code} {ready.text}")
+        return SmtpDialogue(greeting, ehlo, offers, tls_error=ready.reason)
     return await _encrypt(
         streams, SmtpDialogue(greeting, ehlo, offers), host, context, distrust, timeout_seconds
     )
@@ -318,11 +349,15 @@ async def finish_dialogue(
                 dialogue = replace(dialogue, recipient=SmtpReply())
                 reply = await _try_recipient(streams, recipient, dialogue)
                 dialogue = replace(dialogue, recipient=reply)
-                if tries_own_sender and 200 <= reply.code < 300:
+                if tries_own_sender and reply.is_accepted:
                     dialogue = replace(dialogue, own_sender=await _try_own(streams, recipient))
             await _send_command(*streams, "QUIT")
+    except TimeoutError:
+        # RFC 5321 section 4.5.3.2: a sender waits five minutes. A slow QUIT concerns no recipient.
+        if dialogue.recipient == SmtpReply():
+            return replace(dialogue, waited_seconds=timeout_seconds)
     except OSError:
-        # Disconnected or too slow: the dialogue until then counts (TimeoutError is an OSError).
+        # Disconnected: the dialogue until then counts.
         return dialogue
     return dialogue
 
@@ -338,14 +373,14 @@ async def _try_recipient(streams: Streams, recipient: str, dialogue: SmtpDialogu
 async def _try_own(streams: Streams, recipient: str) -> SmtpReply | None:
     """Try the recipient as sender too: Reject Direct Send concerns the client's domains only."""
     reset = await _send_command(*streams, "RSET")
-    if not 200 <= reset.code < 300:
+    if not reset.is_accepted:
         return None
     return await _try_envelope(streams, recipient, recipient)
 
 
 async def _try_envelope(streams: Streams, sender: str, recipient: str) -> SmtpReply:
     reply = await _send_command(*streams, f"MAIL FROM:<{sender}>")
-    if not 200 <= reply.code < 300:
+    if not reply.is_accepted:
         return reply
     return await _send_command(*streams, f"RCPT TO:<{recipient}>")
 

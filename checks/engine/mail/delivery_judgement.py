@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from checks.engine.addresses import address_text
 from checks.engine.expected_values import RegionFacts
 from checks.engine.mail.delivery_path import Entry
 from checks.engine.mail.message_parser import ReceivedHop
@@ -102,7 +103,7 @@ def _problem(entry: Entry) -> Finding:
 
 
 def _place(hop: ReceivedHop) -> dict[str, str]:
-    return {"address": str(hop.address), "host": hop.helo}
+    return {"address": address_text(hop.address), "host": hop.helo}
 
 
 def _through(facts: DeliveryFacts, hop: ReceivedHop) -> Finding:
@@ -145,7 +146,7 @@ def _range_params(facts: DeliveryFacts, hop: ReceivedHop) -> dict[str, str]:
     # A narrower range is the more exact statement about the address.
     narrowest = max(within, key=lambda n: ip_network(n, strict=False).prefixlen, default="")
     confidence, as_of = region.delivery_basis(narrowest)
-    return {"address": str(hop.address), "confidence": confidence, "as_of": as_of}
+    return {"address": address_text(hop.address), "confidence": confidence, "as_of": as_of}
 
 
 def _iso(time: datetime) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from checks.engine.addresses import IPNetwork
+from checks.engine.addresses import IPNetwork, address_text
 from checks.engine.dns.lookup import Lookup
 from checks.engine.expected_values import DkimSelector, RegionFacts
 from checks.engine.mail import message_parser
@@ -257,7 +257,7 @@ def _evidence(
         "signatures": [_signature(s) for s in facts.signatures[: message_parser.MAX_HOPS]],
         "hops": [
             {
-                "address": str(hop.address) if hop.address is not None else "",
+                "address": address_text(hop.address),
                 "helo": hop.helo,
                 "by": hop.by,
                 "is_region": _is_within(hop, networks),

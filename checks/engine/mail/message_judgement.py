@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from checks.engine.addresses import address_text
 from checks.engine.dns.consensus import ServerVerdict
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.expected_values import DkimSelector
@@ -246,13 +247,15 @@ def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
     if hop is None:
         yield Finding("message.no-path", {})
     elif facts.path.networks_known and not facts.path.is_region:
-        yield Finding("message.other-path", {"address": str(hop.address), "host": hop.helo})
+        yield Finding(
+            "message.other-path", {"address": address_text(hop.address), "host": hop.helo}
+        )
     # A temporary DNS error is no caution: the message itself is proved by its signature.
     if facts.spf.result not in (None, SpfResult.PASS, SpfResult.TEMPERROR):
         params = {
             "result": str(facts.spf.result),
             "sender": facts.spf.sender,
-            "address": str(hop.address) if hop is not None else "",
+            "address": address_text(hop.address) if hop is not None else "",
         }
         yield Finding("message.spf-not-pass", params)
 
@@ -260,7 +263,9 @@ def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
 def _informational(facts: MessageFacts) -> Iterator[Finding]:
     hop = facts.path.handover
     if hop is not None and facts.path.is_region:
-        yield Finding("message.through-region", {"address": str(hop.address), "host": hop.helo})
+        yield Finding(
+            "message.through-region", {"address": address_text(hop.address), "host": hop.helo}
+        )
     others = [s.name for s in facts.signatures if s.is_valid and s not in facts.selector_signatures]
     if others:
         yield Finding("message.also-signed", {"names": list(dict.fromkeys(others))})

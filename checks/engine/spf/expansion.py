@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, TypeVar
 
-from checks.engine.addresses import IPNetwork
+from checks.engine.addresses import IPNetwork, network_text
 from checks.engine.dns.lookup import (
     Answer,
     Lookup,
@@ -126,7 +126,7 @@ class ExpansionNode:
             "cost": self.cost,
             "lookups": self.lookups,
             "covers": count_covered(self.ranges, expected_networks),
-            "networks": [str(network) for network in self.networks[:_MAX_SHOWN_NETWORKS]],
+            "networks": [network_text(network) for network in self.networks[:_MAX_SHOWN_NETWORKS]],
             "children": [
                 child.as_evidence(expected_networks) for child in self.children[:_MAX_SHOWN_TERMS]
             ],

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote
 
+from checks.engine.addresses import address_text
+
 _EXPAND = r"%\{[slodiphcrtvSLODIPHCRTV][0-9]*[rR]?[.\-+,/_=]*\}|%%|%_|%-"
 _LITERAL = r"[\x21-\x24\x26-\x7e]"
 _MACRO_STRING = re.compile(rf"(?:{_EXPAND}|{_LITERAL})*")
@@ -64,7 +66,7 @@ def _address_value(letter: str, ip: IPv4Address | IPv6Address) -> str:
         case "i":
             return str(ip) if ip.version == 4 else ".".join(f"{int(ip):032X}")
         case "c":
-            return str(ip)
+            return address_text(ip)
         case "v":
             return "in-addr" if ip.version == 4 else "ip6"
         case "t":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from types import MappingProxyType
 
+from checks.engine.addresses import network_text
 from checks.engine.almost_records import TERM, almost, with_spaces
 from checks.engine.spf.terms import SpfPolicy, parse, parse_term
 
@@ -168,5 +169,5 @@ def _network_term(qualified: str, text: str) -> str:
     except ValueError:
         return ""
     qualifier = qualified[:1] if qualified[:1] in ("+", "-", "~", "?") else ""
-    shown = text if re.fullmatch(r"[^/]+(/[0-9]+)?", text) else str(network)
+    shown = text if re.fullmatch(r"[^/]+(/[0-9]+)?", text) else network_text(network)
     return f"{qualifier}ip{network.version}:{shown}"

@@ -6,7 +6,14 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from checks.engine.addresses import is_public, may_probe, may_query, parse_address
+from checks.engine.addresses import (
+    address_text,
+    is_public,
+    may_probe,
+    may_query,
+    network_text,
+    parse_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +114,28 @@ def test_exception_allows_any_port() -> None:
 
     assert answers == [True, True, False, False]
     assert may_query(ip_address("127.53.0.1"), lab)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("::ffff:808:808", "::ffff:8.8.8.8"),
+        ("::FFFF:8.8.8.8", "::ffff:8.8.8.8"),
+        ("0:0:0:0:0:ffff:0:1", "::ffff:0.0.0.1"),
+        ("64:ff9b::808:808", "64:ff9b::808:808"),
+        ("2001:4860:0::8888", "2001:4860::8888"),
+        ("8.8.8.8", "8.8.8.8"),
+    ],
+)
+def test_address_text_is_equal_in_every_python(typed: str, text: str) -> None:
+    """Python writes an IPv4-mapped address with dots from 3.13 on."""
+    address = ip_address(typed)
+
+    assert address_text(address) == text
+    assert ip_address(text) == address
+
+
+def test_text_of_network_and_of_no_address() -> None:
+    assert network_text(ip_network("::ffff:808:0/112")) == "::ffff:8.8.0.0/112"
+    assert network_text(ip_network("192.0.2.0/24")) == "192.0.2.0/24"
+    assert address_text(None) == ""

@@ -76,8 +76,10 @@ def test_batch_is_ordered_and_shares_queries(concurrency: int) -> None:
     ]
     assert {o.verdict for o in outcomes} == {Verdict.PASS}
     assert queries["eu._netblocks.mimecast.com", "TXT", "udp"] == 1
-    # One query to the resolver and one to the zone's server, which is the same server here.
-    twice = {(f"{name}.test", "NS", "udp") for name in ("one", "two", "three")}
+    # NS: one query to the resolver and one to the zone's server, which is the same server here. MX:
+    # in mixed and in lower case.
+    names = ("one.test", "two.test", "three.test")
+    twice = {(name, rtype, "udp") for name in names for rtype in ("NS", "MX")}
     assert {asked: n for asked, n in queries.items() if n > 1} == dict.fromkeys(twice, 2)
 
 

@@ -39,6 +39,8 @@ AROUND = ValidationContext(frozenset({"northwind.test"}))
         (cell_types.host, "[2001:DB8::1]", "2001:db8::1"),
         (cell_types.host, "Mail.Example.com", "mail.example.com"),
         (cell_types.single_ip, "8.8.8.8/32", "8.8.8.8"),
+        (cell_types.single_ip, "::ffff:808:808", "::ffff:8.8.8.8"),
+        (cell_types.ip_or_network, "::ffff:808:808", "::ffff:8.8.8.8"),
         (cell_types.single_ip, "2001:4860:4860:0::8888", "2001:4860:4860::8888"),
         (cell_types.ip_or_network, "8.8.4.0/24", "8.8.4.0/24"),
         (cell_types.ip_or_network, "8.8.4.4", "8.8.4.4"),

@@ -354,12 +354,55 @@ def test_lockdown_names_untried_addresses(monkeypatch: pytest.MonkeyPatch) -> No
     assert [row["address"] for row in outcome.evidence["tried"]] == ["127.0.0.11"]
 
 
-def test_hosted_tenant_decides_for_all_addresses() -> None:
-    refused = SmtpDialogue(WELCOME, recipient=SmtpReply(550, ("5.7.51 TenantInbound",)))
+CONNECTOR = "550 5.7.51 TenantInboundAttribution"
 
-    decided = lockdown.judge_all(HOSTED, 25, [("192.0.2.1", refused)], [], control=None)
 
-    assert decided[:2] == ("192.0.2.1", Verdict.PASS)
+@pytest.mark.parametrize(
+    ("replies", "more", "verdict", "expected"),
+    [
+        ([CONNECTOR, CONNECTOR], "", Verdict.PASS, "lockdown.refused"),
+        ([CONNECTOR, "250 ok"], "", Verdict.UNKNOWN, "lockdown.hosted-inconclusive"),
+        (["250 ok", CONNECTOR], "", Verdict.UNKNOWN, "lockdown.hosted-inconclusive"),
+        ([CONNECTOR, CONNECTOR, "250 ok"], "", Verdict.UNKNOWN, "lockdown.hosted-inconclusive"),
+        ([CONNECTOR, "550 5.7.68 Direct Send"], "", Verdict.WARN, "lockdown.direct-send-refused"),
+        ([CONNECTOR], "AAAA 2a00:1450:4001::25", Verdict.UNKNOWN, "lockdown.untried"),
+        ([CONNECTOR], "A 10.1.2.3", Verdict.UNKNOWN, "lockdown.untried"),
+    ],
+)
+def test_hosted_platform_needs_every_address(
+    replies: list[str], more: str, verdict: Verdict, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "has_route", lambda address: False)
+    zone = "".join(f"{HOSTED} A 127.0.0.{11 + n}\n" for n in range(len(replies)))
+    zone += f"{HOSTED} {more}\n" if more else ""
+
+    async def run() -> Outcome:
+        async with nameserver(zone) as dns, contextlib.AsyncExitStack() as stack:
+            port = free_port()
+            for number, reply in enumerate(replies):
+                host = mail_host(
+                    ehlo=("hello",),
+                    envelope=("250 ok", reply),
+                    address=f"127.0.0.{11 + number}",
+                    port=port,
+                )
+                await stack.enter_async_context(host)
+            request = CheckRequest(
+                CheckKind.LOCKDOWN,
+                host=HOSTED,
+                port=port,
+                control=("127.0.0.11", port),
+                recipient="ann@example.test",
+            )
+            (found,) = await run_all(
+                [request], network=network_of(dns), budget_seconds=5, concurrency=1
+            )
+            return found
+
+    outcome = asyncio.run(run())
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
+    assert len(outcome.evidence["tried"]) == len(replies)
 
 
 def test_partial_lockdown_of_one_address_decides() -> None:
@@ -464,6 +507,12 @@ def hello(text: str) -> SmtpDialogue:
         (hello("250 me"), Verdict.FAIL, "lockdown.open"),
         (SmtpDialogue(WELCOME), Verdict.UNKNOWN, "lockdown.unclear"),
         (recipient("450 4.2.0 greylisted"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (recipient("251 will forward"), Verdict.FAIL, "lockdown.open"),
+        (recipient("252 cannot verify"), Verdict.FAIL, "lockdown.open"),
+        (recipient("221 closing"), Verdict.UNKNOWN, "lockdown.unclear"),
+        (recipient("354 go on"), Verdict.UNKNOWN, "lockdown.unclear"),
+        (recipient("214 help"), Verdict.UNKNOWN, "lockdown.unclear"),
+        (hello("221 closing"), Verdict.UNKNOWN, "lockdown.unclear"),
         (recipient("451 4.7.1 later"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
         (
             SmtpDialogue(WELCOME, SmtpReply(250), recipient=SmtpReply()),

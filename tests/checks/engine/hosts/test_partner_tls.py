@@ -104,6 +104,8 @@ def test_certificate_of_partner(
         ({"refuses_ehlo": "502 no"}, Verdict.FAIL, "partner.no-starttls"),
         ({"starttls": "554 no TLS"}, Verdict.FAIL, "partner.tls-failed"),
         ({"starttls": "454 not now"}, Verdict.UNKNOWN, "partner.no-answer"),
+        ({"starttls": "221 closing"}, Verdict.UNKNOWN, "partner.no-answer"),
+        ({"starttls": "no SMTP"}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"starttls": "220 but then hangs up"}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"greeting": "421 busy"}, Verdict.UNKNOWN, "partner.no-answer"),
         ({"greeting": "554 no"}, Verdict.UNKNOWN, "partner.no-answer"),

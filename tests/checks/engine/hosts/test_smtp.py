@@ -135,6 +135,10 @@ def test_smtp_silence_is_unknown_from_allowed_vantage(tmp_path: Path) -> None:
         ("502 not implemented", "", Verdict.WARN, "smtp.helo-only"),
         ("550 no", "", Verdict.WARN, "smtp.helo-only"),
         ("500 no", "550 go away", Verdict.FAIL, "smtp.ehlo-refused"),
+        # RFC 5321 section 4.2.1: the server may accept the next attempt.
+        ("500 no", "421 4.3.2 busy", Verdict.UNKNOWN, "smtp.helo-deferred"),
+        ("502 no", "450 later", Verdict.UNKNOWN, "smtp.helo-deferred"),
+        ("502 no", "no SMTP", Verdict.UNKNOWN, "smtp.helo-deferred"),
         ("421 later", "", Verdict.UNKNOWN, "smtp.ehlo-refused"),
     ],
 )
@@ -149,6 +153,10 @@ def test_smtp_falls_back_to_helo(
     assert ("HELO probe.invalid" in server.commands) is refusal.startswith("5")
 
 
+def refused_hello(helo: SmtpReply) -> SmtpDialogue:
+    return SmtpDialogue(SmtpReply(220), SmtpReply(554), helo=helo)
+
+
 @pytest.mark.parametrize(
     ("spoken", "allowed", "verdict", "expected"),
     [
@@ -159,8 +167,12 @@ def test_smtp_falls_back_to_helo(
         (SmtpDialogue(SmtpReply(554, ("no",))), True, Verdict.FAIL, "smtp.greeting-refused"),
         (SmtpDialogue(SmtpReply(421, ("busy",))), True, Verdict.UNKNOWN, "smtp.greeting-deferred"),
         (SmtpDialogue(SmtpReply()), True, Verdict.FAIL, "smtp.no-greeting"),
-        (SmtpDialogue(SmtpReply(220), SmtpReply(554)), True, Verdict.FAIL, "smtp.ehlo-refused"),
-        (SmtpDialogue(SmtpReply(220), SmtpReply(554)), False, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (refused_hello(SmtpReply(554)), True, Verdict.FAIL, "smtp.ehlo-refused"),
+        (refused_hello(SmtpReply(554)), False, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (refused_hello(SmtpReply(421)), True, Verdict.UNKNOWN, "smtp.helo-deferred"),
+        (refused_hello(SmtpReply(354)), True, Verdict.UNKNOWN, "smtp.helo-deferred"),
+        (refused_hello(SmtpReply()), True, Verdict.UNKNOWN, "smtp.helo-deferred"),
+        (refused_hello(SmtpReply(is_too_long=True)), True, Verdict.UNKNOWN, "smtp.endless-reply"),
         (SmtpDialogue(SmtpReply(220), SmtpReply(421)), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
         (SmtpDialogue(SmtpReply(220), SmtpReply()), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
     ],
@@ -308,6 +320,11 @@ def test_smtp_recipient_stops_before_data(tmp_path: Path) -> None:
         (("553 not here", "250 ok"), True, Verdict.FAIL, "smtp.recipient-refused"),
         (("250 ok", "451 later"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
         (("250 ok", "gibberish"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        # Neither accepted nor rejected: closing, the reply to DATA, and a help text.
+        (("250 ok", "221 closing"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        (("250 ok", "354 go on"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        (("250 ok", "214 help"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        (("221 closing", "250 ok"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
     ],
 )
 def test_smtp_refused_recipient(
