@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from checks import raw_answers
 from checks.models import KIND_CHOICES, VERDICT_CHOICES, Check, Observation
 from checks.queries import checks_of, ended_checks, removed_checks
-from checks.run_requests import RUN_LIMIT, RUN_RATE, request_runs
+from checks.run_requests import RunLimitReached, request_runs
 from checks.templatetags.findings import finding
 from checks.waiting import check_has_settled, has_settled
 from tenants import database_time
@@ -28,7 +28,6 @@ from tenants.rest.filters import MomentFilter
 from tenants.rest.problems import ApiError
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
-from tenants.throttle import client_of, count_request
 
 
 class ZoneNoteSerializer(ResourceSerializer):
@@ -140,14 +139,14 @@ class ChecksView(ApiView):
     def request_runs(self, checks: list[Check], of: str) -> Response:
         """Request the runs within the limit that the pages share."""
         self.validated(RunInput)
-        usage = count_request(RUN_LIMIT, RUN_RATE, client_of(self.http_request))
-        if usage.is_exceeded:
+        try:
+            request_runs(self.tenant, checks, by=self.user, of=of)
+        except RunLimitReached as error:
             raise ApiError(
                 429,
-                f"Request at most {usage.limit} runs a minute.",
-                headers={"Retry-After": str(usage.reset_seconds)},
-            )
-        request_runs(self.tenant, checks, by=self.user, of=of)
+                f"Request at most {error.usage.limit} runs a minute.",
+                headers={"Retry-After": str(error.usage.reset_seconds)},
+            ) from error
         return Response({"requested": len(checks)}, status=202)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from checks.models import Check
+from checks.run_requests import may_run_now
 from checks.tasks import run_now
 from onboarding.models import COMPLETE_STATUSES, Task
 from onboarding.plans.proof import checks_of_kinds
@@ -22,12 +23,14 @@ def checks_of_task(task: Task, tenant: Tenant) -> QuerySet[Check]:
 def confirm_and_check(
     task: Task, tenant: Tenant, *, by: User, side: str, expected: str = ""
 ) -> None:
-    """Confirm the whole task, and run its checks at once.
+    """Confirm the whole task, and run its checks at once, within the limit on runs.
 
     The proof then follows the confirmation without a delay, and a related check does not contradict
     the confirmation with an answer from before it. Raises the errors of `confirm_task`.
     """
     status = confirm_task(task, by=by, side=side, expected=expected)
+    if not (task.check_kinds or task.evidence_kinds) or not may_run_now(by):
+        return
     if status not in COMPLETE_STATUSES and task.check_kinds:
         run_now(checks_of_task(task, tenant))
     elif task.evidence_kinds:

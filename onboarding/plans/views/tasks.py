@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from checks.run_requests import RUN_LIMIT, RUN_RATE
+from checks.run_requests import with_run_limit
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
@@ -20,7 +20,6 @@ from onboarding.plans.tenant_page import (
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission
-from tenants.throttle import throttled
 
 
 def load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
@@ -85,7 +84,7 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled(RUN_LIMIT, RUN_RATE)
+@with_run_limit
 def task_check(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     request_run(request, tenant, checks_of_task(task, tenant), of=task.title)

@@ -19,7 +19,7 @@ from checks.queries import (
     recent_observations,
     removed_checks,
 )
-from checks.run_requests import RUN_LIMIT, RUN_RATE
+from checks.run_requests import with_run_limit
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState
@@ -38,7 +38,6 @@ from tenants.access import require, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Permission
 from tenants.queries import domains_at_other_tenants
-from tenants.throttle import throttled
 
 DOMAIN_KINDS = (
     CheckKind.OWNERSHIP,
@@ -168,7 +167,7 @@ def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled(RUN_LIMIT, RUN_RATE)
+@with_run_limit
 def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
@@ -180,7 +179,7 @@ def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpRespon
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled(RUN_LIMIT, RUN_RATE)
+@with_run_limit
 def run_all_checks(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     request_run(request, tenant, checks_of(tenant), of="everything")

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from checks import run_requests
 from checks.models import Check
 from onboarding.models import Cutover, ManualStatus, Task, TaskStatus
 from tenants.models import ActivityLine, Tenant, User
@@ -38,6 +39,31 @@ def test_confirm_runs_check(tenant: Tenant, owner: User, signed_in: SignIn) -> N
     check = Check.objects.get(tenant=tenant, kind="ownership")
     assert check.requested_until is not None
     assert check.claimed_until is not None
+
+
+@pytest.mark.usefixtures("frozen_time")
+@pytest.mark.parametrize("confirmations", [1, 3])
+def test_confirmation_counts_in_the_limit_on_runs(
+    confirmations: int,
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_requests, "RUN_RATE", "2/m")
+    client = signed_in(owner)
+    for _ in range(confirmations):
+        Check.objects.update(requested_until=None, claimed_until=None)
+        client.post(_address("task-confirm", tenant, "domain-ownership"))
+        task = task_of(tenant, "domain-ownership")
+        assert task.status == TaskStatus.AWAITING_VERIFICATION
+        client.post(_address("task-withdraw", tenant, "domain-ownership"))
+
+    is_run = Check.objects.get(tenant=tenant, kind="ownership").requested_until is not None
+    assert is_run is (confirmations <= 2)
+    assert client.post(_address("check-run-all", tenant)).status_code == (
+        302 if confirmations < 2 else 429
+    )
 
 
 @pytest.mark.parametrize("name", ["task-confirm", "task-check-run"])

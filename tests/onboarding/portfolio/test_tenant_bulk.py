@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from checks import run_requests
 from checks.models import Check
 from onboarding.models import Reminder, Task
 from onboarding.portfolio import list_exports
@@ -139,6 +140,25 @@ def test_checks_of_several_tenants_run(
 
     assert lines == [f"Alpha: {number} checks run now."]
     assert ActivityLine.objects.filter(tenant=two[0], action="check-requested").count() == 1
+
+
+@pytest.mark.usefixtures("frozen_time")
+def test_bulk_run_counts_in_the_limit_on_runs(
+    make_tenant: MakeTenant,
+    consultant: User,
+    signed_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_requests, "RUN_RATE", "2/m")
+    tenants = [make_tenant(name) for name in ("Alpha", "Beta", "Gamma")]
+    Check.objects.update(requested_until=None)
+
+    lines = _post(signed_in(consultant), tenants, action="run-checks")
+
+    assert lines[0] == "Done for 2 of 3 tenants:"
+    assert "You can request 2 runs a minute. No check runs." in lines[3]
+    assert not Check.objects.filter(tenant=tenants[2], requested_until__gt=timezone.now()).exists()
+    assert ActivityLine.objects.filter(action="check-requested").count() == 2
 
 
 def test_selection_is_limited(two: list[Tenant], consultant: User, signed_in: SignIn) -> None:
