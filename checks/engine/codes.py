@@ -257,6 +257,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "message.identity-not-allowed": ("name", "identity", "domain"),
         "message.key-unusable": ("name", "problem"),
         "message.key-unanswered": ("name", "reason"),
+        "message.other-key-type": ("name",),
         "message.signature-expired": ("name", "expired_at"),
         "message.signature-future": ("name",),
         "message.signature-unreadable": (),

@@ -43,6 +43,17 @@ SIGNATURE_INVALID = "dnssec-signature-invalid"
 DENIAL_UNPROVEN = "dnssec-denial-unproven"
 # A validating resolver rejects the zone, for a reason that Gangway cannot determine.
 REJECTED = "dnssec-rejected"
+FAULTS = frozenset(
+    {
+        EXPIRED,
+        NOT_YET_VALID,
+        NO_MATCHING_KEY,
+        SIGNATURE_MISSING,
+        SIGNATURE_INVALID,
+        DENIAL_UNPROVEN,
+        REJECTED,
+    }
+)
 
 # The records of a negative answer that must have valid signatures.
 _NEGATIVE = (dns.rdatatype.SOA, *denial.TYPES)

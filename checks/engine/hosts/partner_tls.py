@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checks.engine.dns.lookup import Lookup, LookupFailure, NoName, Records
+from checks.engine.dns.validated import resolve_validated
 from checks.engine.hosts import smtp
 from checks.engine.hosts.certificates import Certificate, cautions, client_context, matches
 from checks.engine.hosts.prober import ConnectionFailure, NotProbed, Prober, abort
@@ -71,7 +72,7 @@ async def locate(domain: str, prober: Prober) -> PartnerHosts:
 
 async def _mail_hosts(domain: str, lookup: Lookup) -> Sequence[str] | PartnerHosts:
     """The MX hosts by preference, or the domain without MX records (RFC 5321 section 5.1)."""
-    answer = await lookup.resolve(domain, "MX")
+    answer = await resolve_validated(lookup, domain, "MX")
     if isinstance(answer, LookupFailure):
         params = {"domain": domain, "reason": answer.reason}
         return PartnerHosts({}, (Verdict.UNKNOWN,), (Finding("partner.mx-unknown", params),))

@@ -15,9 +15,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from checks.engine.addresses import PROBE_PORTS, may_probe, parse_address
-from checks.engine.dns.lookup import Lookup, LookupFailure, Records, sorted_values
+from checks.engine.dns import dnssec
+from checks.engine.dns.lookup import (
+    Answer,
+    Lookup,
+    LookupFailure,
+    NoName,
+    NoRecord,
+    Records,
+    sorted_values,
+)
 from checks.engine.dns.network import Network
 from checks.engine.dns.network_lookup import has_route
+from checks.engine.dns.validated import resolve_validated
 from checks.engine.hosts.certificates import TlsFacts, client_context, parse
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
@@ -129,9 +139,9 @@ class Prober:
         return address.version == 4 or has_route(text)
 
     async def _resolve(self, host: str) -> list[str] | NotProbed:
-        answers = [await self.lookup.resolve(host, rtype) for rtype in ("A", "AAAA")]
+        answers = [await resolve_validated(self.lookup, host, rtype) for rtype in ("A", "AAAA")]
         found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
-        if found:
+        if found and not await self._has_rejected_address(host, answers):
             return found
         for answer in answers:
             # One failed lookup leaves the addresses unknown; only two denials prove their absence.
@@ -139,6 +149,18 @@ class Prober:
                 params = {"host": host, "reason": answer.reason}
                 return NotProbed(Verdict.UNKNOWN, Finding("host.could-not-resolve", params))
         return NotProbed(Verdict.FAIL, Finding("host.no-address", {"host": host}))
+
+    async def _has_rejected_address(self, host: str, answers: Sequence[Answer]) -> bool:
+        """Return whether a mail server with a validating resolver misses some of the addresses.
+
+        A rejected denial, usually that of IPv6 addresses, hides none.
+        """
+        for rtype, answer in zip(("A", "AAAA"), answers, strict=True):
+            if isinstance(answer, LookupFailure) and answer.reason in dnssec.FAULTS:
+                unchecked = await self.lookup.resolve(host, rtype)
+                if not isinstance(unchecked, NoRecord | NoName):
+                    return True
+        return False
 
     async def connect_first(
         self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]

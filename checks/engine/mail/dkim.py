@@ -28,7 +28,6 @@ from checks.engine.mail.dkim_keys import (
     parse,
     select,
 )
-from checks.engine.mail.tag_lists import remove_whitespace
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
 
 # The selectors of Microsoft 365 and Google Workspace.
@@ -145,8 +144,7 @@ def _faults(name: str, selector: DkimSelector, key: DkimKey) -> Iterator[Finding
     """Yield the reasons why receivers reject every signature with this key."""
     for problem in key.problems:
         yield _fault(problem, name, key)
-    is_other = selector.key and remove_whitespace(selector.key) != key.public
-    if is_other and not key.is_revoked:
+    if key.differs_from(selector.key) and not key.is_revoked:
         yield Finding("dkim.other-key", {"name": name})
 
 

@@ -42,6 +42,7 @@ class KeyProblem(StrEnum):
     LONG_KEY = "long-key"
     NOT_FOR_MAIL = "not-for-mail"
     HASH_MISSING = "hash-missing"
+    OTHER_KEY = "other-key"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class DkimKey:
     def is_revoked(self) -> bool:
         """RFC 6376 section 3.6.1: an empty p= means that the key has been withdrawn."""
         return not self.public
+
+    def differs_from(self, recorded: str) -> bool:
+        """Return whether a key is recorded for the selector, and this is another one."""
+        return bool(recorded) and remove_whitespace(recorded) != self.public
 
     @property
     def plain_record(self) -> str:

@@ -20,6 +20,7 @@ from checks.engine.dns.consensus import (
 )
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records, sorted_values
 from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.dns.validated import resolve_validated
 from checks.engine.mail.dmarc_discovery import (
     AppliedPolicy,
     Walk,
@@ -99,8 +100,16 @@ async def _find_misplaced(domain: str, lookup: Lookup) -> list[Finding]:
 
 async def query_above(domain: str, lookup: Lookup) -> Walk:
     """Return the answers of the names above the domain, from the resolvers."""
-    names = names_above(domain)
-    answers = await asyncio.gather(*(lookup.resolve(f"_dmarc.{n}", "TXT") for n in names))
+    names, organisation = names_above(domain), organisational_domain(domain)
+    # The names above the organisation are those of registries.
+    answers = await asyncio.gather(
+        *(
+            resolve_validated(lookup, f"_dmarc.{name}", "TXT")
+            if f".{name}".endswith(f".{organisation}")
+            else lookup.resolve(f"_dmarc.{name}", "TXT")
+            for name in names
+        )
+    )
     return dict(zip(names, answers, strict=True))
 
 
@@ -150,7 +159,7 @@ class FoundPolicy:
 
 async def find_policy(domain: str, lookup: Lookup) -> FoundPolicy:
     """Return the policy as the DMARC check finds it, for callers that need no verdict."""
-    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
+    own = await resolve_validated(lookup, f"_dmarc.{domain}", "TXT")
     # Without this answer an inherited record could be wrong: the domain may have its own.
     if isinstance(own, LookupFailure):
         return FoundPolicy(None)
@@ -173,7 +182,7 @@ async def find_organisations(names: Sequence[str], lookup: Lookup) -> dict[str, 
 
 async def _find_organisation(name: str, lookup: Lookup) -> str:
     own, above = await asyncio.gather(
-        lookup.resolve(f"_dmarc.{name}", "TXT"), query_above(name, lookup)
+        resolve_validated(lookup, f"_dmarc.{name}", "TXT"), query_above(name, lookup)
     )
     context = DmarcContext(organisational_domain(name), above)
     if isinstance(own, LookupFailure) or context.failed is not None:

@@ -88,7 +88,7 @@ async def inspect(
         return _unreadable(domain, rejection or Finding("message.none", {}))
     hops = parse_hops(message)
     signatures, networks, dmarc = await asyncio.gather(
-        verify_signatures(message, domain, lookup, now=submitted.at),
+        verify_signatures(message, domain, lookup, now=submitted.at, selectors=selectors),
         region_networks(region, lookup),
         _dmarc(domain, lookup),
     )
@@ -100,6 +100,7 @@ async def inspect(
         # The selectors of the old platforms are never Mimecast's, even when a person records them.
         selectors=tuple(each for each in selectors if each.name not in PREVIOUS_SELECTORS),
         has_body=message.has_body,
+        has_attached_message=message.has_attached_message,
         signatures=tuple(signatures),
         path=path,
         spf=spf,

@@ -79,6 +79,7 @@ class MessageFacts:
     max_age_days: int
     not_before: datetime | None = None
     dated_at: datetime | None = None
+    has_attached_message: bool = False
 
     @property
     def selector_signatures(self) -> list[DkimSignature]:
@@ -132,6 +133,9 @@ def _judge_signatures(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
         return _judge_without_proof(facts, facts.selector_signatures)
     # Copying often breaks a signature. Without its tags, its selector is unknown, so nothing is
     # proved either way.
+    if any(s.state is SignatureState.OTHER_KEY_TYPE for s in facts.signatures):
+        found = next(s for s in facts.signatures if s.state is SignatureState.OTHER_KEY_TYPE)
+        return _unknown(_unproved_finding(found))
     if any(s.state is SignatureState.MALFORMED for s in facts.signatures):
         return _unknown(Finding("message.signature-unreadable", {}))
     if any(s.state is SignatureState.NOT_CHECKED for s in facts.signatures):
@@ -175,6 +179,7 @@ def _judge_without_proof(
 _BEST_FIRST = (
     SignatureState.VALID,
     SignatureState.KEY_UNANSWERED,
+    SignatureState.OTHER_KEY_TYPE,
     SignatureState.EXPIRED,
     SignatureState.FUTURE,
     SignatureState.BODY_ALTERED,
@@ -193,6 +198,8 @@ def _unproved_finding(signature: DkimSignature) -> Finding:
     match signature.state:
         case SignatureState.KEY_UNANSWERED:
             return Finding("message.key-unanswered", {"name": name, "reason": signature.detail})
+        case SignatureState.OTHER_KEY_TYPE:
+            return Finding("message.other-key-type", {"name": name})
         case SignatureState.EXPIRED:
             return Finding(
                 "message.signature-expired", {"name": name, "expired_at": signature.detail}
@@ -220,6 +227,10 @@ def _judge_other_signer(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
     if fresh:
         params = {"names": [s.name for s in fresh], "selectors": expected}
         return ServerVerdict(Verdict.FAIL, (Finding("message.other-signer", params),)), True
+    if not others and facts.has_attached_message:
+        # Forwarded as an attachment, which a mail system inside one organisation does not sign.
+        both = {"found": facts.domain, "expected": facts.domain}
+        return _unknown(Finding("message.forwarded", both))
     if not others and not facts.path.has_lines:
         # RFC 5321 section 4.4: every server on the way adds a Received line. A copy in the folder
         # of sent messages has none, nor has a signature been added to it.
@@ -336,6 +347,7 @@ def dmarc_verdict(facts: MessageFacts) -> Verdict:
 
 _COULD_BE_VALID = {
     SignatureState.KEY_UNANSWERED,
+    SignatureState.OTHER_KEY_TYPE,
     SignatureState.NOT_CHECKED,
     SignatureState.BODY_ALTERED,
     SignatureState.HEADERS_ALTERED,

@@ -18,6 +18,7 @@ import dkim
 
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, Records
 from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.dns.validated import resolve_validated
 from checks.engine.expected_values import DkimSelector
 from checks.engine.mail.dkim import key_name
 from checks.engine.mail.dkim_keys import MIN_BITS, DkimKey, InvalidDkimKey, KeyProblem, select
@@ -45,10 +46,15 @@ class SignatureState(StrEnum):
     KEY_MISSING = "key-missing"
     KEY_UNUSABLE = "key-unusable"
     KEY_UNANSWERED = "key-unanswered"
+    OTHER_KEY_TYPE = "other-key-type"  # the signature or the key is Ed25519
     IDENTITY_NOT_ALLOWED = "identity-not-allowed"  # i= is below d=, and the key has t=s
     MALFORMED = "malformed"
     FOREIGN = "foreign"
     NOT_CHECKED = "not-checked"
+
+
+# The record for the library and its key, or the detail of a state without a usable key.
+_PublishedKey = tuple[str, DkimKey | SignatureState]
 
 
 @dataclass(frozen=True)
@@ -78,17 +84,29 @@ class DkimSignature:
 
 
 async def verify_signatures(
-    message: MailMessage, sender: str, lookup: Lookup, *, now: datetime
+    message: MailMessage,
+    sender: str,
+    lookup: Lookup,
+    *,
+    now: datetime,
+    selectors: Sequence[DkimSelector] = (),
 ) -> list[DkimSignature]:
-    """Return every signature of the message in order; at most MAX_SIGNATURES are verified."""
+    """Return every signature of the message in order; at most MAX_SIGNATURES are verified.
+
+    A recorded key of `selectors` must be the published one, as in the DKIM check.
+    """
     organisation = organisational_domain(sender)
     fields = message.fields_named("dkim-signature")
     read = [_parse_signature(message, field.raw, organisation, now) for field in fields]
     unchecked = [n for n, each in enumerate(read) if each.state is SignatureState.NOT_CHECKED]
     unchecked = unchecked[:MAX_SIGNATURES]
     names = list(dict.fromkeys(read[number].name for number in unchecked))
-    answers = await asyncio.gather(*(lookup.resolve(name, "TXT") for name in names))
-    keys = dict(zip(names, answers, strict=True))
+    answers = await asyncio.gather(*(resolve_validated(lookup, name, "TXT") for name in names))
+    recorded = {key_name(each.name, sender): each.key for each in selectors}
+    keys = {
+        name: _key_of(answer, recorded.get(name, ""))
+        for name, answer in zip(names, answers, strict=True)
+    }
     # In a thread: hashing two megabytes several times would block the other checks of the loop.
     done = await asyncio.to_thread(_verify_each, message, read, unchecked, keys)
     return [done.get(number, each) for number, each in enumerate(read)]
@@ -116,6 +134,8 @@ def _parse_signature(
     if organisational_domain(domain) != organisation:
         return replace(signature, state=SignatureState.FOREIGN)
     problem = _problem(tags)
+    if problem == "a=" and tags.get("a", "").lower() == "ed25519-sha256":
+        return replace(signature, state=SignatureState.OTHER_KEY_TYPE)
     if problem:
         return replace(signature, state=SignatureState.MALFORMED, detail=problem)
     return _check_dates(signature, tags, now)
@@ -189,14 +209,16 @@ def _verify_each(
     message: MailMessage,
     read: Sequence[DkimSignature],
     numbers: Sequence[int],
-    keys: Mapping[str, Answer],
+    keys: Mapping[str, _PublishedKey],
 ) -> dict[int, DkimSignature]:
     verifier = dkim.DKIM(message.content, minkey=MIN_BITS)
     return {n: _verify(verifier, n, read[n], keys[read[n].name]) for n in numbers}
 
 
-def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer) -> DkimSignature:
-    record, key = _key_of(answer)
+def _verify(
+    verifier: Any, number: int, signature: DkimSignature, published: _PublishedKey
+) -> DkimSignature:
+    record, key = published
     if isinstance(key, SignatureState):
         return replace(signature, state=key, detail=record)
     signature = replace(signature, is_testing="y" in key.flags)
@@ -217,7 +239,7 @@ def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer
     )
 
 
-def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
+def _key_of(answer: Answer, recorded: str) -> _PublishedKey:
     """Return the record for the library with its key, or the reason with the resulting state."""
     if isinstance(answer, LookupFailure):
         return answer.reason, SignatureState.KEY_UNANSWERED
@@ -230,6 +252,11 @@ def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
     key = parse_key(values[0])
     if isinstance(key, InvalidDkimKey):
         return key.kind, SignatureState.KEY_UNUSABLE
-    # Every verified signature is rsa-sha256, which an Ed25519 key cannot have made.
-    problems = key.problems or ((KeyProblem.UNKNOWN_TYPE,) if key.kind != "rsa" else ())
-    return (problems[0], SignatureState.KEY_UNUSABLE) if problems else (key.plain_record, key)
+    problems = key.problems or ((KeyProblem.OTHER_KEY,) if key.differs_from(recorded) else ())
+    if problems:
+        return problems[0], SignatureState.KEY_UNUSABLE
+    # The DKIM check accepts an Ed25519 key with a caution. It cannot have made an rsa-sha256
+    # signature, the only kind that is verified here.
+    if key.kind != "rsa":
+        return key.kind, SignatureState.OTHER_KEY_TYPE
+    return key.plain_record, key

@@ -24,7 +24,7 @@ from tests.checks.engine.mail.signed_messages import (
     written,
     zone,
 )
-from tests.checks.engine.mail.test_dkim import SHORT, long_key
+from tests.checks.engine.mail.test_dkim import ED25519, SHORT, long_key
 from tests.checks.engine.outcomes import codes, params
 
 US = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
@@ -390,7 +390,8 @@ def test_verified_signatures_are_limited() -> None:
     outcome = run_check(joined([*fields, *written()]), lookup)
 
     assert codes(outcome) == ["message.too-many-signatures"]
-    assert sum(1 for name, _ in lookup.asked if "_domainkey" in name) == 20
+    keys = [name for name, rtype in lookup.asked if rtype == "TXT" and "_domainkey" in name]
+    assert len(keys) == 20
 
 
 @pytest.mark.parametrize(
@@ -414,6 +415,88 @@ def test_identity_below_domain_of_strict_key(
     outcome = run_check(signed(tags=tags), zone(key=key))
 
     assert (outcome.verdict, codes(outcome)[0]) == (verdict, found)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "verdict", "found"),
+    [
+        (record(), Verdict.PASS, "message.signed"),
+        (record().replace("MII", "M II"), Verdict.PASS, "message.signed"),
+        (record(1), Verdict.FAIL, "message.key-unusable"),
+        (record(0, 1024), Verdict.FAIL, "message.key-unusable"),
+        ("p=AAAA", Verdict.FAIL, "message.key-unusable"),
+    ],
+)
+def test_recorded_key_is_compared_as_by_dkim_check(
+    recorded: str, verdict: Verdict, found: str
+) -> None:
+    chosen = f"{SELECTOR}={recorded.partition('p=')[2]}"
+
+    of_key = asyncio.run(
+        dkim.inspect("example.test", [DkimSelector.read(chosen)], ZoneLookup(zone()))
+    )
+    of_message = run_check(signed(), selectors=(chosen,))
+
+    assert (of_key.verdict, of_message.verdict) == (verdict, verdict)
+    assert codes(of_message)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("tags", "key"),
+    [
+        ({}, f"v=DKIM1; k=ed25519; p={ED25519}"),
+        ({"a": "ed25519-sha256"}, f"v=DKIM1; k=ed25519; p={ED25519}"),
+        ({"a": "ed25519-sha256"}, record()),
+    ],
+)
+def test_ed25519_is_no_fault_for_either_check(tags: dict[str, str], key: str) -> None:
+    """The DKIM check accepts such a key with a caution, so the message check must not fail."""
+    world = zone(key=f'{NAME} TXT "{key}"')
+
+    of_key = asyncio.run(dkim.inspect("example.test", [DkimSelector(SELECTOR)], ZoneLookup(world)))
+    of_message = run_check(signed(tags=tags), world)
+
+    assert of_key.verdict.is_passing
+    assert (of_message.verdict, codes(of_message)) == (
+        Verdict.UNKNOWN,
+        ["message.other-key-type"],
+    )
+
+
+FORWARDED = (
+    'multipart/mixed; boundary="b"',
+    "--b\r\nContent-Type: text/plain\r\n\r\nsee below\r\n"
+    "--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: ann@example.test\r\n\r\nhello\r\n--b--\r\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("sign", "received", "verdict", "found"),
+    [
+        # Forwarded inside the client's own domain: the outer message has no signature.
+        (False, RECEIVED, Verdict.UNKNOWN, "message.forwarded"),
+        (False, "", Verdict.UNKNOWN, "message.forwarded"),
+        # Signed by the recorded selector, the outer message is a proof of its own.
+        (True, RECEIVED, Verdict.PASS, "message.signed"),
+    ],
+)
+def test_forwarded_message_of_own_domain(
+    sign: bool, received: str, verdict: Verdict, found: str
+) -> None:
+    fields = written(received=received, Content_Type=FORWARDED[0])
+    content = signed(fields, FORWARDED[1]) if sign else joined(fields, FORWARDED[1])
+
+    outcome = run_check(content)
+
+    assert (outcome.verdict, codes(outcome)[0]) == (verdict, found)
+
+
+def test_forwarded_message_of_old_signer_fails() -> None:
+    """A valid signature proves that the outer message left by another route."""
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+    content = signed(written(Content_Type=FORWARDED[0]), FORWARDED[1], selector="selector1", key=1)
+
+    assert codes(run_check(content, world)) == ["message.other-signer"]
 
 
 KEYS = [
