@@ -11,8 +11,17 @@ import dns.zone
 import pytest
 
 from checks.engine.batch import CheckRequest, run_all
-from checks.engine.expected_values import RegionFacts
+from checks.engine.expected_values import DkimSelector, RegionFacts
+from checks.engine.mail.message import MessageInput
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from tests.checks.engine.mail.signed_messages import (
+    AT,
+    RECEIVED,
+    SELECTOR,
+    record,
+    signed,
+    written,
+)
 from tests.interop.name_servers import ADDRESSES, COMPLETE, Zones, bind_and_unbound
 from tests.interop.zone_signing import sign_zone
 
@@ -81,6 +90,59 @@ def test_rejected_zone_never_passes(
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.UNKNOWN}
     for outcome in outcomes.values():
         assert expected in [finding.code for finding in outcome.findings]
+
+
+MAIL_HOST = "mail.example.test"
+
+
+@pytest.mark.parametrize("validating", [True, False])
+@pytest.mark.parametrize(
+    ("days", "verdict"), [((-1, 30), Verdict.PASS), ((-60, -5), Verdict.UNKNOWN)]
+)
+def test_message_and_host_of_rejected_zone(
+    tmp_path: Path, days: tuple[int, int], verdict: Verdict, validating: bool
+) -> None:
+    """The checks that use the resolvers' answers need a validating query, too."""
+    zone = f"{RECORDS}mail 300 IN A 127.54.0.77\n{SELECTOR}._domainkey 300 IN TXT {key_strings()}\n"
+    signed_zone = sign_zone(tmp_path / "keys", DOMAIN, zone, days=days)
+    fields = written(received=RECEIVED.replace("207.211.31.10", "192.0.2.44"))
+    shown = MessageInput(signed(fields), AT)
+    requests = [
+        CheckRequest(
+            CheckKind.MESSAGE,
+            domain=DOMAIN,
+            region=REGION,
+            selectors=(DkimSelector(SELECTOR),),
+            message=shown,
+        ),
+        CheckRequest(CheckKind.SMTP, host=MAIL_HOST),
+    ]
+    zones: Zones = {
+        "mimecast.test": MIMECAST,
+        "test": f"{DELEGATION}{signed_zone.ds}\n",
+        DOMAIN: signed_zone.text,
+    }
+    anchors = [signed_zone.ds] if validating else []
+    with bind_and_unbound(tmp_path, zones, {}, anchors=anchors) as servers:
+        message, host = asyncio.run(
+            run_all(requests, network=servers.network, budget_seconds=20, concurrency=4)
+        )
+
+    assert message.verdict is verdict
+    # No host listens at the address, so the verdict is UNKNOWN in both cases.
+    expected = {
+        Verdict.PASS: "smtp.unreachable-from-here",
+        Verdict.UNKNOWN: "host.could-not-resolve",
+    }
+    assert [finding.code for finding in host.findings] == [expected[verdict]]
+    if verdict is Verdict.UNKNOWN:
+        reasons = {finding.params["reason"] for finding in (*message.findings, *host.findings)}
+        assert reasons <= {"dnssec-expired", "dnssec-rejected"}
+
+
+def key_strings() -> str:
+    text = record()
+    return " ".join(f'"{text[start : start + 255]}"' for start in range(0, len(text), 255))
 
 
 # The names between the apex and _dmarc in the order of NSEC and of NSEC3 records: without their
