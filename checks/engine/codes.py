@@ -181,6 +181,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "host.no-address": ("host",),
         "host.could-not-resolve": ("host", "reason"),
         "host.not-allowed": ("host", "port", "addresses"),
+        "host.no-ipv6-here": ("host", "addresses"),
         "host.no-consent": ("host",),
         "smtp.unreachable": ("host", "port", "reason"),
         "smtp.unreachable-from-here": ("host", "port", "reason"),

@@ -22,6 +22,7 @@ from checks.engine.dns.lookup import (
     Server,
     sorted_values,
 )
+from checks.engine.dns.validated import validate_targets
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
 
 
@@ -120,6 +121,7 @@ async def query_authoritative(
     if not isinstance(delegation, Delegation):
         return delegation
     answers = await lookup.query_all(delegation.servers, at or domain, rtype)
+    answers = await validate_targets(lookup, answers, rtype)
     return AuthoritativeAnswers(delegation, tuple(zip(delegation.servers, answers, strict=True)))
 
 
@@ -137,6 +139,7 @@ async def query_authoritative_below(
     if isinstance(above, Delegation) and above.servers:
         answers = await lookup.query_all(above.servers, name, rtype)
         if all(_lies_in(above.zone, answer) for answer in answers):
+            answers = await validate_targets(lookup, answers, rtype)
             return AuthoritativeAnswers(above, tuple(zip(above.servers, answers, strict=True)))
     return await query_authoritative(lookup, name, rtype)
 

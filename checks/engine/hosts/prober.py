@@ -113,6 +113,12 @@ class Prober:
         if allowed:
             return allowed[:MAX_ADDRESSES]
         params = {"host": host, "port": port, "addresses": found}
+        if any(self._is_permitted(text, port, ports) for text in found):
+            # All of the permitted addresses are IPv6, and this machine has no route to them.
+            return NotProbed(
+                Verdict.UNKNOWN,
+                Finding("host.no-ipv6-here", {"host": host, "addresses": found}),
+            )
         return NotProbed(Verdict.UNKNOWN, Finding("host.not-allowed", params))
 
     async def untried(self, host: str, located: Sequence[str]) -> list[str]:
@@ -130,13 +136,14 @@ class Prober:
         failed = [rtype for rtype, a in answers.items() if isinstance(a, LookupFailure)]
         return [each for each in found if each not in located] + failed
 
-    def _has_consent(self, text: str, port: int, ports: frozenset[int]) -> bool:
+    def _is_permitted(self, text: str, port: int, ports: frozenset[int]) -> bool:
         address = parse_address(text)
-        if address is None:
-            return False
-        if not may_probe(address, port, self.network.allowed_networks, ports):
-            return False
-        return address.version == 4 or has_route(text)
+        return address is not None and may_probe(
+            address, port, self.network.allowed_networks, ports
+        )
+
+    def _has_consent(self, text: str, port: int, ports: frozenset[int]) -> bool:
+        return self._is_permitted(text, port, ports) and (":" not in text or has_route(text))
 
     async def _resolve(self, host: str) -> list[str] | NotProbed:
         answers = [await resolve_validated(self.lookup, host, rtype) for rtype in ("A", "AAAA")]

@@ -13,7 +13,7 @@ from checks.engine.dns.validated import resolve_validated
 from checks.engine.expected_values import DkimSelector
 from checks.engine.hosts import partner_tls
 from checks.engine.hosts.prober import NotProbed, Prober
-from checks.engine.mail import message
+from checks.engine.mail import dkim, dmarc, message
 from checks.engine.mail.dmarc import find_policy
 from checks.engine.mail.message import MessageInput
 from checks.engine.outcomes import Verdict
@@ -76,6 +76,46 @@ def test_target_of_an_alias_is_validated() -> None:
     lookup = Zones(world, servers={"example.test": world, "signer.test": EXPIRED})
 
     assert asyncio.run(resolve_validated(lookup, NAME, "TXT")) == EXPIRED
+
+
+class Borders(ZoneLookup):
+    """The keys and policies of example.test are aliases of names in signer.test."""
+
+    def __init__(self, of_signer: str | LookupFailure, *, is_signed: bool = True) -> None:
+        targets = "".join(
+            f"{alias} CNAME {alias}.signer.test\n{alias}.signer.test TXT x\n"
+            for alias in (NAME, "_dmarc.example.test")
+        )
+        world = targets + ("signer.test DS 1 13 2 AB\n" if is_signed else "")
+        answers = world if of_signer == "" else of_signer
+        super().__init__(world, servers={"example.test": world, "signer.test": answers})
+
+    async def delegation(self, name: str) -> Delegation:
+        apex = "signer.test" if name.endswith("signer.test") else "example.test"
+        return Delegation(apex, (Server(apex, "192.0.2.1"),))
+
+
+@pytest.mark.parametrize(
+    ("of_signer", "is_signed", "expected"),
+    [
+        ("", True, False),
+        (EXPIRED, True, True),
+        (NO_KEY, True, True),
+        (EXPIRED, False, False),
+        (SILENT, True, False),
+    ],
+)
+def test_alias_into_a_rejected_zone_never_passes(
+    of_signer: str | LookupFailure, is_signed: bool, expected: bool
+) -> None:
+    lookup = Borders(of_signer, is_signed=is_signed)
+
+    key = asyncio.run(dkim.inspect("example.test", [DkimSelector(SELECTOR)], lookup))
+    policy = asyncio.run(dmarc.inspect("example.test", lookup))
+
+    for outcome in (key, policy):
+        is_named = any(code.startswith("dns.dnssec-") for code in codes(outcome))
+        assert (outcome.verdict is Verdict.UNKNOWN, is_named) == (expected, expected)
 
 
 @pytest.mark.parametrize("fault", [EXPIRED, NO_KEY])

@@ -12,7 +12,7 @@ import pytest
 
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.dns.network import Network
-from checks.engine.hosts import smtp
+from checks.engine.hosts import prober, smtp
 from checks.engine.hosts.prober import ConnectionFailure, reason_of
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
@@ -231,6 +231,17 @@ def test_smtp_closed_port_is_unknown_outside() -> None:
         (f"{HOST} A 169.254.169.254", HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
         (f"{HOST} AAAA ::ffff:10.0.0.1", HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
         (f"{HOST} A 8.8.8.8", HOST, 22, Verdict.UNKNOWN, "host.not-allowed"),
+        # Only an IPv6 address that this machine cannot reach, also next to a private one.
+        (f"{HOST} AAAA 2a00:1450::25", HOST, 25, Verdict.UNKNOWN, "host.no-ipv6-here"),
+        (
+            f"{HOST} AAAA 2a00:1450::25\n{HOST} A 10.0.0.1",
+            HOST,
+            25,
+            Verdict.UNKNOWN,
+            "host.no-ipv6-here",
+        ),
+        (f"{HOST} AAAA 2001:db8::25", HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
+        (f"{HOST} AAAA 2a00:1450::25", HOST, 22, Verdict.UNKNOWN, "host.not-allowed"),
         ("", "127.0.0.1", 25, Verdict.UNKNOWN, "host.not-allowed"),
         ("", "2130706433", 25, Verdict.FAIL, "host.no-address"),
         ("", HOST, 25, Verdict.FAIL, "host.no-address"),
@@ -238,8 +249,15 @@ def test_smtp_closed_port_is_unknown_outside() -> None:
     ],
 )
 def test_smtp_private_address_is_refused(
-    zone: str, host: str, port: int, verdict: Verdict, expected: str
+    zone: str,
+    host: str,
+    port: int,
+    verdict: Verdict,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(prober, "has_route", lambda address: False)
+
     outcome = run_checks(zone, host, port, Network(timeouts_seconds=(0.1,)))
 
     assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
