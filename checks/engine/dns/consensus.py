@@ -376,11 +376,12 @@ def _case_findings(authoritative: AuthoritativeAnswers) -> list[Finding]:
         for server, answer in authoritative.answers
         if isinstance(answer, Records) and answer.is_case_sensitive
     ]
-    found = {
-        "dns.case-sensitive-server": servers,
-        "dns.case-changes-answer": _changing_case(authoritative),
-    }
-    return [Finding(code, {"servers": names}) for code, names in found.items() if names]
+    found = []
+    if servers:
+        found.append(Finding("dns.case-sensitive-server", {"servers": servers}))
+    if changing := _changing_case(authoritative):
+        found.append(Finding("dns.case-changes-answer", {"servers": changing}))
+    return found
 
 
 def _changing_case(authoritative: AuthoritativeAnswers) -> list[str]:

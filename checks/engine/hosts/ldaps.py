@@ -152,8 +152,9 @@ def _no_tls(host: str, port: int, result: NoTls) -> Finding:
         params = {"host": host, "port": port, "seconds": result.seconds}
         return Finding("ldaps.tls-slow", params)
     params = {"host": host, "port": port, "reason": result.reason}
-    code = "ldaps.tls-alert" if _is_alert(result.reason) else "ldaps.tls-failed"
-    return Finding(code, params)
+    if _is_alert(result.reason):
+        return Finding("ldaps.tls-alert", params)
+    return Finding("ldaps.tls-failed", params)
 
 
 def _is_alert(reason: str) -> bool:
