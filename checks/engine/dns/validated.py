@@ -18,8 +18,8 @@ _MAX_ZONES = 4
 async def resolve_validated(lookup: Lookup, name: str, rtype: str) -> Answer:
     """Return the resolvers' answer, or a LookupFailure with the DNSSEC fault that voids it.
 
-    Costs the delegation of the name and a DS query, and the queries of the validation only in a
-    signed zone.
+    Costs the NS queries up to the zone and a DS query at the resolvers. Only a signed zone costs
+    the queries of the validation at its servers.
     """
     answer = await lookup.resolve(name, rtype)
     if isinstance(answer, LookupFailure):
@@ -55,14 +55,28 @@ def _chain_of(answer: Answer) -> tuple[Record, ...]:
 
 async def fault_of(lookup: Lookup, name: str, rtype: str) -> str:
     """Return the DNSSEC fault of one server's answer. One is enough: resolvers may query it."""
+    zone = await _zone_of(name, lookup)
+    # The zones of registries are not validated: a fault there concerns every domain.
+    if "." not in zone or not isinstance(await lookup.resolve(zone, "DS"), Records):
+        return ""
     delegation = await lookup.delegation(name)
     if not isinstance(delegation, Delegation) or not delegation.servers:
-        return ""
-    # The zones of registries are not validated: a fault there concerns every domain.
-    if "." not in delegation.zone:
-        return ""
-    if not isinstance(await lookup.resolve(delegation.zone, "DS"), Records):
         return ""
     answers = await lookup.query_all(delegation.servers, name, rtype)
     failed = (answer.reason for answer in answers if isinstance(answer, LookupFailure))
     return next((reason for reason in failed if reason in dnssec.FAULTS), "")
+
+
+async def _zone_of(name: str, lookup: Lookup) -> str:
+    """Return the zone of the name according to the resolvers, "" when it is not known.
+
+    An unsigned zone needs no query to its servers, which this machine may not reach.
+    """
+    while name:
+        answer = await lookup.resolve(name, "NS")
+        if isinstance(answer, LookupFailure):
+            return ""
+        if isinstance(answer, Records) and not answer.chain:
+            return name
+        name = name.partition(".")[2]
+    return ""

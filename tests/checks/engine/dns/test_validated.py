@@ -25,7 +25,7 @@ from tests.checks.engine.outcomes import codes, params
 EXPIRED, NO_KEY = LookupFailure("dnssec-expired"), LookupFailure("dnssec-no-matching-key")
 SILENT = LookupFailure("timeout")
 MAIL = "mail.example.test"
-WORLD = zone() + f"\n{MAIL} A 127.0.0.1\nexample.test MX 10 {MAIL}\n"
+WORLD = zone() + f"\n{MAIL} A 127.0.0.1\nexample.test MX 10 {MAIL}\nexample.test NS ns1.test\n"
 SIGNED = WORLD + "example.test DS 1 13 2 AB\n"
 
 
@@ -72,7 +72,8 @@ def test_target_of_an_alias_is_validated() -> None:
             zone_name = "signer.test" if name.endswith("signer.test") else "example.test"
             return Delegation(zone_name, (Server(zone_name, "192.0.2.1"),))
 
-    world = f"{NAME} CNAME key.signer.test\nkey.signer.test TXT x\nsigner.test DS 1 13 2 AB\n"
+    world = f"{NAME} CNAME key.signer.test\nkey.signer.test TXT x\n"
+    world += "signer.test NS signer.test\nsigner.test DS 1 13 2 AB\n"
     lookup = Zones(world, servers={"example.test": world, "signer.test": EXPIRED})
 
     assert asyncio.run(resolve_validated(lookup, NAME, "TXT")) == EXPIRED
@@ -86,7 +87,8 @@ class Borders(ZoneLookup):
             f"{alias} CNAME {alias}.signer.test\n{alias}.signer.test TXT x\n"
             for alias in (NAME, "_dmarc.example.test")
         )
-        world = targets + ("signer.test DS 1 13 2 AB\n" if is_signed else "")
+        world = targets + "signer.test NS signer.test\nexample.test NS example.test\n"
+        world += "signer.test DS 1 13 2 AB\n" if is_signed else ""
         answers = world if of_signer == "" else of_signer
         super().__init__(world, servers={"example.test": world, "signer.test": answers})
 
@@ -199,7 +201,7 @@ def test_partner_with_rejected_mx_is_unknown() -> None:
 def test_registry_is_not_validated() -> None:
     """A fault there concerns every domain, and each name of a walk would query it."""
     lookup = ZoneLookup(
-        "test DS 1 13 2 AB\n_dmarc.test TXT x\n",
+        "test NS ns1.test\ntest DS 1 13 2 AB\n_dmarc.test TXT x\n",
         servers={"ns1.test": EXPIRED},
         delegation=Delegation("test", (Server("ns1.test", "192.0.2.1"),)),
     )
