@@ -83,6 +83,8 @@ def as_entry(task: TaskDefinition) -> Content:
         "do_source": list(task.do_sources),
         "shown_by": task.shown_by,
         "shown_by_source": list(task.shown_by_sources),
+        "why": task.why,
+        "why_source": list(task.why_sources),
         "role": task.role,
         "parent": task.parent,
         "links": [asdict(link) for link in task.links],

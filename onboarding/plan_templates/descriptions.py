@@ -41,6 +41,8 @@ FIELDS: Mapping[str, str] = {
     "do_sources": "Sources of the instructions",
     "shown_by": "Completion criteria",
     "shown_by_sources": "Sources of the criteria",
+    "why": "Why it matters",
+    "why_sources": "Sources of the reason",
     "links": "Links",
     "applies_when": "Applies where",
     "otherwise": "Reason if it does not apply",
@@ -93,6 +95,7 @@ _DESCRIBED_LISTS: Mapping[str, Callable[[Any], str]] = {
     "planned_cutovers": str,
     "do_sources": str,
     "shown_by_sources": str,
+    "why_sources": str,
     "fields": lambda each: str(each.label),
     "runbooks": lambda runbook: f"{runbook.title} ({len(runbook.steps)} steps)",
 }

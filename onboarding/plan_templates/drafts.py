@@ -309,13 +309,15 @@ def _refuse_lost_sources(after: TemplateVersion, before: TemplateVersion) -> Non
     had = {each.key: each for each in before.tasks}
     for task in after.tasks:
         old = had.get(task.key, task)
-        is_lost = (old.do_sources and not task.do_sources) or (
-            old.shown_by_sources and not task.shown_by_sources
+        is_lost = (
+            (old.do_sources and not task.do_sources)
+            or (old.shown_by_sources and not task.shown_by_sources)
+            or (old.why_sources and task.why and not task.why_sources)
         )
         if is_lost:
             raise OnboardingError(
-                f"“{task.title}”: name the sources of the instructions and of the criteria, as"
-                f" version {before.version} does. Nothing was published."
+                f"“{task.title}”: name the sources of the instructions, of the criteria and of"
+                f" the reason, as version {before.version} does. Nothing was published."
             )
     phases = {each.key: each for each in before.phases}
     for phase in after.phases:

@@ -156,6 +156,15 @@ class TemplateTaskForm(forms.Form):
     shown_by_source = forms.CharField(
         required=False, max_length=500, label="Sources of the criteria", help_text=_SOURCE_KEYS
     )
+    why = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="Why it matters",
+        help_text="One or two sentences. Pages show them folded.",
+    )
+    why_source = forms.CharField(
+        required=False, max_length=500, label="Sources of the reason", help_text=_SOURCE_KEYS
+    )
     links = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -257,6 +266,9 @@ class TemplateTaskForm(forms.Form):
     def clean_shown_by_source(self) -> list[str]:
         return keys_in(self.cleaned_data["shown_by_source"])
 
+    def clean_why_source(self) -> list[str]:
+        return keys_in(self.cleaned_data["why_source"])
+
     def clean_links(self) -> list[Content]:
         lines = [line.strip() for line in self.cleaned_data["links"].splitlines()]
         return [self._link(line) for line in lines if line]
@@ -280,6 +292,8 @@ class TemplateTaskForm(forms.Form):
             self.add_error("domain_roles", "Roles of domains need a task that is per domain.")
         if (cleaned.get("due_days") is None) != (not cleaned.get("due_from")):
             self.add_error("due_days", "Enter both the days and their start.")
+        if cleaned.get("why_source") and not cleaned.get("why"):
+            self.add_error("why", "Enter the reason, or remove its sources.")
         both = set(cleaned.get("check_kinds", [])) & set(cleaned.get("supports", []))
         if both:
             self.add_error("supports", "A check cannot both verify and support the task.")
@@ -301,6 +315,8 @@ class TemplateTaskForm(forms.Form):
         entry_fields: Content = {
             "do_source": typed["do_source"],
             "shown_by_source": typed["shown_by_source"],
+            "why": typed["why"],
+            "why_source": typed["why_source"],
             "role": typed["role"],
             "parent": typed["parent"],
             "plain_title": typed["plain_title"],
@@ -342,6 +358,7 @@ def initial_of(entry: Content, phase: str) -> Content:
         "phase": phase,
         "do_source": ", ".join(entry.get("do_source", [])),
         "shown_by_source": ", ".join(entry.get("shown_by_source", [])),
+        "why_source": ", ".join(entry.get("why_source", [])),
         "links": "\n".join(line_of_link(link) for link in entry.get("links", [])),
         "check_kinds": entry.get("check", []),
         "gate": bool(entry.get("gate")),

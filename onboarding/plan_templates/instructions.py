@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates.registry import template_version_of
 from onboarding.plan_templates.runbooks import FilledRunbook, render
-from onboarding.plan_templates.schema import Source, TemplateVersion
+from onboarding.plan_templates.schema import Source, TaskDefinition, TemplateVersion
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_values import TenantValues
@@ -19,11 +19,13 @@ from tenants.regions import Region
 
 @dataclass(frozen=True)
 class TaskInstructions:
-    """The runbooks of a task, and the sources of its instructions and of its criteria."""
+    """The runbooks of a task, the reason why it matters, and the sources of its texts."""
 
     runbooks: Sequence[FilledRunbook]
     do_sources: Sequence[Source]
     shown_by_sources: Sequence[Source]
+    why: str
+    why_sources: Sequence[Source]
 
 
 def instructions_of(
@@ -40,14 +42,25 @@ def instructions_of(
     definitions = {task.key: task for task in template_version.tasks}
     values, profile = TenantValues(plan_context, region), plan_context.tenant.profile
     return {
-        row.task.pk: TaskInstructions(
-            render(definitions[row.task.key].runbooks, template_version.sources, profile, values),
-            _sources_of(definitions[row.task.key].do_sources, template_version),
-            _sources_of(definitions[row.task.key].shown_by_sources, template_version),
-        )
+        row.task.pk: _of_task(definitions[row.task.key], template_version, profile, values)
         for row in rows
         if row.task.key in definitions and not row.task.is_custom
     }
+
+
+def _of_task(
+    item: TaskDefinition,
+    template_version: TemplateVersion,
+    profile: Mapping[str, object],
+    values: TenantValues,
+) -> TaskInstructions:
+    return TaskInstructions(
+        runbooks=render(item.runbooks, template_version.sources, profile, values),
+        do_sources=_sources_of(item.do_sources, template_version),
+        shown_by_sources=_sources_of(item.shown_by_sources, template_version),
+        why=item.why,
+        why_sources=_sources_of(item.why_sources, template_version),
+    )
 
 
 def _sources_of(keys: Iterable[str], template_version: TemplateVersion) -> list[Source]:

@@ -130,8 +130,9 @@ class TaskDefinition:
     `own_work` marks a task with sub-tasks that is no group: it has work and a status of its own.
     `planned_cutovers` are the directions that need a planned cutover before its confirmation.
     `plain_title` is the title in plain words, or empty: pages then show `title` alone.
-    `do_sources` and `shown_by_sources` are keys of the template's sources. Templates from before
-    version 4 have none.
+    `why` is the reason why the task matters, or empty.
+    `do_sources`, `shown_by_sources` and `why_sources` are keys of the template's sources. Templates
+    from before version 4 have none.
     """
 
     phase: str
@@ -163,6 +164,8 @@ class TaskDefinition:
     do_sources: tuple[str, ...] = ()
     shown_by_sources: tuple[str, ...] = ()
     plain_title: str = ""
+    why: str = ""
+    why_sources: tuple[str, ...] = ()
 
     @property
     def check(self) -> str | None:

@@ -107,6 +107,7 @@ def values_of(entry: Content, phase: str) -> Content:
         **{name: values.get(name) for name in ("title", "phase", "responsibility", "do")},
         "shown_by": entry.get("shown_by", ""),
         "plain_title": entry.get("plain_title") or "",
+        "why": entry.get("why") or "",
         "parent": entry.get("parent") or "",
         "role": entry.get("role") or "",
         "otherwise": entry.get("otherwise") or "",
@@ -123,6 +124,7 @@ def values_of(entry: Content, phase: str) -> Content:
 _LISTS = (
     "do_source",
     "shown_by_source",
+    "why_source",
     "depends_on",
     "supports",
     "domain_roles",
@@ -138,7 +140,7 @@ def forms_of(draft: TemplateDraft, found: DraftTask | None, values: Mapping[str,
     conditions = {name: values.get(name) for name in CONDITIONS.values()}
     data = {name: value for name, value in values.items() if name not in conditions}
     data["links"] = "\n".join(line_of_link(link) for link in values.get("links", ()))
-    for name in ("do_source", "shown_by_source"):
+    for name in ("do_source", "shown_by_source", "why_source"):
         data[name] = ", ".join(data.get(name) or ())
     for name in ("fields", "runbooks"):
         data[f"{name}_text"] = as_yaml(data.pop(name, None))

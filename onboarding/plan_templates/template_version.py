@@ -102,4 +102,6 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "shown_by_sources": list(task.shown_by_sources),
         "links": [asdict(link) for link in task.links],
         "plain_title": task.plain_title,
+        "why": task.why,
+        "why_sources": list(task.why_sources),
     }

@@ -43,6 +43,8 @@ _OPTIONAL = (
     "plain_title",
     "do_source",
     "shown_by_source",
+    "why",
+    "why_source",
     "role",
     "parent",
     "links",
@@ -206,9 +208,19 @@ def _read_task(
         runbooks=read_runbooks(parts.get("runbooks"), lists.sources, lists.condition),
         do_sources=lists.sources_of(section, parts, "do"),
         shown_by_sources=lists.sources_of(section, parts, "shown_by"),
+        why=parts["why"].text() if "why" in parts else "",
+        why_sources=_read_why_sources(section, parts, lists),
     )
     _refuse_contradictions(task, section, parts)
     return _Row(task, parts)
+
+
+def _read_why_sources(section: YamlSection, parts: Parts, lists: _Lists) -> tuple[str, ...]:
+    if "why" in parts:
+        return lists.sources_of(section, parts, "why")
+    if "why_source" in parts:
+        raise parts["why_source"].error("“why_source” without “why”")
+    return ()
 
 
 def _read_due(section: YamlSection | None) -> DueRule | None:

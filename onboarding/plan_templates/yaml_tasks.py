@@ -196,7 +196,7 @@ def literal_gap(task: TaskDefinition) -> str:
 
     Only the steps of instructions are filled with the tenant's values.
     """
-    for text in (task.do, task.shown_by):
+    for text in (task.do, task.shown_by, task.why):
         gap = re.search(r"<[a-z][a-z ]*>|\{[a-z][a-z0-9_]*\}", text)
         if gap:
             return gap.group()

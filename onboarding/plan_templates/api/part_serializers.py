@@ -55,6 +55,8 @@ class DraftTaskSerializer(ResourceSerializer):
     do_source = _texts(_SOURCE_KEYS)
     shown_by = serializers.CharField(read_only=True, help_text="The completion criteria.")
     shown_by_source = _texts(_SOURCE_KEYS)
+    why = serializers.CharField(read_only=True, help_text="Why the task matters, or empty.")
+    why_source = _texts(_SOURCE_KEYS)
     links = TemplateLinkSerializer(many=True, read_only=True)
     applies_when = serializers.DictField(read_only=True, allow_null=True, help_text=_CONDITION)
     otherwise = serializers.CharField(
@@ -131,6 +133,8 @@ class DraftTaskChangeInput(InputSerializer):
     do_source = _keys()
     shown_by = serializers.CharField(required=False, max_length=_LONGEST_TEXT)
     shown_by_source = _keys()
+    why = serializers.CharField(required=False, allow_blank=True, max_length=_LONGEST_TEXT)
+    why_source = _keys()
     links = serializers.ListField(child=TemplateLinkInput(), required=False, max_length=_MOST)
     applies_when = serializers.DictField(required=False, allow_null=True, help_text=_CONDITION)
     otherwise = serializers.CharField(required=False, allow_blank=True, max_length=300)

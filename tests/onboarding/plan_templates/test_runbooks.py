@@ -394,6 +394,7 @@ def test_steps_have_no_gaps_to_fill() -> None:
 def test_sources_have_dates_and_are_used() -> None:
     used = {key for _, step in steps() for key in step.sources}
     used |= {key for each in TEMPLATE.tasks for key in (*each.do_sources, *each.shown_by_sources)}
+    used |= {key for each in TEMPLATE.tasks for key in each.why_sources}
     used |= {key for phase in TEMPLATE.phases for key in phase.summary_sources}
 
     assert used == set(TEMPLATE.sources)

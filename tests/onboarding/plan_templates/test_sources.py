@@ -143,7 +143,7 @@ def _save_without(editor: Client, key: str, field: str) -> None:
     assert editor.post(address, sent).status_code == 302
 
 
-@pytest.mark.parametrize("field", ["do_source", "shown_by_source"])
+@pytest.mark.parametrize("field", ["do_source", "shown_by_source", "why_source"])
 def test_statement_keeps_its_sources(editor: Client, consultant: User, field: str) -> None:
     _save_without(editor, "training", field)
 
@@ -209,8 +209,15 @@ def test_each_text_has_its_own_sources(
     html = signed_in(person).get(_at(name, tenant.public_id)).content.decode()
 
     (text,) = texts(html, "#initial-conversation")
-    instructions, criteria = text.split("What verifies it", 1)
+    criteria_at = text.index("What verifies it")
+    reason_at = text.index("Why does this matter?")
+    instructions, criteria = text[:criteria_at], text[criteria_at:reason_at]
     article = "Mimecast: Managed/Guided Onboarding Steps (2026-11-23)"
     rule = "Gangway: the rule by which it completes this task (2026-11-29)"
     assert [article in instructions, article in criteria] == [True, False]
     assert [rule in instructions, rule in criteria] == [False, True]
+    reason = text[reason_at:]
+    assert reason.startswith(
+        "Why does this matter? Mimecast requires all individuals involved to be identified in this"
+    )
+    assert [article in reason, rule in reason] == [True, False]

@@ -16,7 +16,7 @@ def test_only_criteria_are_rules_of_gangway() -> None:
     elsewhere = {
         key for task in TEMPLATE.tasks for r in task.runbooks for s in r.steps for key in s.sources
     }
-    elsewhere |= {key for each in TEMPLATE.tasks for key in each.do_sources}
+    elsewhere |= {key for each in TEMPLATE.tasks for key in (*each.do_sources, *each.why_sources)}
     elsewhere |= {key for phase in TEMPLATE.phases for key in phase.summary_sources}
 
     assert own == {"gangway_criteria"}
@@ -74,3 +74,35 @@ def test_criteria_on_other_systems_have_a_page() -> None:
     ]
 
     assert without == []
+
+
+# --- Why a task matters
+
+# The words that the language guide replaces.
+AVOIDED = re.compile(
+    r"(?i)\b(what|whoever|whatever|nobody|somebody|tells?|says?|stands?|holds?|keeps?|takes?|gives?"
+    r"|believes?|anew|meanwhile|beside)\b"
+)
+
+
+def test_every_task_has_a_reason_with_sources() -> None:
+    without = [each.key for each in TEMPLATE.tasks if not (each.why and each.why_sources)]
+
+    assert without == []
+
+
+def test_reasons_are_short_and_plain() -> None:
+    sentences = {
+        each.key: re.split(r"(?<=[.!?])\s+(?=[A-Z“])", each.why) for each in TEMPLATE.tasks
+    }
+
+    long = [s for found in sentences.values() for s in found if len(s.split()) > 25]
+    assert long == []
+    assert [key for key, found in sentences.items() if len(found) > 2] == []
+    assert [each.key for each in TEMPLATE.tasks if AVOIDED.search(each.why)] == []
+
+
+def test_no_reason_occurs_twice() -> None:
+    reasons = [each.why for each in TEMPLATE.tasks]
+
+    assert len(set(reasons)) == len(reasons)

@@ -322,6 +322,37 @@ def test_text_without_source_is_refused(tmp_path: Path, text: str) -> None:
         load_template_file(path)
 
 
+WITH_REASON = SOURCED.replace(
+    "        shown_by:", "        why: It matters.\n        why_source: [kb]\n        shown_by:", 1
+)
+
+
+def test_reason_is_read_with_its_sources(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(WITH_REASON, encoding="utf-8")
+
+    first, *others = load_template_file(path).tasks
+
+    assert (first.why, first.why_sources) == ("It matters.", ("kb",))
+    assert {(each.why, each.why_sources) for each in others} == {("", ())}
+    assert as_content(load_template_file(path))["phases"][0]["tasks"][0]["why"] == "It matters."
+
+
+@pytest.mark.parametrize(
+    ("removed", "reason"),
+    [
+        ("        why_source: [kb]\n", "“why” has no “why_source”: write no statement"),
+        ("        why: It matters.\n", "“why_source” without “why”"),
+    ],
+)
+def test_half_a_reason_is_refused(tmp_path: Path, removed: str, reason: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(WITH_REASON.replace(removed, ""), encoding="utf-8")
+
+    with pytest.raises(TemplateError, match=reason):
+        load_template_file(path)
+
+
 def test_stored_version_may_lack_sources() -> None:
     """People publish versions of their own, and older versions have none."""
     content = as_content(load_template_file())
