@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django import forms
 from django.contrib import messages
@@ -11,16 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from checks.engine.outcomes import CheckKind
-from checks.models import Check
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Drift
-from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
-from onboarding.plans.current_state import CurrentState, SubjectStatus
-from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
+from onboarding.monitoring.monitored_checks import monitored_kinds
+from onboarding.plans.tenant_page import current_user, load_page, show
 from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
@@ -38,45 +35,6 @@ class DriftCard:
     acknowledge_form: forms.Form
     accept_form: forms.Form
     mute_form: forms.Form
-
-
-@dataclass(frozen=True)
-class MonitoredSubject:
-    """A domain or a host with the current state of its check."""
-
-    check: Check
-    state: CurrentState
-
-    @property
-    def name(self) -> str:
-        return self.check.subject
-
-    @property
-    def matches(self) -> bool:
-        """Whether it matches the baseline. Without an MTA-STS policy nothing is enforced."""
-        is_not_applicable = self.state.status is SubjectStatus.NOT_APPLICABLE
-        return self.state.is_verified or (
-            is_not_applicable and self.check.kind == CheckKind.MTA_STS
-        )
-
-
-@dataclass(frozen=True)
-class MonitoredKind:
-    """The subjects of one kind by state: matching, drifted, or neither."""
-
-    label: str
-    matching: list[MonitoredSubject] = field(default_factory=list)
-    drifted: list[MonitoredSubject] = field(default_factory=list)
-    not_verified: list[MonitoredSubject] = field(default_factory=list)
-
-    def column_of(self, subject: MonitoredSubject) -> list[MonitoredSubject]:
-        if subject.state.is_drifted:
-            return self.drifted
-        return self.matching if subject.matches else self.not_verified
-
-    @property
-    def total(self) -> int:
-        return len(self.matching) + len(self.drifted) + len(self.not_verified)
 
 
 @require(Permission.VIEW)
@@ -100,7 +58,7 @@ def _context(
         "tab": "monitoring",
         "status": monitoring_status(page.tenant),
         "cards": [_card(drift, bound) for drift in open_now],
-        "kinds": _monitored_kinds(page),
+        "kinds": monitored_kinds(page),
         "closed_drifts": rows.filter(closed_at__isnull=False).order_by("-closed_at")[
             :MAX_CLOSED_DRIFTS
         ],
@@ -125,16 +83,6 @@ def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
         by_type[RegionAcceptanceForm],
         by_type[MuteForm],
     )
-
-
-def _monitored_kinds(page: TenantPage) -> list[MonitoredKind]:
-    rows = {kind: MonitoredKind(kind.label) for kind in DRIFT_OF_CHECK.values()}
-    for check in page.plan_context.checks:
-        kind = DRIFT_OF_CHECK.get(CheckKind(check.kind))
-        if kind is not None:
-            subject = MonitoredSubject(check, page.state_of(check))
-            rows[kind].column_of(subject).append(subject)
-    return [row for row in rows.values() if row.total]
 
 
 # --- Actions

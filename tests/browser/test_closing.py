@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from tenants.models import Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
-from tests.closings import STATEMENT, decide_all
+from tests.closings import STATEMENT, closed_implementation, decide_all
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +52,31 @@ def test_walk_from_the_risks_to_the_closed_plan(
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     # The refused form without a reason is the only response with an error status.
     assert [error for error in console_errors if "422" not in error] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_closed_home_is_accessible(
+    open_page: OpenPage,
+    console_errors: ConsoleErrors,
+    tenant: Tenant,
+    owner: User,
+    consultant: User,
+    width: int,
+    scheme: str,
+) -> None:
+    closed_implementation(tenant, owner, consultant)
+    page = open_page(owner, reverse("onboarding:home"), width=width, scheme=scheme)
+
+    headings = page.get_by_role("heading", level=2).all_inner_texts()
+
+    assert headings == [
+        "Signed off by both sides",
+        "Gangway still monitors",
+        "Accepted residual risks",
+    ]
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert console_errors == []
+    page.get_by_role("link", name="monitoring", exact=True).click()
+    page.wait_for_url("**/monitoring/")

@@ -12,14 +12,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.lifecycle import closing, residual_risks
+from onboarding.lifecycle.closing_record import ClosingRecord, closing_record
 from onboarding.lifecycle.forms.closing import ResidualRiskForm, SignOffForm
 from onboarding.lifecycle.tasks import queue_requested_packs
 from onboarding.models import AcceptedResidualRisk
-from onboarding.plans.closing_facts import acceptances_of, obligations_of
+from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from onboarding.plans.views.tasks import back_to_plan
+from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 
@@ -96,12 +98,17 @@ def _show(
         "cards": shown.cards(risk_form),
         "open_risks": shown.obligations.open_risks,
         # The record of a closed tenant. In an open one, each card shows its acceptance.
-        "accepted": acceptances_of(shown.page.tenant) if shown.page.tenant.is_closed else [],
+        "record": _record(shown) if shown.page.tenant.is_closed else None,
         "former": residual_risks.former_acceptances(shown.page.tenant),
         "form": sign_off_form or SignOffForm(),
     }
     status = 422 if refused else 200
     return render(request, "lifecycle/closing_show.html", context, status=status)
+
+
+def _record(shown: ClosingPage) -> ClosingRecord:
+    tasks = [each.task for each in shown.page.rows]
+    return closing_record(shown.page.tenant, tasks, now=database_time.now())
 
 
 @require(Permission.VIEW)

@@ -25,8 +25,6 @@ def home(request: HttpRequest) -> HttpResponse:
     if user.is_mimecast:
         return redirect("onboarding:tenant-list")
     tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])
-    if len(tenants) == 1 and tenants[0].is_closed:
-        return redirect("onboarding:monitoring", public_id=tenants[0].public_id)
     if len(tenants) == 1:
         return redirect("onboarding:my-tasks", public_id=tenants[0].public_id)
     return redirect("onboarding:tenant-list")

@@ -32,6 +32,7 @@ from onboarding.plans.tenant_page import (
     revision_of,
     show,
 )
+from onboarding.portfolio.views.closed_home import closed_home
 from onboarding.requirements.queries import sheets_by_task
 from tenants import database_time
 from tenants.access import require, tenant_or_404
@@ -105,6 +106,8 @@ def _field_forms(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskFie
 @require_GET
 def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
+    if page.tenant.is_closed:
+        return closed_home(request, page)
     mine = client_tasks(page.rows, cutovers=page.cutovers, zone=ZoneInfo(page.tenant.time_zone))
     context = {
         "page": page,

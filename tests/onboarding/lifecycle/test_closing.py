@@ -189,7 +189,7 @@ def test_closed_tenants_need_a_filter(
     assert _listed(client.get(dashboard + "?show=closed").content.decode()) == ["Northwind"]
 
     home = signed_in(owner).get(reverse("onboarding:home"))
-    assert home["Location"] == reverse("onboarding:monitoring", args=[completed.public_id])
+    assert home["Location"] == reverse("onboarding:my-tasks", args=[completed.public_id])
 
 
 def _listed(dashboard: str) -> list[str]:
