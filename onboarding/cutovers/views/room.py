@@ -43,6 +43,7 @@ from onboarding.cutovers.room import (
     load_facts,
     restrict_to_cutover,
 )
+from onboarding.cutovers.time_bar import TimeBar, time_bar
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
@@ -152,6 +153,10 @@ class CutoverRoom:
     def next_task(self) -> TaskRow | None:
         """The first open task of the run sheet on which a person can work."""
         return next((r for r in self.run_sheet if r.task.is_open_leaf and r.needs_action), None)
+
+    @property
+    def time_bar(self) -> TimeBar:
+        return time_bar(self.cutover, self.boards, self.domain_switches, now=self.facts.now)
 
     @property
     def run_sheet(self) -> list[TaskRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -296,3 +297,66 @@ def test_room_shows_change_rollback_and_timeline(
         "Rollback",
     ] * (len(texts(html, ".room-changes")))
     assert len(texts(html, ".room-changes")) > 0
+
+
+@pytest.mark.parametrize("query", ["", "?fullscreen=1"])
+def test_no_attribute_counts_zero_servers(
+    tenant: Tenant, owner: User, signed_in: SignIn, query: str
+) -> None:
+    """Screen readers announce `data-label`."""
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(owner).get(address(cutover) + query).content.decode()
+
+    assert re.findall(r"\d+ of 0\b", html) == []
+    assert 'data-label="northwind.test: no answer from the name servers yet"' in html
+
+
+def test_open_decision_comes_first(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(consultant).get(address(cutover)).content.decode()
+
+    headings = [each for each in texts(html, "h2") if each in ORDER]
+    assert headings == ORDER
+    (settings,) = re.findall(r'<details[^>]*id="room-settings"[^>]*>', html)
+    assert " open" not in settings
+
+
+ORDER = ["Go / no-go", "Readiness", "On call", "Timeline", "Window", "Settings"]
+
+
+@pytest.mark.parametrize("role", ["owner", "manager"])
+def test_settings_need_the_permission(
+    request: pytest.FixtureRequest, tenant: Tenant, signed_in: SignIn, role: str
+) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(request.getfixturevalue(role)).get(address(cutover)).content.decode()
+
+    assert "-settings" not in html
+
+
+def test_refused_confirmation_opens_the_settings(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(consultant).get(f"{address(cutover)}?minutes=90").content.decode()
+
+    assert re.search(r'<details[^>]*id="room-settings"[^>]*\bopen\b', html)
+    assert 'value="90"' in html
+
+
+def test_both_modes_show_headline_and_times(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    cutover = plan_inbound(tenant, MONDAY)
+    client = signed_in(owner)
+
+    room, screen = (
+        client.get(address(cutover) + query).content.decode() for query in ("", "?fullscreen=1")
+    )
+
+    assert texts(room, "#room-headline") == [texts(screen, "h2")[0]]
+    assert texts(room, "#time-bar") == texts(screen, "#time-bar")
+    (times,) = texts(room, "#time-bar")
+    assert re.sub(r"\d\d:\d\d", "", times) == " UTC Window started  UTC Window ended"
