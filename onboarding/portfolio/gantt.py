@@ -6,8 +6,8 @@ chart fits every width, also on paper. The table of the schedule page has the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from onboarding.plans.business_time import Calendar
 from onboarding.plans.forecast import Forecast, StepKind, StepSpan
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.schedule import DatedTask, PlanSchedule
+from onboarding.portfolio.gantt_links import GanttLink, PathStop, links_of
 
 _A_DAY = timedelta(days=1)
 # Days. A longer chart shows no weekends: they would be thinner than a line.
@@ -64,6 +65,18 @@ class GanttRow:
     label: str = ""
     label_x: str = ""
     is_label_left: bool = False
+    # The expected day of a cutover that cannot happen in its last window.
+    expected_x: str = ""
+    links: tuple[GanttLink, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExpectedDays:
+    """The first and the last day of an open task in the forecast."""
+
+    start: date
+    end: date
+    is_critical: bool
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class Gantt:
     weeks: tuple[tuple[str, str], ...]
     today_x: str
     has_original_schedule: bool
+    # By the key of the task, for the table: it has the dates of the bars.
+    expected: Mapping[str, ExpectedDays] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +140,12 @@ class _Chart:
         if self.forecast is None or not dated.task.is_open_leaf:
             return None
         return self.forecast.spans.get(dated.task.key)
+
+    def expected(self, dated: DatedTask) -> ExpectedDays | None:
+        span, days = self.span(dated), self.days_of(dated)
+        if span is None or days is None:
+            return None
+        return ExpectedDays(*days, span.step.key in self.critical)
 
     def days_of(self, dated: DatedTask) -> tuple[date, date] | None:
         """The first and the last day of a task's bar; None without any date."""
@@ -170,13 +191,31 @@ def gantt_of(
         of_phase = [_row(chart, dated) for dated in phase.tasks]
         if of_phase:
             rows += [_phase_row(chart, phase.phase, phase.tasks), *of_phase]
+    expected = {dated.task.key: chart.expected(dated) for dated in tasks}
     return Gantt(
-        tuple(rows),
+        tuple(_linked(chart, rows)),
         tuple(_bands(chart.scale, calendar, freezes)),
         tuple(_weeks(chart.scale)),
         chart.scale.middle(today),
         timing.has_original_schedule,
+        {key: each for key, each in expected.items() if each is not None},
     )
+
+
+def _linked(chart: _Chart, rows: Sequence[GanttRow]) -> Iterator[GanttRow]:
+    """The rows with the lines of the critical path. Steps without a row have none."""
+    at = {row.dated.task.key: n for n, row in enumerate(rows) if row.dated is not None}
+    path = chart.forecast.path if chart.forecast is not None else ()
+    links = links_of([_stop(chart, span, at[k]) for span in path if (k := span.step.key) in at])
+    for number, row in enumerate(rows):
+        yield replace(row, links=tuple(links.get(number, ())))
+
+
+def _stop(chart: _Chart, span: StepSpan, row: int) -> PathStop:
+    scale, is_cutover = chart.scale, span.step.kind is StepKind.CUTOVER
+    middle = scale.middle(span.start)
+    edge = middle if is_cutover else scale.x(span.start)
+    return PathStop(row, middle, edge, scale.middle(span.end))
 
 
 def _all_days(chart: _Chart, dated: DatedTask) -> list[date]:
@@ -224,7 +263,14 @@ def _row(chart: _Chart, dated: DatedTask) -> GanttRow:
         label=label,
         label_x=place,
         is_label_left=is_left,
+        expected_x=scale.middle(expected) if (expected := _expected_later(chart, dated)) else "",
     )
+
+
+def _expected_later(chart: _Chart, dated: DatedTask) -> date | None:
+    """The expected day of a cutover that ends after its last window."""
+    span, windows = chart.span(dated), chart.windows_of(dated)
+    return span.end if span is not None and windows and span.end > max(windows) else None
 
 
 def _bars(chart: _Chart, dated: DatedTask, days: tuple[date, date]) -> Iterable[GanttBar]:
@@ -256,7 +302,9 @@ def _label(chart: _Chart, dated: DatedTask, windows: Sequence[date]) -> str:
         return f"{status} {_day(chart.calendar.day_of(task.verified_at or task.status_changed_at))}"
     if windows:
         late = f" · {_count(dated.late)} late" if dated.late else ""
-        return f"{' and '.join(_day(day) for day in windows)}{late}{slipped}"
+        expected = _expected_later(chart, dated)
+        later = f" · expected {_day(expected)}" if expected else ""
+        return f"{' and '.join(_day(day) for day in windows)}{late}{slipped}{later}"
     if dated.late:
         return f"{_count(dated.late)} late{slipped}"
     span = chart.span(dated)

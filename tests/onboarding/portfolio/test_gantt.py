@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.urls import reverse
@@ -18,6 +19,7 @@ from onboarding.plans.rows import Viewer, rows_of
 from onboarding.plans.schedule import SORT_KEYS, PlanSchedule, plan_schedule
 from onboarding.portfolio.forecast_card import load_card
 from onboarding.portfolio.gantt import Gantt, gantt_of
+from onboarding.portfolio.gantt_links import GanttLink, PathStop, links_of
 from onboarding.templatetags.plan_tags import first_sentence, working_days
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
@@ -97,7 +99,7 @@ def test_cutover_is_a_mark_at_its_window(tenant: Tenant) -> None:
     row = row_of(chart_of(tenant), "outbound-cutover")
 
     assert (len(row.windows), row.bars) == (1, ())
-    assert row.label == "Fri 27 Nov"
+    assert row.label == "Fri 27 Nov · expected Thu 10 Dec"
 
 
 def test_late_cutover_has_its_delay(tenant: Tenant) -> None:
@@ -193,3 +195,114 @@ def test_sorted_page_states_its_order(tenant: Tenant, consultant: User, signed_i
 
     assert html.count('aria-sort="descending"') == 1
     assert 'scope="rowgroup"' not in html
+
+
+# --- The critical path
+
+
+def stop(row: int, first: int, last: int) -> PathStop:
+    return PathStop(row, f"{first}.5%", f"{first}%", f"{last}.5%")
+
+
+def test_line_down_crosses_the_rows_between() -> None:
+    assert links_of([stop(1, 2, 4), stop(4, 7, 8)]) == {
+        1: [GanttLink("4.5%", "20", "100%")],
+        2: [GanttLink("4.5%", "0", "100%")],
+        3: [GanttLink("4.5%", "0", "100%")],
+        4: [GanttLink("4.5%", "0", "14", "7%")],
+    }
+
+
+def test_line_up_ends_below_its_bar() -> None:
+    assert links_of([stop(3, 2, 4), stop(2, 4, 6)]) == {
+        3: [GanttLink("4.5%", "0", "8")],
+        2: [GanttLink("4.5%", "20", "100%")],
+    }
+
+
+def test_one_step_has_no_line() -> None:
+    assert links_of([stop(1, 2, 4)]) == {}
+
+
+def test_lines_follow_the_path_of_the_forecast(tenant: Tenant) -> None:
+    """Each row of the path has the ends of its lines, and no other row has an end."""
+    chart = chart_of(tenant)
+    forecast = load_card(tenant, {}, now=NOW).forecast
+    keys = [row.dated.task.key if row.dated else "" for row in chart.rows]
+    on_path = [keys.index(span.step.key) for span in forecast.path if span.step.key in keys]
+
+    ends = [
+        number
+        for number, row in enumerate(chart.rows)
+        for link in row.links
+        if (link.y1, link.y2) != ("0", "100%")
+    ]
+
+    assert len(on_path) > 5
+    assert sorted(ends) == sorted([*on_path[:-1], *on_path[1:]])
+    assert [
+        n
+        for n, each in enumerate(keys)
+        if each and chart.expected.get(each) and chart.expected[each].is_critical
+    ] == sorted(on_path)
+
+
+def test_every_line_reaches_the_next_row(tenant: Tenant) -> None:
+    chart = chart_of(tenant)
+
+    for upper, lower in pairwise(chart.rows):
+        down = sorted(link.x for link in upper.links if link.y2 == "100%")
+        up = sorted(link.x for link in lower.links if link.y1 == "0")
+        assert down == up
+
+
+def test_closed_plan_has_no_critical_path(tenant: Tenant) -> None:
+    chart = gantt_of(
+        schedule_of(tenant),
+        None,
+        cutovers=(),
+        freezes=(),
+        calendar=calendar_of(tenant),
+        today=TODAY,
+    )
+
+    assert chart is not None
+    assert [row for row in chart.rows if row.links or row.expected_x] == []
+    assert chart.expected == {}
+
+
+def test_late_cutover_shows_its_expected_day(tenant: Tenant) -> None:
+    cutover_of(tenant, "outbound", datetime(2026, 11, 27, 12, tzinfo=UTC))
+
+    row = row_of(chart_of(tenant), "outbound-cutover")
+
+    expected = chart_of(tenant).expected["outbound-cutover"]
+    assert row.label.endswith(f"expected {expected.end:%a} {expected.end.day} {expected.end:%b}")
+    assert row.expected_x != row.windows[0]
+
+
+def test_table_has_the_dates_of_the_bars(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    address = reverse("onboarding:schedule", args=[tenant.public_id])
+    response = signed_in(consultant).get(address)
+    chart = response.context["gantt"]
+    table = response.content.decode().split('aria-labelledby="schedule-title"')[-1]
+
+    rows = {text.partition(" to do")[0]: text for text in texts(table, "tr")}
+    wrong = []
+    for row in chart.rows:
+        days = chart.expected.get(row.dated.task.key) if row.dated else None
+        if days is None:
+            continue
+        wanted = f"{days.start:%a} {days.start.day} {days.start:%b %Y}"
+        if days.end != days.start:
+            wanted += f" – {days.end:%a} {days.end.day} {days.end:%b %Y}"
+        if days.is_critical:
+            wanted += " Critical path"
+        text = rows[row.title]
+        if wanted not in text or ("Critical path" in text) != days.is_critical:
+            wrong.append(row.title)
+
+    assert len(chart.expected) > 30
+    assert wrong == []
