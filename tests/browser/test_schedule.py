@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tenants.models import Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.cutovers import cutover_of
 
 # A4 landscape without its margins, in CSS pixels.
-PAPER = {"width": 1032, "height": 703}
+PAPER: ViewportSize = {"width": 1032, "height": 703}
 # Each vertical part of a line that reaches an edge of its row, by the row and the place.
 _PARTS = """
 rows => rows.map(row => {
@@ -44,7 +45,7 @@ def _gaps(page: Page) -> list[int]:
     assert sum(map(len, rows)) > 10
     return [
         number
-        for number, (upper, lower) in enumerate(zip(rows, rows[1:], strict=False))
+        for number, (upper, lower) in enumerate(pairwise(rows))
         if sorted(each["x"] for each in upper if each["down"])
         != sorted(each["x"] for each in lower if each["up"])
     ]
