@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from checks.engine.mail.delivery_message import ReceivedInput
-from checks.engine.mail.message import MessageInput
+from checks.engine.mail.message import MAX_HEADER_LENGTH, MessageInput
+from checks.engine.mail.message_parser import MailMessage, parse
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, SubmittedMessage
 from tenants.models import User
@@ -26,6 +27,13 @@ MESSAGE_LIMIT = ("test-message", "60/h")
 NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 # If DNS does not answer, the same message is judged again, up to this limit.
 MAX_RUNS = 6
+
+
+class MessageOfOtherHalf(Exception):
+    """The message was submitted before, as one from the other half of a hybrid system."""
+
+
+_PASSING = [verdict.value for verdict in Verdict if verdict.is_passing]
 _RETRY_CODES = {"message.key-unanswered", "run.over-budget", "run.internal-error"}
 
 
@@ -38,10 +46,15 @@ def submit_message(
     not_before: datetime | None,
     sending_platform: str = "",
 ) -> SubmittedMessage:
-    """Submit a message for a check. It replaces a pending one."""
+    """Submit a message for a check. It replaces a pending one.
+
+    Raises MessageOfOtherHalf: one message shows the connector of one half only.
+    """
     with transaction.atomic():
         # Lock the check first: a worker may be recording a run on the earlier message.
         Check.objects.select_for_update(no_key=True).get(pk=check.pk)
+        if sending_platform and _is_of_other_half(check, content, sending_platform):
+            raise MessageOfOtherHalf
         earlier = SubmittedMessage.objects.filter(check_asked=check, finished_at=None)
         earlier.update(finished_at=at, content=b"")
         return SubmittedMessage.objects.create(
@@ -54,6 +67,35 @@ def submit_message(
             submitted_by=by,
             submitted_at=at,
         )
+
+
+def _is_of_other_half(check: Check, content: bytes, sending_platform: str) -> bool:
+    """Whether it is a pending or passed message of another half, by its bytes or its Message-ID.
+
+    A mailbox may add a header line to a copy, so the bytes alone do not identify a message.
+    """
+    is_used = Q(finished_at=None) | Q(observation__verdict__in=_PASSING)
+    rows = SubmittedMessage.objects.filter(is_used, check_asked=check).exclude(sending_platform="")
+    others = rows.exclude(sending_platform=sending_platform).select_related("observation")
+    digest, own = hashlib.sha256(content).hexdigest(), _message_id(content)
+    return any(
+        each.sha256 == digest or (own and own == _submitted_message_id(each)) for each in others
+    )
+
+
+def _message_id(content: bytes) -> str:
+    """The Message-ID as far as an observation stores it; empty for a text without one."""
+    message = parse(content)
+    fields = message.fields_named("message-id") if isinstance(message, MailMessage) else []
+    return fields[0].text[:MAX_HEADER_LENGTH].strip() if fields else ""
+
+
+def _submitted_message_id(submitted: SubmittedMessage) -> str:
+    if submitted.observation is None:
+        return _message_id(bytes(submitted.content))
+    headers = submitted.observation.evidence.get("headers", [])
+    found = (each["value"] for each in headers if each["name"].lower() == "message-id")
+    return str(next(found, "")).strip()
 
 
 def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:

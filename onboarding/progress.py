@@ -11,7 +11,8 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import Plan
 from onboarding.monitoring import drifts
-from onboarding.plans.evaluation import PlanContext, evaluate
+from onboarding.plans.evaluation import evaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import can_change
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup

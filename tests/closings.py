@@ -9,7 +9,7 @@ from onboarding.lifecycle.residual_risks import accept_residual_risk
 from onboarding.models import Task, TaskRole
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ClosingObligations
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rollup import recompute_rollup
 from tenants.models import Tenant, User

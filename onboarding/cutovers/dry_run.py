@@ -22,7 +22,7 @@ from checks.preflight import PreflightResult
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, DryRun, Task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.rows import Shape
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, User

@@ -23,7 +23,7 @@ from onboarding.cutovers.readiness import (
 )
 from onboarding.cutovers.room import load_facts
 from onboarding.models import Cutover, Task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import with_domains
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.safe_times import SWITCH_OF_KIND

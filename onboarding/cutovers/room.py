@@ -27,8 +27,8 @@ from onboarding.models import (
 )
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.domain_progress import confirmed_at
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.mx_ttls import lowest_ttl, original_ttl
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.safe_times import safe_time_of

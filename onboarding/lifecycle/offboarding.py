@@ -21,7 +21,7 @@ from onboarding.models import (
     TenantExport,
 )
 from onboarding.plans.closing_facts import obligations_of
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting

@@ -9,7 +9,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import AcceptedResidualRisk
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ResidualRisk
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.transitions import LONGEST_REASON
 from tenants import database_time

@@ -11,7 +11,7 @@ from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates.registry import template_version_of
 from onboarding.plan_templates.runbooks import FilledRunbook, render
 from onboarding.plan_templates.schema import Source, TaskDefinition, TemplateVersion
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_values import TenantValues
 from tenants.regions import Region

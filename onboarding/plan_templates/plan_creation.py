@@ -18,7 +18,8 @@ from onboarding.plan_templates.template_version import (
     is_optional,
 )
 from onboarding.plans.dates import anchors_of, calendar_of, due_on, update_due_dates
-from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.requirements.prefill import prefill_plan

@@ -16,8 +16,8 @@ from onboarding.plans.closing_obligations import (
     closing_obligations,
 )
 from onboarding.plans.current_verdicts import STALE_AFTER, is_older_than, verdict_now
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.mx_ttls import lowest_ttl, original_ttl, target_ttl
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, with_domains
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_time_of

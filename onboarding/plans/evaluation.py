@@ -3,165 +3,29 @@
 from __future__ import annotations
 
 import functools
-import zoneinfo
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Self, TypeVar
 
 from django.db import transaction
 
-from checks.models import Check, Observation
-from checks.queries import checks_of
+from checks.models import Observation
 from onboarding.models import Monitoring, Plan, Task, TaskStatus
 from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.plans import timed_tasks
-from onboarding.plans.current_state import open_drift_of_check
 from onboarding.plans.domain_progress import (
-    ExemptPairs,
-    ProgressByTask,
-    exempt_pairs_from,
-    facts_by_task,
-    facts_by_tenant,
     sync_all_confirmations,
 )
-from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
+from onboarding.plans.plan_context import PlanContext
+from onboarding.plans.proof import TaskEvidence
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.recipients import everyone_in
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.task_events import task_params
 from tenants import database_time
 from tenants.activity_names import ActivityName
-from tenants.models import Domain, Host, Notification, Tenant
+from tenants.models import Notification, Tenant
 from tenants.notifications import notify
 from tenants.retries import repeat_after_conflict
 from tenants.services import write_activity
-
-
-@dataclass(frozen=True)
-class PlanContext:
-    """The facts that decide about a plan's tasks, read once."""
-
-    tenant: Tenant
-    checks: Sequence[Check]
-    domains: Sequence[Domain]
-    hosts: Sequence[Host]
-    progress: ProgressByTask = field(default_factory=dict)
-    # The opening of the open drift of each drifted check, by check id.
-    drifted_since: Mapping[int, datetime] = field(default_factory=dict)
-    # The time of the current states.
-    now: datetime = field(default_factory=database_time.known_now)
-
-    @classmethod
-    def of(
-        cls,
-        tenant: Tenant,
-        progress: ProgressByTask | None = None,
-        *,
-        kinds: Collection[str] | None = None,
-        domains: Sequence[Domain] | None = None,
-    ) -> PlanContext:
-        """Read the facts of a tenant, except `progress` and `domains` that were read before.
-
-        With `kinds`: only the checks of these kinds, for `evaluate`, which needs no evidence.
-        """
-        rows = checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at"))
-        if kinds is not None:
-            rows = rows.filter(kind__in=kinds).defer("latest__evidence")
-        checks = list(rows)
-        return cls(
-            tenant,
-            checks,
-            list(tenant.domains.all()) if domains is None else domains,
-            list(tenant.hosts.select_related("proposed_by")),
-            facts_by_task(tenant) if progress is None else progress,
-            {check.pk: check.drifted_since for check in checks if check.drifted_since is not None},
-        )
-
-    @classmethod
-    def for_list(cls, tenant: Tenant, progress: ProgressByTask) -> PlanContext:
-        """The facts for a list of current states: without findings and evidence. Three queries."""
-        rows = Check.objects.filter(tenant=tenant, is_active=True).select_related("latest")
-        rows = rows.defer("latest__evidence", "latest__findings")
-        checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
-        domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
-        domain_by_pk, host_by_pk = {d.pk: d for d in domains}, {h.pk: h for h in hosts}
-        for check in checks:
-            # One object for each subject. A removed one, which has no active check, is read alone.
-            if check.domain_id in domain_by_pk:
-                check.domain = domain_by_pk[check.domain_id]
-            if check.host_id in host_by_pk:
-                check.host = host_by_pk[check.host_id]
-        drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
-        return cls(tenant, checks, domains, hosts, progress, drifted)
-
-    @classmethod
-    def of_many(cls, tenants: Collection[Tenant], *, kinds: Collection[str]) -> dict[int, Self]:
-        """The facts of several tenants by id, with their checks of these kinds. Four queries."""
-        of_kinds = Check.objects.filter(tenant__in=tenants, is_active=True, kind__in=kinds)
-        rows = of_kinds.select_related("domain", "host__proposed_by", "latest")
-        checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
-        drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
-        checks_by = _by_tenant(checks)
-        domains_by = _by_tenant(Domain.objects.filter(tenant__in=tenants))
-        hosts_by = _by_tenant(Host.objects.filter(tenant__in=tenants).select_related("proposed_by"))
-        progress_by = facts_by_tenant(tenants)
-        return {
-            tenant.pk: cls(
-                tenant,
-                checks_by.get(tenant.pk, []),
-                domains_by.get(tenant.pk, []),
-                hosts_by.get(tenant.pk, []),
-                progress_by.get(tenant.pk, {}),
-                drifted,
-            )
-            for tenant in tenants
-        }
-
-    @cached_property
-    def exempt(self) -> ExemptPairs:
-        return exempt_pairs_from(self.progress)
-
-    @property
-    def confirmed_hosts(self) -> set[str]:
-        """The names of the hosts, without those that a client proposed."""
-        return {host.name for host in self.hosts if not host.is_proposed}
-
-    @property
-    def zone(self) -> zoneinfo.ZoneInfo:
-        return zoneinfo.ZoneInfo(self.tenant.time_zone)
-
-    @cached_property
-    def _by_subject(self) -> dict[SubjectKey, Check]:
-        return checks_by_subject(self.checks)
-
-    def domains_of(self, task: Task) -> list[Domain]:
-        """The domains that are not exempt from the task."""
-        return [d for d in self.domains if (task.pk, d.pk) not in self.exempt]
-
-    def evidence(self, task: Task, kinds: Sequence[str] | None = None) -> TaskEvidence:
-        return evidence_for(
-            task,
-            self.tenant,
-            checks=self._by_subject,
-            domains=self.domains_of(task),
-            hosts=self.hosts,
-            kinds=kinds,
-            progress=self.progress.get(task.pk, {}),
-            drifted_since=self.drifted_since,
-            now=self.now,
-        )
-
-
-_Row = TypeVar("_Row", Check, Domain, Host)
-
-
-def _by_tenant(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
-    found: dict[int, list[_Row]] = {}
-    for row in rows:
-        found.setdefault(row.tenant_id, []).append(row)
-    return found
 
 
 def evaluate(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:

@@ -24,7 +24,7 @@ from onboarding.models import (
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.recipients import ReminderRecipients
 from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,

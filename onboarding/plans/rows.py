@@ -17,7 +17,7 @@ from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_side
 from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file

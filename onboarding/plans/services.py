@@ -14,10 +14,6 @@ from typing import Any
 
 from django.db import transaction
 
-from checks.engine.outcomes import CheckKind
-from checks.models import Check, SubmittedMessage
-from checks.submitted_messages import submit_message
-from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import (
     DomainProgress,
@@ -37,12 +33,11 @@ from onboarding.plans.domain_progress import (
     CONFIRMATION_FIELDS,
     TaskProgress,
     confirm_from_domains,
-    confirmed_at,
     exempt_pairs,
 )
-from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
-from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.recipients import side_of_role
 from onboarding.plans.rollup import own_status, recompute_rollup
@@ -501,47 +496,3 @@ def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **pa
         after=own_status(task).value,
         **params,
     )
-
-
-def submit_test_message(
-    plan: Plan, check: Check, content: bytes, *, by: User, sending_platform: str = ""
-) -> SubmittedMessage:
-    """Store a test message for its check and run the check now.
-
-    `sending_platform` is the half of a hybrid system that sent it. An earlier message proves
-    nothing about a switch, so its time is stored with the message.
-    """
-    not_before = _switch_before(plan, check)
-    with transaction.atomic():
-        shown = submit_message(
-            check,
-            content,
-            by=by,
-            at=database_time.now(),
-            # A signature and a Received line have the time in whole seconds.
-            not_before=not_before.replace(microsecond=0) if not_before is not None else None,
-            sending_platform=sending_platform,
-        )
-        run_now([check])
-        write_activity(
-            plan.tenant,
-            ActivityName.RECEIVED_MESSAGE_SUBMITTED
-            if check.kind == CheckKind.DELIVERY_MESSAGE
-            else ActivityName.TEST_MESSAGE_SUBMITTED,
-            by=by,
-            domain=check.subject,
-            sha256=shown.sha256,
-        )
-        plan.touch()
-    return shown
-
-
-def _switch_before(plan: Plan, check: Check) -> datetime | None:
-    """The time that a message must follow: the observed MX switch of a received message, else the
-    client's confirmation of the outbound cutover. None before it."""
-    if check.kind == CheckKind.DELIVERY_MESSAGE:
-        mx = Check.objects.filter(domain=check.domain_id, kind=CheckKind.MX, is_active=True)
-        return observed_switch(mx.first())
-    switch = Task.objects.filter(plan=plan, role=TaskRole.SWITCHES_OUTBOUND).first()
-    row = DomainProgress.objects.filter(task=switch, domain=check.domain_id).first()
-    return confirmed_at(switch, row) if switch is not None else None

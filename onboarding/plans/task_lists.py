@@ -15,7 +15,7 @@ from django.db.models import F
 from onboarding.models import Phase, Task
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress, facts_by_task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import TaskEvidence
 from tenants.models import Tenant, User
 

@@ -26,7 +26,7 @@ from onboarding.plans.current_state import (
 )
 from onboarding.plans.domain_progress import ProgressByTask, progress_by_task
 from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of

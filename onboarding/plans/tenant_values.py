@@ -14,7 +14,7 @@ from functools import cached_property
 from django.conf import settings
 
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.value_origins import (
     UNKNOWN_PERSON,
     ValueOrigin,

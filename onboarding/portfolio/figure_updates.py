@@ -21,9 +21,9 @@ from onboarding.models import (
 )
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.current_state import TenantState
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.forecast import Forecast
 from onboarding.plans.forecast_sources import TenantRows
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio.dashboard_rows import TtlHistory
 from onboarding.portfolio.figures import (

@@ -10,7 +10,7 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.cutovers import change_sheets
 from onboarding.models import Cutover, CutoverDomain, Plan, ShareLink, Task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.records import RecordToPublish, records_for

@@ -17,7 +17,7 @@ from checks.models import Check, Observation, SubmittedMessage
 from checks.queries import due_checks
 from onboarding.models import Task
 from onboarding.plan_templates.plan_creation import apply_profile
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
 from tests.checks.engine.mail.signed_messages import SELECTOR

@@ -17,7 +17,7 @@ from onboarding.cutovers.planning import change_cutover, plan_cutover
 from onboarding.cutovers.room import load_facts
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, CutoverDecision, CutoverDomain, Plan, TaskStatus
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.services import confirm_task
 from tenants.models import ActivityLine, Domain, Membership, Tenant, User
 from tests.cutovers import cutover_of

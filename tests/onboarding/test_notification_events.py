@@ -20,7 +20,7 @@ from onboarding.lifecycle.offboarding import close_tenant
 from onboarding.models import Comment, Cutover, Drift, DriftNotification, Monitoring, Reminder, Task
 from onboarding.monitoring import drifts
 from onboarding.monitoring import notifications as drift_notifications
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.reminders import create_reminders
 from tenants.models import Notification, Tenant, User
 from tenants.notification_texts import path_of, sentence_of

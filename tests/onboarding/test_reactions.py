@@ -21,7 +21,8 @@ from checks.signals import runs_recorded
 from checks.tasks import repeat_reactions
 from onboarding import progress
 from onboarding.models import Plan, Task, TaskStatus
-from onboarding.plans.evaluation import PlanContext, evaluate
+from onboarding.plans.evaluation import evaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import can_change
 from onboarding.plans.services import exempt_domain
 from tenants.models import Domain, Tenant, User

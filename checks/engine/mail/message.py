@@ -50,10 +50,12 @@ from checks.engine.spf.check_host import SpfResult, check_host
 from checks.engine.spf.expansion import expand
 from checks.engine.spf.networks import collapse_networks
 
-__all__ = ["MessageInput", "inspect", "judge", "parse"]
+__all__ = ["MAX_HEADER_LENGTH", "MessageInput", "inspect", "judge", "parse"]
 
 _STORED_HEADERS = ("return-path", "received", "from", "date", "message-id", "dkim-signature")
-_MAX_STORED_HEADERS, _MAX_HEADER_LENGTH = 40, 1_000
+_MAX_STORED_HEADERS = 40
+# The characters of a header line that the evidence stores.
+MAX_HEADER_LENGTH = 1_000
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ def _evidence(
             for hop in hops
         ],
         "spf": {"sender": facts.spf.sender, "result": str(facts.spf.result or "")},
-        "headers": [{"name": f.label, "value": f.text[:_MAX_HEADER_LENGTH]} for f in headers],
+        "headers": [{"name": f.label, "value": f.text[:MAX_HEADER_LENGTH]} for f in headers],
     }
 
 

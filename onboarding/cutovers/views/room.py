@@ -48,7 +48,7 @@ from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Cutover, CutoverSnapshot, OnCall
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import (
     ROLE_OF_DIRECTION,
     primary_first,

@@ -31,7 +31,7 @@ from onboarding.models import (
 )
 from onboarding.plans.current_state import tenant_states
 from onboarding.plans.domain_progress import progress_by_task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.proof import TaskEvidence
 from onboarding.plans.task_fields import rows_for

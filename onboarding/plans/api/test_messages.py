@@ -15,7 +15,7 @@ from checks.queries import checks_of
 from checks.submitted_messages import MESSAGE_LIMIT
 from onboarding.error_responses import problem_of_forms
 from onboarding.plans.forms.submitted_messages import MessageForm, states_platform
-from onboarding.plans.services import submit_test_message
+from onboarding.plans.submitted_messages import submit_form
 from tenants.permissions import Permission
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, found_or_404
@@ -76,15 +76,11 @@ class MessageListView(ApiListView):
         """Submit a test message or a received message. Its check runs at once."""
         check, values = self.load_check(), self.validated(SubmittedMessageInput)
         form = MessageForm(values, is_hybrid=states_platform(self.tenant, check))
-        if not form.is_valid():
-            raise problem_of_forms(form)
-        submitted = submit_test_message(
-            self.tenant.plan,
-            check,
-            form.cleaned_data["content"],
-            by=self.user,
-            sending_platform=form.cleaned_data.get("sending_platform", ""),
+        submitted = (
+            submit_form(form, self.tenant.plan, check, by=self.user) if form.is_valid() else None
         )
+        if submitted is None:
+            raise problem_of_forms(form)
         return self.one(found_or_404(self.rows(check), submitted.public_id, "message"), status=201)
 
 

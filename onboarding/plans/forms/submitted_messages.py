@@ -115,6 +115,10 @@ class MessageForm(forms.Form):
             cleaned["content"] = self._checked("source", pasted.encode("utf-8", "replace"))
         return cleaned
 
+    def refuse_content(self, refusal: str) -> None:
+        """Show a refusal next to the field with the message."""
+        self.add_error("source" if self.cleaned_data.get("source") else "file", refusal)
+
     def _checked(self, field: str, content: bytes) -> bytes:
         read = parse(content)
         if isinstance(read, UnreadableMessage):

@@ -13,7 +13,7 @@ from onboarding.models import Comment, Cutover, Drift, PlanRisk, Task
 from onboarding.models.cutovers import join_names
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dates import calendars_of, days_late
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.rows import contradicting_checks
 from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -16,7 +15,7 @@ from checks.queries import tested_routes
 from checks.submitted_messages import MESSAGE_LIMIT, latest_messages
 from onboarding.collaboration.uploads import was_too_large
 from onboarding.plans.forms.submitted_messages import MessageForm, states_platform
-from onboarding.plans.services import submit_test_message
+from onboarding.plans.submitted_messages import submit_form
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from tenants.access import require
 from tenants.models import Host
@@ -78,15 +77,7 @@ def message_submit(request: HttpRequest, public_id: str, check_id: str) -> HttpR
         was_too_large=was_too_large(request),
         is_hybrid=states_platform(page.tenant, check),
     )
-    if not form.is_valid():
-        context = _context(page, check, form)
-        return render(request, "portfolio/test_message_check.html", context, status=422)
-    with transaction.atomic():
-        submit_test_message(
-            page.plan,
-            check,
-            form.cleaned_data["content"],
-            by=current_user(request),
-            sending_platform=form.cleaned_data.get("sending_platform", ""),
-        )
-    return redirect("onboarding:test-message", public_id=public_id, check_id=check_id)
+    if form.is_valid() and submit_form(form, page.plan, check, by=current_user(request)):
+        return redirect("onboarding:test-message", public_id=public_id, check_id=check_id)
+    context = _context(page, check, form)
+    return render(request, "portfolio/test_message_check.html", context, status=422)

@@ -20,10 +20,11 @@ from onboarding.cutovers.snapshots import take_at_opening
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.models import Cutover, DomainProgress, Plan, Task
 from onboarding.plans.current_state import TenantState
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.queries import tasks_of
-from onboarding.plans.services import confirm_task, submit_test_message
+from onboarding.plans.services import confirm_task
+from onboarding.plans.submitted_messages import submit_test_message
 from onboarding.portfolio.queries import unfinished_tasks
 from onboarding.portfolio.tenant_status import tenant_status
 from tenants.models import Tenant, User

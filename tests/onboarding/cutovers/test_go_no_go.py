@@ -19,7 +19,7 @@ from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDecision, CutoverVote
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from tenants.models import Membership, Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts

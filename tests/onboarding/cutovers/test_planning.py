@@ -19,7 +19,7 @@ from onboarding.cutovers.planning import cancel_cutover, change_cutover, plan_cu
 from onboarding.cutovers.room import load_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, DryRun
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, SignIn

@@ -15,7 +15,7 @@ from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans import reminders, services
 from onboarding.plans.client_tasks import ClientTasks, client_tasks
 from onboarding.plans.domain_progress import progress_by_task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import Viewer, rows_of

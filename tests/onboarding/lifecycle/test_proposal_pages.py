@@ -21,7 +21,7 @@ from onboarding.lifecycle.proposals import (
     state_of,
 )
 from onboarding.models import Task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tenant_values import TenantValues
 from tenants.models import Host, Membership, Tenant, User

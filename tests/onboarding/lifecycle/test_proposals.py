@@ -29,7 +29,8 @@ from onboarding.lifecycle.tenants import ProfileEntry, save_profile
 from onboarding.models import Cutover, Task, TaskStatus
 from onboarding.monitoring.drift_rules import DriftContext, DriftState, evaluate_drift
 from onboarding.plans.current_state import TenantState, tenant_states
-from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.portfolio.filters import failing
 from onboarding.portfolio.queries import failing_checks
 from tenants.models import ActivityLine, Host, Tenant, User

@@ -31,8 +31,8 @@ from onboarding.lifecycle.tasks import reconcile_tenant
 from onboarding.management.load.sources import SOURCES, create_source
 from onboarding.models import Cutover, Drift
 from onboarding.plan_templates.registry import register_builtin_templates
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.mx_ttls import original_ttl
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.safe_times import safe_time_of, safe_times_of
 from tenants.models import Tenant, User

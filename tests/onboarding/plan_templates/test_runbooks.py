@@ -15,7 +15,7 @@ from onboarding.plan_templates.runbook_table import markdown, profiles, rows
 from onboarding.plan_templates.runbooks import FilledStep, placeholders_of, render
 from onboarding.plan_templates.schema import PROFILE_VALUES, RunbookStep, TaskDefinition
 from onboarding.plan_templates.template_version import TemplateError, load_template_file
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.tenant_values import (
     ALWAYS_KNOWN,
     PLACEHOLDERS,

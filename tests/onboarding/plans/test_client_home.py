@@ -14,7 +14,7 @@ from django.utils import timezone
 from onboarding.models import Cutover, Task, TaskStatus
 from onboarding.plan_templates.registry import newest_template, template_version_of
 from onboarding.plans.client_tasks import UpcomingTask, client_tasks
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from onboarding.plans.services import actor_for

@@ -12,7 +12,7 @@ from onboarding.models import Task
 from onboarding.plans import services
 from onboarding.plans.client_tasks import ClientTasks, client_tasks
 from onboarding.plans.domain_progress import progress_by_task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rows import Viewer, rows_of
 from tenants.models import Tenant, User

@@ -11,13 +11,13 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from onboarding.models import Task
 from onboarding.plans.evaluation import (
-    PlanContext,
     complete_waits,
     evaluate,
     recompute_waits,
     recompute_waits_after_commit,
     reevaluate,
 )
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from tenants.models import ActivityLine, Domain, Tenant
 from tests.clock import Clock

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import DomainProgress, Drift, Task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from tenants.models import Domain, Host, Tenant
 from tests.factories import HostRow, MakeTenant, task_of
 

@@ -26,8 +26,8 @@ from onboarding.plans import services
 from onboarding.plans.assignment import assign_task
 from onboarding.plans.dates import set_due_date
 from onboarding.plans.domain_progress import progress_by_task
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.recipients import side_of
 from onboarding.plans.rollup import recompute_rollup

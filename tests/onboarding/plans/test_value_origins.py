@@ -11,8 +11,8 @@ import pytest
 from onboarding.lifecycle.proposals import add_host, confirm_host
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile, save_region_values
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.services import actor_for
 from onboarding.plans.tenant_values import PLACEHOLDERS, TenantValue, TenantValues
 from onboarding.plans.value_origins import ValueOrigin, entered_by, value_origins_of

@@ -13,7 +13,7 @@ from django.utils import timezone
 from onboarding.models import Freeze, Task
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.domain_progress import progress_by_task
-from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rows import Viewer, rows_of
 from onboarding.plans.schedule import SORT_KEYS, PlanSchedule, plan_schedule

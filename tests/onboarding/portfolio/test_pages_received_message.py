@@ -17,7 +17,8 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, SubmittedMessage
 from onboarding.models import Task, TaskStatus
 from onboarding.plans.current_state import tenant_states
-from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.services import confirm_task
 from tenants.models import ActivityLine, Host, Tenant, User
