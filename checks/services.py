@@ -117,9 +117,8 @@ class RecordedRun:
     def needs_reaction(self) -> bool:
         """Whether the tasks may change, or a person waits for the run on an open page."""
         requested_until = self.check.requested_until
-        return self.is_new or (
-            requested_until is not None and requested_until > database_time.now()
-        )
+        is_requested = requested_until is not None and requested_until > database_time.now()
+        return self.is_new or is_requested or self.check.needs_message
 
 
 def record_run(

@@ -7,23 +7,26 @@ from django.db.models.functions import TruncSecond
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import Cutover, CutoverDomain, DomainProgress, TaskRole
+from onboarding.models import (
+    COMPLETE_STATUSES,
+    Cutover,
+    CutoverDomain,
+    DomainProgress,
+    TaskRole,
+)
 
 
 def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
     """The cutovers whose domains have all switched.
 
     An inbound domain has switched when its MX check is verified. An outbound domain has switched
-    when the client confirmed and a message that was signed after that passed. Where no message
-    check exists, the confirmation suffices.
+    when the client confirmed and a message that was signed after that passed. Without a message,
+    the whole task must be complete, for example at accepted risk.
     """
     verified = Check.objects.filter(
         domain=OuterRef("domain"),
         is_active=True,
         settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value],
-    )
-    messages = Check.objects.filter(
-        domain=OuterRef("domain"), is_active=True, kind=CheckKind.MESSAGE.value
     )
     confirmed = DomainProgress.objects.filter(
         domain=OuterRef("domain"),
@@ -45,7 +48,7 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
             )
         )
     )
-    by_confirmation = ~Q(Exists(messages)) & Q(Exists(confirmed))
-    outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_confirmation)
+    by_task = Q(Exists(confirmed.filter(task__status__in=COMPLETE_STATUSES)))
+    outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_task)
     chosen = CutoverDomain.objects.filter(cutover=OuterRef("pk"))
     return cutovers.filter(Exists(chosen), ~Exists(chosen.exclude(by_mx | outbound)))

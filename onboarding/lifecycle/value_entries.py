@@ -65,12 +65,23 @@ def values_by_task(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskV
     for row in rows:
         if not row.task.applies:
             continue
-        kind = KIND_OF_ROLE.get(row.task.role)
+        kind = KIND_OF_ROLE.get(row.task.role) or _missing_kind(row)
         if kind is not None:
             found[row.task.pk] = _of_domains(page, row, kind)
         elif row.task.role in HOST_ROLES:
             found[row.task.pk] = _of_hosts(page)
     return found
+
+
+def _missing_kind(row: TaskRow) -> ProposalKind | None:
+    """The values without which no message can verify the outbound cutover; None if all are known.
+
+    The card asks for them, so that it needs their form.
+    """
+    if row.task.role != TaskRole.SWITCHES_OUTBOUND:
+        return None
+    is_missing = any(subject.check is None for subject in row.evidence.subjects)
+    return ProposalKind.DKIM if is_missing else None
 
 
 def proposals_of(page: TenantPage) -> list[OpenProposal]:

@@ -20,6 +20,7 @@ from onboarding.lifecycle.tenants import ProfileEntry, create_tenant, host_key
 from onboarding.models import (
     COMPLETE_STATUSES,
     Cutover,
+    ManualStatus,
     Plan,
     RequirementsSheet,
     Responsibility,
@@ -233,11 +234,8 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
     )
     for task in tasks.select_related("plan__tenant"):
-        if (
-            (task.check_kinds and not task.confirmation_suffices)
-            or task.is_optional
-            or task.is_wait
-        ):
+        is_proven = task.check_kinds and task.role != TaskRole.SWITCHES_OUTBOUND
+        if (is_proven and not task.confirmation_suffices) or task.is_optional or task.is_wait:
             continue
         if unplanned_for(task, plan.tasks.all(), sample.cutovers):
             continue
@@ -320,3 +318,12 @@ def _passed(task: Task, consultant: User, client: User) -> None:
         client_confirmed_at=now,
         client_confirmed_by=client,
     )
+    if task.role == TaskRole.SWITCHES_OUTBOUND:
+        # The sample profile has no DKIM selector, so that no message can verify the cutover.
+        Task.objects.filter(pk=task.pk).update(
+            manual_status=ManualStatus.ACCEPTED_RISK,
+            status_reason="The sample has no signed message.",
+            status_set_at=now,
+            status_set_by=consultant,
+            accepted_until=now + timedelta(days=365),
+        )

@@ -20,6 +20,7 @@ class ResidualRiskKind(models.TextChoices):
     LOCKDOWN = "lockdown", "Lockdown not verified"
     MX_TTL = "mx-ttl", "MX TTL not raised again"
     WAITING_PERIOD = "waiting-period", "Waiting period not over"
+    CONTRADICTION = "contradiction", "Received message contradicts a task"
 
 
 class AcceptedResidualRisk(models.Model):

@@ -13,6 +13,9 @@ from tenants.models import User
 
 # The order on the client's page: regressed tasks first, then tasks that wait for the client.
 _URGENCY = {
+    # A message contradicts a complete task.
+    TaskStatus.VERIFIED: 0,
+    TaskStatus.DONE: 0,
     TaskStatus.REGRESSED: 0,
     TaskStatus.AWAITING_VERIFICATION: 0,
     TaskStatus.WAITING: 1,
@@ -68,10 +71,11 @@ def client_tasks(
 ) -> ClientTasks:
     """Divide a plan's open tasks by the action that the client can take; `most` limits *now*.
 
-    *Verifying* has only tasks that need time. A task that its check contradicts is to do now.
+    *Verifying* has only tasks that need time. A task whose proof waits for a person is to do now,
+    and a complete one that a message contradicts.
     `cutovers` are in the order of their windows. `zone` is the time zone of the tenant.
     """
-    leaves = [row for row in rows if row.task.is_open_leaf]
+    leaves = [row for row in rows if row.task.is_open_leaf or row.is_on_person]
     on_client = [
         r for r in leaves if r.remaining_side in (Responsibility.CLIENT, Responsibility.BOTH)
     ]
@@ -79,7 +83,7 @@ def client_tasks(
     ready.sort(key=_pressing)
     verifying = [row for row in leaves if row.needs_time]
     on_mimecast = [row for row in leaves if _is_on_mimecast(row) and row not in verifying]
-    waiting = [row for row in on_client if row.open_dependencies and row not in ready]
+    waiting = [row for row in on_client if row.waits_for and row not in (*ready, *verifying)]
     upcoming = [UpcomingTask(row, _window_at(row, cutovers), zone) for row in waiting]
     upcoming.sort(key=lambda each: (each.row.is_closure, each.day or date.max))
     return ClientTasks(
@@ -95,7 +99,7 @@ def _is_on_mimecast(row: TaskRow) -> bool:
     """Whether the client did its part, or a person set the task to wait on Mimecast."""
     if row.remaining_side != Responsibility.MIMECAST:
         return False
-    is_set = row.task.status == TaskStatus.WAITING and not row.open_dependencies
+    is_set = row.task.status == TaskStatus.WAITING or row.is_on_person
     return is_set or row.task.client_confirmed_at is not None
 
 

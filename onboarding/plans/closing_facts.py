@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.models import Check, Observation
 from checks.queries import observations_by_kind
 from onboarding.models import AcceptedResidualRisk, Cutover, Task, TaskRole, TaskStatus
@@ -17,6 +17,7 @@ from onboarding.plans.closing_obligations import (
 )
 from onboarding.plans.current_verdicts import STALE_AFTER, is_older_than, verdict_now
 from onboarding.plans.mx_ttls import lowest_ttl, original_ttl, target_ttl
+from onboarding.plans.next_action import contradicting_messages, kinds_that_decide
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, with_domains
 from onboarding.plans.proof import ProofSubject
@@ -44,8 +45,21 @@ def obligations_of(
         _locked_down(tasks, plan_context, now=at),
         plan_context.zone,
         at,
+        _contradicted(tasks, plan_context),
     )
     return closing_obligations(facts, acceptances_of(tenant))
+
+
+def _contradicted(tasks: Iterable[Task], plan_context: PlanContext) -> list[tuple[str, str]]:
+    """Each domain once, with the first task that its newest received message contradicts."""
+    found: dict[str, str] = {}
+    for task in tasks:
+        if not kinds_that_decide(task) & UNVERIFIED_KINDS:
+            continue
+        supporting = plan_context.evidence(task, task.evidence_kinds)
+        for subject in contradicting_messages(task, plan_context.evidence(task), supporting):
+            found.setdefault(subject.name, task.title)
+    return list(found.items())
 
 
 def _applicable(tasks: Iterable[Task], role: TaskRole) -> Task | None:

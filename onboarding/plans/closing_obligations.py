@@ -51,13 +51,18 @@ class InboundDomain:
 
 @dataclass(frozen=True)
 class ClosingFacts:
-    """The input of the obligations. `locked_down` has each delivery host with its verdict now."""
+    """The input of the obligations.
+
+    `locked_down` has each delivery host with its verdict now. `contradicted` has each domain whose
+    newest received message contradicts a confirmed task, with the title of the task.
+    """
 
     tasks: Sequence[Task]
     domains: Sequence[InboundDomain]
     locked_down: Sequence[tuple[str, Verdict]]
     zone: zoneinfo.ZoneInfo
     now: datetime
+    contradicted: Sequence[tuple[str, str]] = ()
 
     def format_time(self, at: datetime) -> str:
         """The time in the tenant's zone, such as Tue 1 Dec 2026, 20:35 EST."""
@@ -70,7 +75,8 @@ class ResidualRisk:
     """One residual risk, and the acceptance that covers it.
 
     `subject` is the domain, the host or the task; empty for the whole tenant. `ends_at` is the
-    time at which the risk ends; None if no time ends it, or the time is unknown.
+    time at which the risk ends; None if no time ends it, or the time is unknown. `remedy` is the
+    client's action that ends it; empty where the client has none.
     """
 
     kind: ResidualRiskKind
@@ -78,7 +84,12 @@ class ResidualRisk:
     state: str
     sentence: str
     ends_at: datetime | None = None
+    remedy: str = ""
     acceptance: AcceptedResidualRisk | None = None
+
+    @property
+    def ends_by_time(self) -> bool:
+        return self.ends_at is not None
 
     @property
     def is_accepted(self) -> bool:
@@ -126,10 +137,16 @@ def undecided_refusal(undecided: Sequence[Task]) -> str:
 def _risks_refusal(risks: Sequence[ResidualRisk]) -> str:
     if not risks:
         return ""
-    return (
-        f"Residual risks: {_named([risk.name for risk in risks])}. A consultant accepts each risk"
-        " with a reason, or you wait until it is over."
-    )
+    named = f"Residual risks: {_named([risk.name for risk in risks])}."
+    if all(risk.ends_by_time for risk in risks):
+        return (
+            f"{named} A consultant accepts each risk with a reason, or you wait until it is over."
+        )
+    remedies = list(dict.fromkeys(risk.remedy for risk in risks if risk.remedy))
+    left = len(remedies) - 2
+    more = [f"And {left} more action{'' if left == 1 else 's'}."] if left > 0 else []
+    accepted = "Otherwise a consultant accepts" if remedies else "A consultant accepts"
+    return " ".join([named, *remedies[:2], *more, f"{accepted} each risk with a reason."])
 
 
 def _named(names: Sequence[str]) -> str:
@@ -171,6 +188,7 @@ def residual_risks(facts: ClosingFacts) -> list[ResidualRisk]:
         *_safe_lockdown(facts),
         *_lockdown(facts),
         *_mx_ttls(facts),
+        *_contradictions(facts),
     ]
 
 
@@ -198,7 +216,8 @@ def _last_caches(facts: ClosingFacts) -> Iterator[ResidualRisk]:
                 f"Gangway cannot verify when caches drop the old MX records of {domain.name}."
                 f" {domain.unknown_reason}"
             )
-            yield ResidualRisk(kind, domain.name, UNKNOWN, sentence)
+            remedy = _mx_remedy(facts, [domain.name])
+            yield ResidualRisk(kind, domain.name, UNKNOWN, sentence, remedy=remedy)
             continue
         # The safe time includes a margin for resolvers that exceed the TTL.
         expires_at = domain.safe_at - LOCKDOWN_MARGIN
@@ -208,6 +227,17 @@ def _last_caches(facts: ClosingFacts) -> Iterator[ResidualRisk]:
                 " to the old hosts."
             )
             yield ResidualRisk(kind, domain.name, UNTIL_DATE, sentence, expires_at)
+
+
+# A remedy continues the work of a task, so a task that is left out has none.
+_DONE_STATUSES = (TaskStatus.DONE, TaskStatus.VERIFIED)
+
+
+def _mx_remedy(facts: ClosingFacts, names: Sequence[str]) -> str:
+    task = task_with_role(facts.tasks, TaskRole.SWITCHES_INBOUND)
+    if task is None or task.status not in _DONE_STATUSES:
+        return ""
+    return f"Publish Mimecast’s MX hosts only, at every name server of {join_names(names)}."
 
 
 def _safe_lockdown(facts: ClosingFacts) -> Iterator[ResidualRisk]:
@@ -221,7 +251,9 @@ def _safe_lockdown(facts: ClosingFacts) -> Iterator[ResidualRisk]:
             "Gangway cannot verify from when the lockdown is safe. The end of the old MX records"
             f" of {join_names(unknown)} is unknown."
         )
-        yield ResidualRisk(ResidualRiskKind.SAFE_LOCKDOWN, "", UNKNOWN, sentence)
+        yield ResidualRisk(
+            ResidualRiskKind.SAFE_LOCKDOWN, "", UNKNOWN, sentence, remedy=_mx_remedy(facts, unknown)
+        )
         return
     safe_at = max(domain.safe_at for domain in facts.domains if domain.safe_at is not None)
     if safe_at > facts.now:
@@ -238,16 +270,18 @@ def _lockdown(facts: ClosingFacts) -> Iterator[ResidualRisk]:
     decided = (TaskStatus.ACCEPTED_RISK, TaskStatus.NOT_APPLICABLE)
     if task is None or not task.applies or task.status in decided:
         return
-    kind = ResidualRiskKind.LOCKDOWN
+    kind, is_done = ResidualRiskKind.LOCKDOWN, task.status in _DONE_STATUSES
     if not facts.locked_down:
         sentence = "Gangway cannot verify the lockdown. The profile has no delivery host to check."
-        yield ResidualRisk(kind, "", UNKNOWN, sentence)
+        remedy = "Enter the delivery host of your mail system." if is_done else ""
+        yield ResidualRisk(kind, "", UNKNOWN, sentence, remedy=remedy)
     for host, verdict in facts.locked_down:
         if verdict is Verdict.FAIL:
             sentence = (
                 f"{host} accepts connections from outside Mimecast. Mail can bypass Mimecast."
             )
-            yield ResidualRisk(kind, host, OPEN, sentence)
+            remedy = f"Close {host} to connections from outside Mimecast." if is_done else ""
+            yield ResidualRisk(kind, host, OPEN, sentence, remedy=remedy)
         elif verdict is Verdict.UNKNOWN:
             yield ResidualRisk(
                 kind, host, UNKNOWN, f"Gangway cannot verify the lockdown of {host}."
@@ -261,10 +295,19 @@ def _mx_ttls(facts: ClosingFacts) -> Iterator[ResidualRisk]:
             sentence = (
                 f"Gangway cannot verify the TTL of the MX records of {domain.name} at every server."
             )
-            yield ResidualRisk(kind, domain.name, UNKNOWN, sentence)
+            remedy = _mx_remedy(facts, [domain.name])
+            yield ResidualRisk(kind, domain.name, UNKNOWN, sentence, remedy=remedy)
         elif domain.ttl_now < domain.target_ttl:
             sentence = (
                 f"The MX records of {domain.name} have a TTL of {domain.ttl_now} s. Raise it to"
                 f" {domain.target_ttl} s."
             )
-            yield ResidualRisk(kind, domain.name, LOW, sentence)
+            remedy = f"Raise the TTL of the MX records of {domain.name} to {domain.target_ttl} s."
+            yield ResidualRisk(kind, domain.name, LOW, sentence, remedy=remedy)
+
+
+def _contradictions(facts: ClosingFacts) -> Iterator[ResidualRisk]:
+    for domain, title in facts.contradicted:
+        sentence = f"The newest received message of {domain} contradicts “{title}”."
+        remedy = f"Correct the delivery route of {domain}, then submit a new message."
+        yield ResidualRisk(ResidualRiskKind.CONTRADICTION, domain, OPEN, sentence, remedy=remedy)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from onboarding.models import Cutover, Task, TaskRole, TaskStatus
+from onboarding.models import Cutover, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.durations import Duration, default_duration
@@ -31,6 +31,13 @@ from tenants.models import Tenant
 
 # Working days for the answer to an open question.
 ANSWER_DAYS = 1
+# Working days for an action on a confirmed task, such as a test message or the decision on a value.
+ACTION_DAYS = 1
+_ACTORS = {
+    Responsibility.MIMECAST: "Mimecast",
+    Responsibility.CLIENT: "the client",
+    Responsibility.BOTH: "both sides",
+}
 DIRECTION_OF_ROLE = {role: direction for direction, role in ROLE_OF_DIRECTION.items()}
 
 
@@ -98,7 +105,7 @@ class _Builder:
         if task.is_wait:
             yield self._wait_step(task)
         elif task.status == TaskStatus.AWAITING_VERIFICATION:
-            yield self._verification_step(task)
+            yield from self._verification_steps(task)
         elif task.role in DIRECTION_OF_ROLE:
             yield from self._cutover_steps(task)
         else:
@@ -118,12 +125,23 @@ class _Builder:
         planned = [c.outbound_days for c in self.rows.cutovers if c.direction == "inbound"]
         return max(planned, default=DEFAULT_DAYS)
 
-    def _verification_step(self, task: Task) -> ForecastStep:
-        return ForecastStep(
+    def _verification_steps(self, task: Task) -> Iterator[ForecastStep]:
+        """The check, and before it the action of the side that the proof waits for."""
+        after = self._after(task)
+        asked = self.rows.asked.get(task.pk, "")
+        if asked:
+            question = f"question:{task.key}"
+            yield self._question_step(question, task, asked)
+            after = (*after, question)
+        elif task.waiting_on:
+            action = f"action:{task.key}"
+            yield self._proof_action_step(action, task)
+            after = (*after, action)
+        yield ForecastStep(
             task.key,
             task.title,
             StepKind.WAIT,
-            after=self._after(task),
+            after=after,
             days=1,
             basis="a check verifies it",
             assumes=(f"The forecast assumes that a check verifies “{task.title}” within a day.",),
@@ -150,6 +168,18 @@ class _Builder:
             basis,
             tuple(waits.bounds),
             assumes=(*waits.assumes, *assumes),
+        )
+
+    def _proof_action_step(self, key: str, task: Task) -> ForecastStep:
+        side = Responsibility(task.waiting_on)
+        title = f"Action of {_ACTORS[side]} on “{task.title}”"
+        return ForecastStep(
+            key,
+            title,
+            StepKind.WORK,
+            side.value,
+            days=ACTION_DAYS,
+            basis="one working day for the action that the check waits for",
         )
 
     def _question_step(self, key: str, task: Task, side: str) -> ForecastStep:

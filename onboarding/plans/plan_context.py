@@ -9,7 +9,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Self, TypeVar
 
-from checks.models import Check
+from django.db.models import Exists, OuterRef, QuerySet
+
+from checks.models import Check, SubmittedMessage
 from checks.queries import checks_of
 from onboarding.models import Task
 from onboarding.plans.current_state import open_drift_of_check
@@ -36,6 +38,8 @@ class PlanContext:
     progress: ProgressByTask = field(default_factory=dict)
     # The opening of the open drift of each drifted check, by check id.
     drifted_since: Mapping[int, datetime] = field(default_factory=dict)
+    # The ids of the checks with a submitted message that waits for its run.
+    pending_messages: frozenset[int] = frozenset()
     # The time of the current states.
     now: datetime = field(default_factory=database_time.known_now)
 
@@ -52,7 +56,7 @@ class PlanContext:
 
         With `kinds`: only the checks of these kinds, for `evaluate`, which needs no evidence.
         """
-        rows = checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at"))
+        rows = _annotated(checks_of(tenant))
         if kinds is not None:
             rows = rows.filter(kind__in=kinds).defer("latest__evidence")
         checks = list(rows)
@@ -62,7 +66,8 @@ class PlanContext:
             list(tenant.domains.all()) if domains is None else domains,
             list(tenant.hosts.select_related("proposed_by")),
             facts_by_task(tenant) if progress is None else progress,
-            {check.pk: check.drifted_since for check in checks if check.drifted_since is not None},
+            _drifted(checks),
+            _pending(checks),
         )
 
     @classmethod
@@ -70,7 +75,7 @@ class PlanContext:
         """The facts for a list of current states: without findings and evidence. Three queries."""
         rows = Check.objects.filter(tenant=tenant, is_active=True).select_related("latest")
         rows = rows.defer("latest__evidence", "latest__findings")
-        checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
+        checks = list(_annotated(rows))
         domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
         domain_by_pk, host_by_pk = {d.pk: d for d in domains}, {h.pk: h for h in hosts}
         for check in checks:
@@ -79,16 +84,16 @@ class PlanContext:
                 check.domain = domain_by_pk[check.domain_id]
             if check.host_id in host_by_pk:
                 check.host = host_by_pk[check.host_id]
-        drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
-        return cls(tenant, checks, domains, hosts, progress, drifted)
+        drifted, pending = _drifted(checks), _pending(checks)
+        return cls(tenant, checks, domains, hosts, progress, drifted, pending)
 
     @classmethod
     def of_many(cls, tenants: Collection[Tenant], *, kinds: Collection[str]) -> dict[int, Self]:
         """The facts of several tenants by id, with their checks of these kinds. Four queries."""
         of_kinds = Check.objects.filter(tenant__in=tenants, is_active=True, kind__in=kinds)
         rows = of_kinds.select_related("domain", "host__proposed_by", "latest")
-        checks = list(rows.annotate(drifted_since=open_drift_of_check("opened_at")))
-        drifted = {c.pk: c.drifted_since for c in checks if c.drifted_since is not None}
+        checks = list(_annotated(rows))
+        drifted, pending = _drifted(checks), _pending(checks)
         checks_by = _by_tenant(checks)
         domains_by = _by_tenant(Domain.objects.filter(tenant__in=tenants))
         hosts_by = _by_tenant(Host.objects.filter(tenant__in=tenants).select_related("proposed_by"))
@@ -101,6 +106,7 @@ class PlanContext:
                 hosts_by.get(tenant.pk, []),
                 progress_by.get(tenant.pk, {}),
                 drifted,
+                pending,
             )
             for tenant in tenants
         }
@@ -136,8 +142,25 @@ class PlanContext:
             kinds=kinds,
             progress=self.progress.get(task.pk, {}),
             drifted_since=self.drifted_since,
+            pending_messages=self.pending_messages,
             now=self.now,
         )
+
+
+def _annotated(rows: QuerySet[Check]) -> QuerySet[Check]:
+    pending = SubmittedMessage.objects.filter(check_asked=OuterRef("pk"), finished_at=None)
+    return rows.annotate(
+        drifted_since=open_drift_of_check("opened_at"), has_pending_message=Exists(pending)
+    )
+
+
+def _drifted(checks: Iterable[Check]) -> dict[int, datetime]:
+    found = {check.pk: getattr(check, "drifted_since", None) for check in checks}
+    return {pk: since for pk, since in found.items() if since is not None}
+
+
+def _pending(checks: Iterable[Check]) -> frozenset[int]:
+    return frozenset(check.pk for check in checks if getattr(check, "has_pending_message", False))
 
 
 _Row = TypeVar("_Row", Check, Domain, Host)

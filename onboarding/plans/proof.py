@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -62,6 +62,8 @@ class ProofSubject:
     sending_platforms: tuple[SendingPlatform, ...] = ()
     # The opening of the check's open drift.
     drifted_since: datetime | None = None
+    # Whether a submitted message waits for its run.
+    has_pending_message: bool = False
     now: datetime = field(default_factory=database_time.known_now, compare=False)
 
     @cached_property
@@ -276,6 +278,7 @@ def evidence_for(
     kinds: Iterable[str] | None = None,
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
     drifted_since: Mapping[int, datetime] = MappingProxyType({}),
+    pending_messages: Container[int] = frozenset(),
     now: datetime | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
@@ -283,7 +286,8 @@ def evidence_for(
     `checks` is the result of `checks_by_subject`. `domains` are the domains in scope, without the
     exempt ones. `progress` are the task's rows by domain id: a message proves the outbound cutover
     only if it was signed after the confirmation.
-    `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
+    `drifted_since` has the opening of each open drift by check id, `pending_messages` the ids of
+    the checks with a message that waits for its run. `now` is the time of the states.
     """
     wanted = task.check_kinds if kinds is None else kinds
     if not wanted:
@@ -294,7 +298,9 @@ def evidence_for(
         of_kind = list(_subjects(kind, task, checks, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
             of_kind = [_of_both_halves(subject) for subject in of_kind]
-        subjects += [_with_state(subject, drifted_since, now) for subject in of_kind]
+        subjects += [
+            _with_state(subject, drifted_since, pending_messages, now) for subject in of_kind
+        ]
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
@@ -316,10 +322,20 @@ def _of_both_halves(subject: ProofSubject) -> ProofSubject:
 
 
 def _with_state(
-    subject: ProofSubject, drifted_since: Mapping[int, datetime], now: datetime | None
+    subject: ProofSubject,
+    drifted_since: Mapping[int, datetime],
+    pending_messages: Container[int],
+    now: datetime | None,
 ) -> ProofSubject:
-    since = drifted_since.get(subject.check.pk) if subject.check is not None else None
-    return replace(subject, drifted_since=since, now=now or subject.now)
+    check = subject.check
+    if check is None:
+        return replace(subject, now=now or subject.now)
+    return replace(
+        subject,
+        drifted_since=drifted_since.get(check.pk),
+        has_pending_message=check.pk in pending_messages,
+        now=now or subject.now,
+    )
 
 
 def checks_of_kinds(task: Task, kinds: Sequence[str], tenant: Tenant) -> QuerySet[Check]:
@@ -397,7 +413,7 @@ def _subjects(
                 kind,
                 str(domain),
                 check,
-                _confirmation_suffices(kind, task, check),
+                _confirmation_suffices(kind, task),
                 kind is CheckKind.MESSAGE and task.role == TaskRole.SWITCHES_OUTBOUND,
                 confirmed_at(task, progress.get(domain.pk)),
                 kind is CheckKind.DELIVERY_MESSAGE and task.role == TaskRole.SWITCHES_INBOUND,
@@ -413,10 +429,10 @@ def observed_switch(mx_check: Check | None) -> datetime | None:
     return mx_check.settled_at if verdict is not None and verdict.is_passing else None
 
 
-def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:
+def _confirmation_suffices(kind: CheckKind, task: Task) -> bool:
     """Whether a confirmation suffices without a submitted message.
 
-    A task with a hard gate needs a message for each domain with a known DKIM selector, because
-    mail can be lost. For any other task the message is optional.
+    A task with a hard gate needs a message for each domain, because mail can be lost. Without a
+    known DKIM selector, it waits for the selector. For any other task the message is optional.
     """
-    return kind is CheckKind.MESSAGE and (check is None or not task.is_hard_gate)
+    return kind is CheckKind.MESSAGE and not task.is_hard_gate

@@ -24,10 +24,12 @@ from onboarding.models import (
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
+from onboarding.plans.next_action import kinds_that_decide, next_action
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.recipients import ReminderRecipients
 from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,
+    if_unknown,
     old_route_refusal,
     unsafe_old_routes,
     unsafe_until,
@@ -95,11 +97,16 @@ def create_reminders(
 
 
 def _closing_refusal(plan: Plan, tasks: Sequence[Task]) -> str:
-    """Why neither side can sign off yet, if the closing task is among the tasks; else empty."""
+    """Why neither side can act on the closing task yet, if it is among the tasks; else empty.
+
+    A residual risk that the client can end is an action, so that its reminder is sent.
+    """
     if not any(task.role == TaskRole.CLOSURE for task in tasks):
         return ""
     rows = list(Task.objects.filter(plan=plan).order_by("position"))
-    return obligations_of(rows, PlanContext.of(plan.tenant)).refusal
+    obligations = obligations_of(rows, PlanContext.of(plan.tenant))
+    has_remedy = not obligations.undecided and any(r.remedy for r in obligations.open_risks)
+    return "" if has_remedy else obligations.refusal
 
 
 def _others(people: Sequence[User], by: User | None) -> list[User]:
@@ -114,16 +121,47 @@ def _claim(task: Task, *, now: datetime) -> bool:
 
 
 def _early(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, str]:
-    """The tasks that end the old route and have no safe time yet, with the sentence about it.
+    """The tasks that end the old route and whose safe time is ahead, with the sentence about it.
 
-    The side can answer an open question before, so that its reminder is sent.
+    The side can answer an open question before, so that its reminder is sent. While the safe time
+    is unknown, the client repairs its name servers, and the reminder asks for that.
     """
     unsafe = unsafe_old_routes(tasks_with_role(tasks, *OLD_ROUTE_ROLES), tenant, now=now)
     sentences = {}
     for task, safety in unsafe.items():
         until = unsafe_until(safety, tenant)
-        sentences[task] = safety.cause if until is None else old_route_refusal(task.role, until)
+        if until is not None:
+            sentences[task] = old_route_refusal(task.role, until)
     return {task: text for task, text in sentences.items() if not tasks_with_open_questions([task])}
+
+
+def sentences_of(plan: Plan, tasks: Sequence[Task]) -> dict[int, str]:
+    """The next action on each task whose ordinary work is not next, by task id.
+
+    Seven queries; none for tasks of which the ordinary work is next.
+    """
+    if not any(kinds_that_decide(task) or task.role in _WITH_STATE for task in tasks):
+        return {}
+    plan_context = PlanContext.of(plan.tenant)
+    rows = list(Task.objects.filter(plan=plan).order_by("position"))
+    unsafe = unsafe_old_routes(tasks, plan.tenant, now=database_time.now())
+    found = {}
+    for task in tasks:
+        is_closure = task.role == TaskRole.CLOSURE
+        action = next_action(
+            task,
+            plan_context.evidence(task),
+            plan_context.evidence(task, task.evidence_kinds),
+            unknown_safe_time=if_unknown(unsafe.get(task)),
+            open_risks=obligations_of(rows, plan_context).open_risks if is_closure else (),
+        )
+        if action is not None and action.sentence:
+            found[task.pk] = action.sentence
+    return found
+
+
+# The tasks that wait for the state of a tenant besides their own proof.
+_WITH_STATE = (*OLD_ROUTE_ROLES, TaskRole.CLOSURE)
 
 
 def _no_recipient_reason(

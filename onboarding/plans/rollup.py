@@ -17,6 +17,8 @@ from onboarding.models import (
     Task,
     TaskStatus,
 )
+from onboarding.plans.needed_sides import needed_sides
+from onboarding.plans.next_action import of_unknown_safe_time
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.safe_times import OLD_ROUTE_ROLES, unsafe_old_routes
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
@@ -50,8 +52,8 @@ def recompute_rollup(
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
     asked = asked_sides([plan.pk])
-    _set_safe_from(plan, rows, asked, now=now)
-    set_waiting_on(rows, asked, now=now)
+    needed = needed_sides(plan, rows) | _set_safe_from(plan, rows, asked, now=now)
+    set_waiting_on(rows, asked, needed, now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
         edited.save(update_fields=[*fields, *_fields_of([edited])])
@@ -130,19 +132,23 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
 
 def _set_safe_from(
     plan: Plan, tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime
-) -> None:
-    """Set the safe time of lockdown and decommissioning while only time is missing, without saving.
+) -> dict[int, str]:
+    """Set the safe time of lockdown and decommissioning while only it is missing, without saving.
 
-    An unknown safe time is evaluated again after UNKNOWN_FOR. A task that waits for other tasks
-    needs no safe time yet, and no query.
+    Returns the side that repairs the name servers, by task id, for each unknown safe time: it is
+    evaluated again after UNKNOWN_FOR. A task that waits for other tasks needs no safe time yet, and
+    no query.
     """
     by_key = {task.key: task for task in tasks}
     ending = tasks_with_role(tasks, *OLD_ROUTE_ROLES)
     for task in ending:
         task.safe_from = None
     ready = [t for t in ending if t.pk not in asked and side_to_act(t, by_key, asked)]
-    for task, safety in unsafe_old_routes(ready, plan.tenant, now=now).items():
+    unsafe = unsafe_old_routes(ready, plan.tenant, now=now)
+    for task, safety in unsafe.items():
         task.safe_from = safety.safe_time.safe_at or now + UNKNOWN_FOR
+    actions = {task: of_unknown_safe_time(each) for task, each in unsafe.items() if each.is_unknown}
+    return {task.pk: task.status_waiting_on or action.side for task, action in actions.items()}
 
 
 def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check
-from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.models import Phase, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
 from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
+from onboarding.plans.domain_rows import DomainRow, domain_rows
+from onboarding.plans.next_action import (
+    ActionKind,
+    Need,
+    NextAction,
+    contradicting_messages,
+    needs_of,
+    next_action,
+)
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
@@ -32,9 +39,7 @@ from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
-    EXEMPT_DOMAIN,
     GATE_WARNING,
-    INCLUDE_DOMAIN,
     SET_DUE_DATE,
     SET_FIELDS,
     SET_RESPONSIBILITY,
@@ -49,67 +54,7 @@ from onboarding.plans.transitions import (
     why_not,
 )
 from onboarding.plans.waiting_on import remaining_side
-from tenants.models import Domain, User
-
-
-@dataclass(frozen=True)
-class DomainRow:
-    """One domain of a per-domain task, with the buttons that the reader may use."""
-
-    domain: Domain
-    progress: DomainProgress | None
-    is_verified: bool
-    # The current state of a verified domain: the first of its checks that is not verified now.
-    state: CurrentState | None
-    can_confirm: bool
-    can_withdraw: bool
-    can_exempt: bool
-    can_include: bool
-
-    @property
-    def is_exempt(self) -> bool:
-        return self.progress is not None and self.progress.is_exempt
-
-    @property
-    def confirmations(self) -> list[tuple[str, User | None, datetime]]:
-        """Each confirmation: the side, the user and the time."""
-        if self.progress is None:
-            return []
-        rows = [
-            ("Mimecast", self.progress.mimecast_confirmed_by, self.progress.mimecast_confirmed_at),
-            ("the client", self.progress.client_confirmed_by, self.progress.client_confirmed_at),
-        ]
-        return [(side, by, at) for side, by, at in rows if at is not None]
-
-
-def domain_rows(
-    task: Task,
-    domains: Sequence[Domain],
-    actor: Actor,
-    context: TransitionContext,
-    evidence: TaskEvidence,
-) -> tuple[DomainRow, ...]:
-    """Every domain with a role of the task, also exempt ones, in the order of `domains`."""
-    if not task.is_per_domain or not task.applies:
-        return ()
-    rows = []
-    for domain in domains:
-        if domain.role not in task.domain_roles:
-            continue
-        of_domain = replace(context, domain=domain)
-        rows.append(
-            DomainRow(
-                domain=domain,
-                progress=context.progress.of_domain(domain),
-                is_verified=domain.pk in context.verified_domain_ids,
-                state=evidence.states_by_domain.get(domain.pk),
-                can_confirm=is_offered(task, CONFIRM, actor, of_domain),
-                can_withdraw=is_offered(task, WITHDRAW_CONFIRMATION, actor, of_domain),
-                can_exempt=is_offered(task, EXEMPT_DOMAIN, actor, of_domain),
-                can_include=is_offered(task, INCLUDE_DOMAIN, actor, of_domain),
-            )
-        )
-    return tuple(rows)
+from tenants.models import Domain
 
 
 class Shape(StrEnum):
@@ -148,10 +93,6 @@ class Viewer:
     planned_directions: frozenset[str] = frozenset()
 
 
-# A person or a check states that the task is done.
-_CLAIMED = {TaskStatus.DONE, TaskStatus.VERIFIED, TaskStatus.AWAITING_VERIFICATION}
-
-
 @dataclass(frozen=True)
 class TaskRow:
     """One task on a page, with the buttons that the reader may use."""
@@ -183,6 +124,12 @@ class TaskRow:
     @property
     def open_dependencies(self) -> Sequence[Task]:
         return self.context.open_dependencies
+
+    @property
+    def waits_for(self) -> Sequence[Task]:
+        """The open dependencies of an open task or group; a complete one waits for none."""
+        is_open = not self.task.is_complete and self.task.status != TaskStatus.NOT_APPLICABLE
+        return self.open_dependencies if is_open else ()
 
     @property
     def progress(self) -> TaskProgress:
@@ -309,7 +256,7 @@ class TaskRow:
     def icon_label(self) -> str:
         """The status, where several statuses share the icon; empty for the icon's own label."""
         if self.shape is Shape.LOCKED and self.context.must_wait_for_time:
-            return "Waiting for its safe time"
+            return "Safe time unknown" if self.is_on_person else "Waiting for its safe time"
         status = TaskStatus(self.task.status)
         is_named = status in _NAMED_ON_ICON and self.shape is _SHAPE_OF_STATUS[status]
         return status.label if is_named and not self.was_left_open else ""
@@ -365,9 +312,7 @@ class TaskRow:
     @property
     def contradicting_messages(self) -> tuple[ProofSubject, ...]:
         """The subjects whose newest message shows that a confirmed or verified task is not done."""
-        if self.task.status not in _CLAIMED:
-            return ()
-        return self.evidence.contradicting_messages + self.supporting.contradicting_messages
+        return contradicting_messages(self.task, self.evidence, self.supporting)
 
     @property
     def proposed_subjects(self) -> tuple[ProofSubject, ...]:
@@ -382,31 +327,60 @@ class TaskRow:
     def remaining_side(self) -> str:
         """The side that still has to act: mimecast, client or both.
 
-        Empty for a task that is complete or that completes on its date.
+        Empty for a complete task that no message contradicts, and one that completes on its date.
         """
+        if self.is_on_person and self.next_action is not None and not self.is_closure:
+            return self.next_action.side
         is_open = self.task.is_open_leaf and not self.task.is_wait
         return remaining_side(self.task) if is_open else ""
+
+    @cached_property
+    def next_action(self) -> NextAction | None:
+        """The next event on the task; None where the ordinary work on it is next."""
+        context = self.context
+        is_free = not context.open_dependencies and not self.was_left_open
+        return next_action(
+            self.task,
+            self.evidence,
+            self.supporting,
+            unsafe_until=context.unsafe_until if is_free else None,
+            unknown_safe_time=context.unknown_safe_time if is_free else None,
+            open_risks=[risk for risk in context.residual_risks if not risk.is_accepted]
+            if is_free
+            else (),
+        )
+
+    @property
+    def is_on_person(self) -> bool:
+        """Whether the task waits for an action that no check and no time replaces."""
+        return self.next_action is not None and self.next_action.is_on_person
+
+    @cached_property
+    def needs(self) -> Sequence[Need]:
+        """The actions before a check can verify the open task, the most urgent first."""
+        if self.next_action is not None and self.next_action.needs:
+            return self.next_action.needs
+        return needs_of(self.task, self.evidence) if self.task.is_open_leaf else ()
 
     @property
     def is_contradicted(self) -> bool:
         """Whether a run after the confirmation found that the task is not done."""
-        return bool(contradicting_checks(self.task, self.evidence))
+        return self.is_on_person and any(need.kind is ActionKind.CORRECT for need in self.needs)
 
     @property
     def needs_time(self) -> bool:
-        """Whether the client cannot act: a check, a period, a safe time or a risk decides."""
-        is_checked = self.task.status == TaskStatus.AWAITING_VERIFICATION
-        return (
-            (is_checked and not self.is_contradicted)
-            or self.is_wait_running
-            or self.context.must_wait_for_time
-            or self.has_open_risks
-        )
+        """Whether neither side acts next: a check, a period, a safe time or a risk decides."""
+        return self.next_action is not None and not self.next_action.is_on_person
 
     @property
     def needs_action(self) -> bool:
-        """Whether a person can work on the task now."""
-        if self.task.status == TaskStatus.REGRESSED:
+        """Whether a person can work on the task now.
+
+        A request to the other side is an action, also before the dependencies are done.
+        """
+        if self.task.status == TaskStatus.REGRESSED or self.is_on_person:
+            return True
+        if self.task.status == TaskStatus.WAITING and not self.needs_time:
             return True
         return not self.open_dependencies and not self.needs_time
 
@@ -414,23 +388,6 @@ class TaskRow:
     def is_wait_running(self) -> bool:
         """Whether the period of a timed task has started."""
         return self.task.is_wait and self.task.wait_ends_at is not None
-
-
-def contradicting_checks(task: Task, evidence: TaskEvidence) -> list[Check]:
-    """The checks with a run after the task's confirmation that found that it is not done."""
-    confirmed = [task.mimecast_confirmed_at, task.client_confirmed_at]
-    if task.status != TaskStatus.AWAITING_VERIFICATION or not any(confirmed):
-        return []
-    last = max(at for at in confirmed if at is not None)
-    verified = evidence.verified_subjects
-    checks = [s.check for s in evidence.subjects if s not in verified and s.check is not None]
-    return [
-        check
-        for check in checks
-        if check.latest is not None
-        and check.latest.verdict == Verdict.FAIL.value
-        and check.latest.last_seen_at > last
-    ]
 
 
 def rows_of(tasks: Sequence[Task], plan_context: PlanContext, viewer: Viewer) -> list[TaskRow]:
@@ -448,6 +405,7 @@ def _row(
     is_closed = plan_context.tenant.is_closed
     # In a closed tenant no task waits any more.
     waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
+    supporting = plan_context.evidence(task, task.evidence_kinds)
     context = TransitionContext(
         open_dependencies=waiting_for,
         residual_risks=_residual_risks(task, by_key, plan_context, viewer)
@@ -464,10 +422,10 @@ def _row(
     )
     return TaskRow(
         task=task,
-        shape=shape_of(task, evidence, is_waiting=context.must_wait),
+        shape=shape_of(task, evidence, supporting, is_waiting=context.must_wait),
         actor=viewer.actor,
         evidence=evidence,
-        supporting=plan_context.evidence(task, task.evidence_kinds),
+        supporting=supporting,
         context=context,
         depth=1 if task.parent_id else 0,
         safety=shown_safe_time(task, safety, old_route if context.must_wait_for_time else None),
@@ -517,10 +475,15 @@ _NAMED_ON_ICON = {
 }
 
 
-def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
+def shape_of(
+    task: Task, evidence: TaskEvidence, supporting: TaskEvidence, *, is_waiting: bool
+) -> Shape:
     """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
-    if shape is Shape.PASS and any(subject.state.is_fault for subject in evidence.subjects):
+    if shape is Shape.PASS and (
+        any(subject.state.is_fault for subject in evidence.subjects)
+        or contradicting_messages(task, evidence, supporting)
+    ):
         return Shape.FAIL
     if shape is not None:
         return shape

@@ -13,9 +13,10 @@ from checks.models import VERDICT_CHOICES
 from onboarding.models import Responsibility, Task, TaskStatus
 from onboarding.plans.current_state import SubjectStatus
 from onboarding.plans.domain_progress import TaskProgress
+from onboarding.plans.domain_rows import DomainRow
 from onboarding.plans.forms.dates import DAY_ERRORS
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.rows import DomainRow, TaskRow
+from onboarding.plans.rows import TaskRow
 from onboarding.plans.task_lists import ListedTask
 from onboarding.plans.transitions import TRANSITIONS, Transition
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer

@@ -114,6 +114,7 @@ def _compose(message: OutboxMessage) -> Email | None:
         "tenant": reminder.plan.tenant,
         "tasks": tasks,
         "asked": reminders.tasks_with_open_questions(tasks),
+        "actions": reminders.sentences_of(reminder.plan, tasks),
     }
     return render_email(reminder.recipient.email, "reminder", context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from onboarding.models import Plan, Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
@@ -13,29 +14,43 @@ from onboarding.plans.task_events import add_end_of_waiting
 SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
 
-def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
+_NONE: Mapping[int, str] = MappingProxyType({})
+
+
+def side_to_act(
+    task: Task,
+    by_key: Mapping[str, Task],
+    asked: Mapping[int, str],
+    needed: Mapping[int, str] = _NONE,
+) -> str:
     """The side that can act now: mimecast, client, both, or empty for neither. Pure.
+
+    `needed` has the tasks whose next action `onboarding.plans.next_action` decides, with its side.
 
     1. Neither, if the task does not apply.
     2. The side with an open question: it can answer even if the task waits or is complete.
-    3. Neither, if the task is complete, waits for other tasks, its date or its safe time, awaits
-       verification, or is optional and not started. If only such optional tasks are left, they need
-       a decision.
-    4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
+    3. The side of the next action on a confirmed task; neither while a check decides.
+    4. Neither, if the task is complete, waits for its date or its safe time, or is optional and not
+       started. If only such optional tasks are left, they need a decision.
+    5. The side that the manual status *waiting* names: the request does not wait for other tasks.
+    6. Neither, if the task waits for other tasks; else the side that has not confirmed its part.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
         return ""
-    if task.pk in asked:
-        return asked[task.pk]
+    if task.pk in asked or task.pk in needed:
+        return asked.get(task.pk) or needed[task.pk]
     if not task.is_open_leaf:
         return ""
     if task.status == TaskStatus.AWAITING_VERIFICATION or task.is_wait:
         return ""
     if _can_be_left(task) and not all(map(_can_be_left, undecided_tasks(by_key.values()))):
         return ""
-    if task.safe_from is not None or open_dependencies_of(task, by_key):
-        return ""
-    return remaining_side(task)
+    is_waiting = not _is_request(task) and open_dependencies_of(task, by_key)
+    return "" if is_waiting or task.safe_from is not None else remaining_side(task)
+
+
+def _is_request(task: Task) -> bool:
+    return task.status == TaskStatus.WAITING and bool(task.status_waiting_on)
 
 
 def _can_be_left(task: Task) -> bool:
@@ -45,7 +60,7 @@ def _can_be_left(task: Task) -> bool:
 
 def remaining_side(task: Task) -> str:
     """The side that an open task waits for, or that has not confirmed its part yet. Pure."""
-    if task.status == TaskStatus.WAITING and task.status_waiting_on:
+    if _is_request(task):
         return task.status_waiting_on
     if task.responsibility != Responsibility.BOTH:
         return task.responsibility
@@ -55,13 +70,16 @@ def remaining_side(task: Task) -> str:
     return Responsibility.CLIENT.value if missing else Responsibility.MIMECAST.value
 
 
-def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
+def set_waiting_on(
+    tasks: Sequence[Task], asked: Mapping[int, str], needed: Mapping[int, str], *, now: datetime
+) -> None:
     """Set the side to act on each task, without saving it, and store the waiting periods.
 
-    `asked` is the side that has to answer an open question, by task id.
+    `asked` is the side that has to answer an open question, by task id; `needed` as in
+    `side_to_act`.
     """
     by_key = {task.key: task for task in tasks}
-    current = [(task, side_to_act(task, by_key, asked)) for task in tasks]
+    current = [(task, side_to_act(task, by_key, asked, needed)) for task in tasks]
     changed = [(task, new) for task, new in current if new != task.waiting_on]
     ended = [task.pk for task, _ in changed if task.waiting_on]
     if ended:

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CUTOVER = "cutover"
     VOTE = "vote"
     QUESTION = "question"
+    PROPOSAL = "proposal"
     CONTRADICTED = "contradicted"
     LOST = "lost"
     QUIET = "quiet"

@@ -9,12 +9,13 @@ from datetime import datetime, time, timedelta
 from django.conf import settings
 from django.urls import reverse
 
+from checks.models import Check
 from onboarding.models import Comment, Cutover, Drift, PlanRisk, Task
 from onboarding.models.cutovers import join_names
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dates import calendars_of, days_late
+from onboarding.plans.next_action import contradicting_checks
 from onboarding.plans.plan_context import PlanContext
-from onboarding.plans.rows import contradicting_checks
 from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import (
     DeskEntry,
@@ -28,6 +29,7 @@ from onboarding.portfolio.risk_list import url_of
 from onboarding.portfolio.risks import BLOCKED_WITHIN, ON_CALL_WITHIN, sentence_of
 from onboarding.portfolio.tenant_status import newest_finding
 from tenants.models import Tenant, User
+from tenants.proposals import OpenProposal, open_proposals
 
 _Code = PlanRisk.Code
 _BLOCKING_CODES = {_Code.OVERDUE, _Code.BLOCKED}
@@ -57,25 +59,31 @@ def needs_of(user: User, *, now: datetime) -> DeskNeeds:
     risks = list(queries.risks_of(user))
     votes = list(queries.cutovers_to_vote_on(user, now=now))
     questions = list(queries.open_questions(user))
+    domains, hosts = list(queries.proposed_values(user)), list(queries.proposed_hosts(user))
     contradicted = list(queries.maybe_contradicted_tasks(user))
     drifts = list(queries.drifts_of_closed_tenants(user, now=now))
-    # The question is the entry of a task that waits for its answer.
-    asked = {question.task_id for question in questions}
+    found = dict(_contradicting(contradicted))
+    # The question or the contradiction is the entry of its task.
+    listed = {question.task_id for question in questions} | {task.pk for task in found}
     # Two queries, because an index serves each.
     unassigned, assigned = list(queries.tasks_of_mimecast(user)), list(queries.assigned_tasks(user))
-    tasks = [task for task in (*unassigned, *assigned) if task.pk not in asked]
+    tasks = [task for task in (*unassigned, *assigned) if task.pk not in listed]
     quiet = list(queries.quiet_tenants(user, days=settings.DESK_QUIET_DAYS, now=now))
     calendars = calendars_of([*{task.plan.tenant for task in tasks}.union(quiet)])
     entries = [
         *_cutovers(risks, now=now),
         *(_vote(cutover, now=now) for cutover in votes),
         *map(_question, questions),
-        *_contradicted(contradicted),
+        *_proposals(open_proposals(domains, hosts)),
+        *(_contradicted(task, checks) for task, checks in found.items()),
         *_lost(risks),
         *_drifted(drifts),
         *_tasks(tasks, quiet, calendars, now=now),
     ]
-    sources = (risks, votes, questions, contradicted, drifts, unassigned, assigned, quiet)
+    sources = (
+        *(risks, votes, questions, domains, hosts, contradicted, drifts),
+        *(unassigned, assigned, quiet),
+    )
     is_complete = all(len(rows) < queries.MOST_ROWS for rows in sources)
     return DeskNeeds(in_order(entries), is_complete)
 
@@ -161,27 +169,54 @@ def _question(question: Comment) -> DeskEntry:
     )
 
 
-def _contradicted(tasks: Sequence[Task]) -> Iterator[DeskEntry]:
-    """The confirmed tasks of which a later run found that they are not done."""
+def _proposals(proposals: Iterable[OpenProposal]) -> Iterator[DeskEntry]:
+    """One entry for each tenant with values that wait for the consultant's decision."""
+    by_tenant: dict[Tenant, list[OpenProposal]] = {}
+    for proposal in proposals:
+        by_tenant.setdefault(proposal.subject.tenant, []).append(proposal)
+    for tenant, of_tenant in by_tenant.items():
+        first = of_tenant[0]
+        times = [each.proposal.at for each in of_tenant if each.proposal.at is not None]
+        others = f" And {len(of_tenant) - 1} more." if len(of_tenant) > 1 else ""
+        plan = reverse("onboarding:plan-show", args=[tenant.public_id])
+        yield DeskEntry(
+            Group.DUE,
+            Kind.PROPOSAL,
+            TenantLabel.of(tenant),
+            "1 proposed value" if len(of_tenant) == 1 else f"{len(of_tenant)} proposed values",
+            f"{first.proposal.by} proposed the {first.title} of {first.subject}.{others}"
+            " It counts once you confirm it.",
+            "Confirm or reject",
+            f"{plan}#proposals",
+            since=min(times, default=None),
+        )
+
+
+def _contradicting(tasks: Sequence[Task]) -> Iterator[tuple[Task, list[Check]]]:
+    """The confirmed tasks of which a later run found that they are not done, with the checks."""
     tenants = {task.plan.tenant_id: task.plan.tenant for task in tasks}
     kinds = {kind for task in tasks for kind in task.check_kinds}
     contexts = PlanContext.of_many(list(tenants.values()), kinds=kinds)
     for task in tasks:
         checks = contradicting_checks(task, contexts[task.plan.tenant_id].evidence(task))
         if checks:
-            people = (task.client_confirmed_by, task.mimecast_confirmed_by)
-            names = [person.name for person in people if person is not None]
-            by = f" by {join_names(names)}" if names else ""
-            yield DeskEntry(
-                Group.DUE,
-                Kind.CONTRADICTED,
-                TenantLabel.of(task.plan.tenant),
-                task.title,
-                f"Marked as done{by}, but not verified. {newest_finding(checks[0])}.",
-                "Open task",
-                url_of_task(task),
-                since=task.status_changed_at,
-            )
+            yield task, checks
+
+
+def _contradicted(task: Task, checks: Sequence[Check]) -> DeskEntry:
+    people = (task.client_confirmed_by, task.mimecast_confirmed_by)
+    names = [person.name for person in people if person is not None]
+    by = f" by {join_names(names)}" if names else ""
+    return DeskEntry(
+        Group.DUE,
+        Kind.CONTRADICTED,
+        TenantLabel.of(task.plan.tenant),
+        task.title,
+        f"Marked as done{by}, but not verified. {newest_finding(checks[0])}.",
+        "Open task",
+        url_of_task(task),
+        since=task.status_changed_at,
+    )
 
 
 def _lost(risks: Iterable[PlanRisk]) -> Iterator[DeskEntry]:

@@ -32,7 +32,7 @@ from onboarding.models import (
 from onboarding.plans.planned_cutovers import with_domains
 from onboarding.portfolio import filters
 from onboarding.portfolio.risks import APPROVER_WITHIN
-from tenants.models import Tenant, User
+from tenants.models import Domain, Host, Tenant, User
 from tenants.queries import tenants_for
 
 # The rows that the desk reads of each source: far more than a person can act on.
@@ -112,6 +112,20 @@ def open_questions(user: User) -> QuerySet[Comment]:
     task = ("task__public_id", "task__title")
     rows = rows.only("public_id", "body", "written_at", "author__name", *task, *_TENANT)
     return rows.order_by("written_at", "pk")[:MOST_ROWS]
+
+
+def proposed_values(user: User) -> QuerySet[Domain]:
+    """The domains with values that a client proposed, also rejected ones."""
+    rows = Domain.objects.filter(tenant__in=led_tenants(user)).exclude(proposals={})
+    return rows.select_related("tenant").order_by("tenant", "name")[:MOST_ROWS]
+
+
+def proposed_hosts(user: User) -> QuerySet[Host]:
+    """The hosts that a client proposed and no consultant has confirmed."""
+    rows = Host.objects.filter(
+        tenant__in=led_tenants(user), proposed_at__isnull=False, confirmed_at__isnull=True
+    )
+    return rows.select_related("tenant", "proposed_by").order_by("tenant", "name")[:MOST_ROWS]
 
 
 def tasks_of_mimecast(user: User) -> QuerySet[Task]:

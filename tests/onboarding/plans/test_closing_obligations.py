@@ -14,6 +14,7 @@ from checks.engine.outcomes import Verdict
 from onboarding.models import (
     AcceptedResidualRisk,
     ManualStatus,
+    ResidualRiskKind,
     Responsibility,
     Task,
     TaskRole,
@@ -422,6 +423,54 @@ def test_sign_off_names_open_residual_risks(actor: Actor) -> None:
         " reason, or you wait until it is over."
     )
     assert refusal(actor, residual_risks=[accepted]) == ""
+
+
+@pytest.mark.parametrize(
+    ("remedies", "ending"),
+    [
+        (["Raise it."], "Raise it. Otherwise a consultant accepts each risk with a reason."),
+        (["", ""], "A consultant accepts each risk with a reason."),
+        (
+            ["Raise it.", "Close it.", "Enter it."],
+            "Raise it. Close it. And 1 more action. Otherwise a consultant accepts each risk with a"
+            " reason.",
+        ),
+    ],
+)
+def test_sign_off_names_the_actions_that_end_a_risk(remedies: list[str], ending: str) -> None:
+    """No time ends a low TTL or an open host, so the sentence must not advise to wait."""
+    kind = ResidualRiskKind.MX_TTL
+    risks = [ResidualRisk(kind, "a.test", "low", "Low.", remedy=remedy) for remedy in remedies]
+
+    assert refusal(residual_risks=risks).endswith(f"a.test. {ending}")
+
+
+@pytest.mark.parametrize(
+    ("status", "has_remedy"),
+    [(TaskStatus.VERIFIED, True), (TaskStatus.DONE, True), (TaskStatus.DECLINED, False)],
+)
+def test_no_remedy_continues_work_that_was_left_out(
+    status: TaskStatus, *, has_remedy: bool
+) -> None:
+    domain = InboundDomain("a.test", None, "No.", None, 3600)
+    tasks = [task(role=role, status=status) for role in ("switches-inbound", "lockdown")]
+    given = facts(*tasks, domains=[domain], locked_down=[])
+
+    offered = {risk.kind: bool(risk.remedy) for risk in residual_risks(given)}
+
+    assert set(offered.values()) == {has_remedy}
+    assert ResidualRiskKind.LAST_CACHE in offered
+
+
+def test_message_against_a_complete_task_is_a_residual_risk() -> None:
+    (risk,) = residual_risks(facts(contradicted=[("a.test", "Delivery Test")]))
+
+    assert (risk.kind, risk.subject, risk.ends_by_time) == (
+        ResidualRiskKind.CONTRADICTION,
+        "a.test",
+        False,
+    )
+    assert risk.sentence == "The newest received message of a.test contradicts “Delivery Test”."
 
 
 def test_undo_restores_no_signature_over_an_open_risk() -> None:

@@ -7,12 +7,15 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from checks.engine.outcomes import CheckKind
+from checks.models import Check
 from onboarding.errors import OnboardingError
 from onboarding.models import Task, TaskRole, TaskStatus
 from onboarding.plans import reminders
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task, undo_last_action, withdraw_confirmation
 from onboarding.plans.tasks import complete_waits
+from onboarding.progress import apply_runs
 from tenants.models import Tenant, User
 from tests.clock import Clock, at
 from tests.factories import SignIn, fill_fields, task_of
@@ -117,22 +120,43 @@ def test_silent_name_server_refuses_confirmation(tenant: Tenant, silent: Task, o
     assert task_of(tenant, KEY).status == TaskStatus.TODO
 
 
-def test_unknown_safe_time_waits_on_neither_side(
+def test_unknown_safe_time_waits_on_the_client(
     tenant: Tenant, silent: Task, consultant: User, owner: User, fixed_monday: Clock
 ) -> None:
+    """No time ends it: the client repairs the name server, and the reminder asks for that."""
     before = task_of(tenant, KEY)
-    with pytest.raises(OnboardingError) as refused:
-        reminders.create_reminders(tenant.plan, [before], by=consultant)
+    (reminder,) = reminders.create_reminders(tenant.plan, [before], by=consultant)
+    asked = reminders.sentences_of(tenant.plan, [before])
     answered_at = SAFE_AT + timedelta(minutes=30)
     observe_mx(tenant, answered_at, [f"10 {host}" for host in tenant.region_values.mx])
     fixed_monday.move_to(SAFE_AT + timedelta(minutes=70))
     complete_waits()
 
     after = task_of(tenant, KEY)
-    assert (before.waiting_on, before.safe_from) == ("", SAFE_AT + timedelta(minutes=70))
-    assert str(refused.value) == f"{UNKNOWN} No reminder was sent."
+    assert (before.waiting_on, before.safe_from) == ("client", SAFE_AT + timedelta(minutes=70))
+    assert (reminder.recipient, asked) == (
+        owner,
+        {
+            before.pk: f"{UNKNOWN} Repair the name server or remove it from the delegation, then"
+            " check northwind.test again. Otherwise a consultant can accept the risk of this task."
+        },
+    )
     assert (after.waiting_on, after.safe_from) == ("client", None)
     assert confirm_task(after, by=owner, side="client") == TaskStatus.DONE
+
+
+def test_run_that_leaves_the_safe_time_unknown_changes_the_side(
+    tenant: Tenant, gateway: Task, fixed_monday: Clock
+) -> None:
+    """The MX task stays verified, so only the run itself can lead to the roll-up."""
+    before = task_of(tenant, KEY)
+    observe_mx(tenant, SAFE_AT - timedelta(hours=2), None)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
+    Check.objects.filter(pk=check.pk).update(unevaluated_since=SAFE_AT - timedelta(hours=2))
+
+    apply_runs(tenant.pk, [check.pk])
+
+    assert (before.waiting_on, task_of(tenant, KEY).waiting_on) == ("", "client")
 
 
 def test_pages_show_unknown_safe_time(
@@ -146,7 +170,9 @@ def test_pages_show_unknown_safe_time(
     schedule = signed_in(consultant).get(reverse("onboarding:schedule", args=where))
 
     (row,) = texts(shown, f"#{KEY}")
-    assert row.startswith("Waiting for its safe time Decommission the old gateway")
+    assert row.startswith("Safe time unknown Decommission the old gateway")
+    assert texts(mine, f"#verifying-{KEY}") == []
+    assert len(texts(mine, f"#{KEY}")) == 1
     assert UNKNOWN in row
     assert "Repair the name server" in row
     assert any(UNKNOWN in text for text in texts(mine, "main"))

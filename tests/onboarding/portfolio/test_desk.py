@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
+from checks.expectations import sync_checks
 from onboarding.collaboration.comments import NewComment, add_comment
+from onboarding.lifecycle.proposals import add_host, confirm_values
 from onboarding.models import Cutover, Drift, Plan, PlanRisk, Task, WaitingPeriod
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
@@ -22,6 +24,7 @@ from tenants.models import Tenant, User
 from tests.clock import Clock
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, SignIn, client_person, fill_fields, task_of
+from tests.proposals import OWNERSHIP, expected_of, propose
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -411,3 +414,43 @@ def test_empty_desk_explains_itself(consultant: User, signed_in: SignIn) -> None
     html = signed_in(consultant).get(reverse("onboarding:desk")).content.decode()
 
     assert "Nothing needs you" in html
+
+
+def test_proposed_values_are_one_entry_of_their_tenant(led: Tenant, consultant: User) -> None:
+    member = client_person(led, "member")
+    led.domains.update(ownership_token="", ownership_label="")
+    sync_checks(led)
+    propose(led, member)
+    add_host(led, name="mail.northwind.test", port=25, by=member, decides=False)
+
+    entry = only(consultant, Kind.PROPOSAL)
+
+    assert (entry.group, entry.subject, entry.action) == (
+        Group.DUE,
+        "2 proposed values",
+        "Confirm or reject",
+    )
+    assert entry.url.endswith("#proposals")
+    assert entry.sentence.startswith(f"{member} proposed the ownership code of")
+
+
+def test_decided_value_is_no_entry(led: Tenant, consultant: User) -> None:
+    member = client_person(led, "member")
+    led.domains.update(ownership_token="", ownership_label="")
+    sync_checks(led)
+    domain = propose(led, member)
+    confirm_values(domain, OWNERSHIP, by=consultant, expected=expected_of(domain))
+
+    assert Kind.PROPOSAL not in kinds(consultant)
+
+
+def test_proposal_is_an_entry_of_the_lead_only(
+    led: Tenant, consultant: User, administrator: User
+) -> None:
+    member = client_person(led, "member")
+    led.domains.update(ownership_token="", ownership_label="")
+    sync_checks(led)
+    propose(led, member)
+
+    assert Kind.PROPOSAL in kinds(consultant)
+    assert Kind.PROPOSAL not in kinds(administrator)
