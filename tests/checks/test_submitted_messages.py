@@ -18,7 +18,8 @@ from checks.queries import due_checks
 from onboarding.models import Task
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans.plan_context import PlanContext
-from onboarding.plans.services import confirm_task
+from onboarding.plans.services import actor_for, confirm_task, make_transition
+from onboarding.plans.submitted_messages import submit_test_message
 from tenants.models import Tenant, User
 from tests.checks.engine.mail.signed_messages import SELECTOR
 from tests.factories import task_of
@@ -295,11 +296,31 @@ def test_later_failure_retains_the_signed_time(
     assert check.signed_at == first
 
 
-def test_cutover_without_selector_is_confirmed(tenant: Tenant, owner: User) -> None:
+def test_cutover_without_selector_waits_for_it(tenant: Tenant, owner: User) -> None:
+    """A bare confirmation must not start the days that outbound mail has to run."""
     open_the_gate(tenant)
     confirm_task(outbound(tenant), by=owner, side="client")
 
-    assert outbound(tenant).status == "done"
+    days = task_of(tenant, "outbound-days")
+    assert (outbound(tenant).status, days.wait_started_at) == ("awaiting_verification", None)
+
+
+def test_cutover_at_accepted_risk_needs_no_selector(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    open_the_gate(tenant)
+    confirm_task(outbound(tenant), by=owner, side="client")
+    make_transition(
+        outbound(tenant),
+        "accept-risk",
+        by=consultant,
+        actor=actor_for(consultant, tenant),
+        reason="No signing",
+        until=timezone.now() + timedelta(days=30),
+    )
+
+    days = task_of(tenant, "outbound-days")
+    assert (outbound(tenant).status, days.wait_started_at is None) == ("accepted_risk", False)
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, FAIL])
@@ -371,6 +392,23 @@ def test_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
     assert not Observation.objects.exists()
 
 
+def test_judged_message_waits_on_the_client_again(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    """A second message with the same answer changes no verdict, and is no longer pending."""
+    confirm_outbound(sending, owner)
+    sides = []
+
+    for _ in range(2):
+        submit_test_message(sending.plan, check, b"From: a@northwind.test\n\n", by=owner)
+        sides.append(outbound(sending).waiting_on)
+        Check.objects.filter(pk=check.pk).update(requested_until=None)
+        worker.run(check, UNKNOWN)
+        sides.append(outbound(sending).waiting_on)
+
+    assert sides == ["", "client", "", "client"]
+
+
 # --- Hybrid systems
 
 
@@ -412,3 +450,59 @@ def test_message_of_a_half_from_before_the_confirmation_is_early(
     (subject,) = PlanContext.of(sending).evidence(outbound(sending)).subjects
     assert outbound(sending).status == "awaiting_verification"
     assert [platform.value for platform in subject.missing_platforms] == ["on_premises"]
+
+
+# --- One message for both halves
+
+
+def written_by(platform: str, message_id: str, extra: str = "") -> bytes:
+    return f"{extra}Message-ID: <{message_id}>\r\nFrom: a@northwind.test\r\n\r\n{platform}".encode()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_refused"),
+    [
+        (written_by("x", "1@x.test"), written_by("x", "1@x.test"), True),
+        # A mailbox added a line to the copy.
+        (written_by("x", "1@x.test"), written_by("x", "1@x.test", "X-Copy: 1\r\n"), True),
+        (written_by("x", "1@x.test"), written_by("x", "2@x.test"), False),
+        (b"From: a\n", b"From: a\n", True),
+        (b"From: a\n", b"From: b\n", False),
+    ],
+)
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_one_message_is_no_proof_of_both_halves(
+    check: Check, worker: Worker, owner: User, first: bytes, second: bytes, *,
+    is_refused: bool, is_judged: bool,
+) -> None:  # fmt: skip
+    def submit(content: bytes, platform: str) -> None:
+        submitted_messages.submit_message(
+            check, content, by=owner, at=worker.now, not_before=None, sending_platform=platform
+        )
+
+    submit(first, "cloud")
+    if is_judged:
+        headers = [{"name": "Message-ID", "value": "<1@x.test>"}]
+        answer = signed_from("cloud", worker.now)
+        worker.run(check, replace(answer, evidence={**answer.evidence, "headers": headers}))
+    submit(first, "cloud")  # the same half again is no fault
+    if is_refused:
+        with pytest.raises(submitted_messages.MessageOfOtherHalf):
+            submit(second, "on_premises")
+    else:
+        submit(second, "on_premises")
+
+    assert check.messages.filter(sending_platform="on_premises").exists() is not is_refused
+
+
+def test_failed_message_may_come_from_the_other_half(
+    check: Check, worker: Worker, owner: User
+) -> None:
+    content = written_by("x", "1@x.test")
+    for platform in ("cloud", "on_premises"):
+        submitted_messages.submit_message(
+            check, content, by=owner, at=worker.now, not_before=None, sending_platform=platform
+        )
+        worker.run(check, UNSIGNED)
+
+    assert check.messages.count() == 2

@@ -104,9 +104,37 @@ def test_pilot_message_asks_for_confirmation(
 
     assert task_of(check.tenant, "outbound-cutover").status == "todo"
     assert (
-        "The signed message from <code>northwind.test</code> is a pilot message. Confirm that the"
+        "The signed message from northwind.test is a pilot message. Confirm that the"
         " other connectors are off, then send a new message."
     ) in text_of(client.get(plan))
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_message_of_the_other_half_is_refused_next_to_the_field(
+    check: Check,
+    owner: User,
+    signed_in: SignIn,
+    django_capture_on_commit_callbacks: Any,
+    *,
+    as_file: bool,
+) -> None:
+    """One message shows the connector of one half only."""
+    client = signed_in(owner)
+    Tenant.objects.filter(pk=check.tenant_id).update(platform="hybrid")
+    confirm_outbound(check, owner)
+    with django_capture_on_commit_callbacks(execute=True):
+        post(client, check, source=source().decode(), sending_platform="cloud")
+
+    again: dict[str, Any] = {"file": SimpleUploadedFile("m.eml", source())}
+    again = again if as_file else {"source": source().decode()}
+    answer = post(client, check, **again, sending_platform="on_premises")
+
+    field = "file" if as_file else "source"
+    refusal = "This message was submitted for the other platform. Send a new message through the"
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    assert answer.context["form"].errors[field][0].startswith(refusal)
+    assert task_of(check.tenant, "outbound-cutover").status == "awaiting_verification"
 
 
 def test_uploaded_message_is_checked(
