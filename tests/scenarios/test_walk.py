@@ -73,6 +73,8 @@ def test_implementation_reaches_its_end(make_walk: Any, platform: str) -> None:
     assert sorted(walk.lockdown().values()) == ["pass"] * hosts
     assert accepted == ["mx-ttl"]
     assert faults == []
+    walk.tenant.refresh_from_db()
+    assert walk_invariants.closed_faults(walk) == []
     expect_whole_pack(walk, accepted)
     verified = set(tasks.filter(status=TaskStatus.VERIFIED).values_list("role", flat=True))
     assert TaskRole.SWITCHES_INBOUND in verified

@@ -8,6 +8,7 @@ same in Chromium, with other `Pages`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,6 +53,7 @@ PROFILES = {
     "google_workspace": Profile("google", has_own_host=False, is_hosted=True),
     "on_premises": Profile("mse_agent", has_own_host=True, is_hosted=False),
     "hybrid": Profile("mse_agent", has_own_host=True, is_hosted=True),
+    "other": Profile("manual", has_own_host=True, is_hosted=False),
 }
 
 
@@ -67,6 +69,8 @@ class Walk:
         self.tenant = scenario.tenant
         self.people = {"mimecast": scenario.consultant, "client": scenario.owner}
         self.done: list[str] = []
+        # Each test message has an identity of its own, as each half of a hybrid system writes one.
+        self.messages = itertools.count(1)
         # Called before each round of actions, to compare the pages.
         self.rounds = 0
         self.inspect: Callable[[], None] = lambda: None
@@ -325,6 +329,7 @@ class Walk:
                 f" by mx.outside.test with ESMTPS id 1; {now:%a, %d %b %Y %H:%M:%S} +0000"
             ),
             Date=f"{now:%a, %d %b %Y %H:%M:%S} +0000",
+            Message_ID=f"<{next(self.messages)}@{domain}>",
         )
         # Without t=: the DKIM library compares it with the real clock, not the frozen one.
         return signed(fields, domain=domain, signed_at=None)
@@ -372,5 +377,5 @@ def is_file(row: FieldRow) -> bool:
 
 
 def is_awaited(row: TaskRow) -> bool:
-    """Whether time or a check decides about the open task."""
+    """Whether time or a check decides about the open task, or its records wait for their window."""
     return row.task.is_open_leaf and (row.needs_time or bool(row.task.check_kinds))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from onboarding.models import Task, TaskRole
+from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.plans.client_tasks import client_tasks
+from onboarding.plans.current_state import STALE_AFTER
+from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.rows import TaskRow
 from tests.markup import texts
 from tests.scenarios.walk import Walk
@@ -19,6 +22,12 @@ from tests.statements import Page, statements
 # A button or link that confirms the task of the row, or leads to its confirmation.
 CONFIRMS = re.compile(
     r"/confirm/\"|Save and mark|>\s*(?:Open and sign off|Review and sign off|Mark as done)\s*<"
+)
+# The beginning of a sentence that asks for work.
+WORK = re.compile(r"\b(Submit|Enter|Replace|Publish|Correct|Raise|Confirm that)\b")
+# Statements about work that is still ahead.
+OPEN_WORK = re.compile(
+    r"Waiting on (?:the client|Mimecast)|Verifying|Send reminder|safe from|Next check|No check yet"
 )
 DONE_COUNT = re.compile(r"(\d+) of (\d+) tasks done")
 # Pages of both sides besides the plan, by URL name.
@@ -38,7 +47,7 @@ class Shown(NamedTuple):
 def faults_of(walk: Walk) -> list[str]:
     """Every contradiction on the pages of the tenant, now."""
     shown = list(read_pages(walk))
-    found = [*agreement_faults(walk, shown)]
+    found = [*agreement_faults(walk, shown), *actor_faults(walk), *time_faults(walk)]
     for side, person in walk.people.items():
         plan = {each.name: each.html for each in shown if each.side == side}
         for row in walk.pages.rows(person):
@@ -103,6 +112,80 @@ def _lacks_reason(row: TaskRow, markup: str, text: str) -> bool:
 def _row_markup(html: str, key: str) -> str:
     """The markup of the task, up to the next task."""
     return re.split(r'<details\s+class="task"', html.split(f'id="{key}"', 1)[1], maxsplit=1)[0]
+
+
+# --- The next actor, and the next time
+
+
+def actor_faults(walk: Walk) -> list[str]:
+    """The client's home lists each task under the actor that the stored `waiting_on` names.
+
+    A line below “Verifying” has a time or a scheduled run, and asks for no work.
+    """
+    client = walk.scenario.owner
+    html = walk.pages.html(client, walk.address("my-tasks"))
+    rows = walk.pages.rows(client)
+    shown = client_tasks(rows, most=len(rows))
+    now = {row.task.key for row in shown.now}
+    asked = {r.task.key for r in rows if r.task.waiting_on in ("client", "both")}
+    left = {r.task.key for r in rows if r.task.is_optional and r.task.status == TaskStatus.TODO}
+    found = [
+        f"home: {key} waits on the client and is no card"
+        for key in asked - now - closing_tasks(rows)
+    ]
+    found += [f"home: {key} is a card and waits on no client" for key in now - asked - left]
+    found += ["home: a check in the year 9999"] if "9999" in html else []
+    for row in shown.verifying:
+        (text,) = texts(html, f"#verifying-{row.task.key}")
+        if WORK.search(text):
+            found.append(f"home: {row.task.key} has nothing to do, but: {text}")
+        if not _is_scheduled(row, walk):
+            found.append(f"home: nothing is scheduled for {row.task.key}: {text}")
+    return found
+
+
+def closing_tasks(rows: Iterable[TaskRow]) -> set[str]:
+    """The closing task: with residual risks that only time ends, it is below “Verifying”."""
+    return {row.task.key for row in rows if row.is_closure}
+
+
+def _is_scheduled(row: TaskRow, walk: Walk) -> bool:
+    """Whether a run, or the end of a period or of a risk, is ahead."""
+    latest = walk.scenario.clock.now + STALE_AFTER
+    checks = [subject.check for subject in row.evidence.subjects if subject.check is not None]
+    return (
+        row.is_wait_running
+        or row.context.unsafe_until is not None
+        or any(risk.ends_at is not None for risk in row.context.residual_risks)
+        or any(check.next_due_at <= latest for check in checks)
+    )
+
+
+def time_faults(walk: Walk) -> list[str]:
+    """The forecast ends no task before the gate lets a person confirm it."""
+    (forecast,) = forecasts_of([walk.tenant], now=walk.scenario.clock.now).values()
+    found = []
+    for row in walk.pages.rows(walk.scenario.owner):
+        until, span = row.context.unsafe_until, forecast.spans.get(row.task.key)
+        if until is not None and span is not None and span.end < until.date():
+            found.append(f"forecast: {row.task.key} ends {span.end}, and is safe from {until}")
+    return found
+
+
+# --- A closed tenant
+
+
+def closed_faults(walk: Walk) -> list[str]:
+    """The pages of a closed tenant ask for no work, and announce none."""
+    found = []
+    for each in read_pages(walk):
+        if each.name in STAFF_PAGES:
+            continue
+        for statement in OPEN_WORK.findall(" ".join(texts(each.html, "main"))):
+            found.append(f"{each.side}, {each.name}: {statement!r} in a closed tenant")
+        if CONFIRMS.search(each.html):
+            found.append(f"{each.side}, {each.name}: a confirmation in a closed tenant")
+    return found
 
 
 # --- All pages
