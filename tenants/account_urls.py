@@ -18,6 +18,7 @@ from django.urls import path, re_path, register_converter
 from tenants import account_views, api_token_views, single_sign_on
 from tenants.back_channel_logout import back_channel_logout
 from tenants.equal_time import takes_equal_time
+from tenants.installation_setup.administrators import is_empty_installation
 from tenants.throttle import throttled
 
 
@@ -40,7 +41,11 @@ class SignedIdConverter:
 register_converter(SignedIdConverter, "signed")
 
 urlpatterns = [
-    path("login/", account.login, name="account_login"),
+    path(
+        "login/",
+        account.LoginView.as_view(extra_context={"is_empty_installation": is_empty_installation}),
+        name="account_login",
+    ),
     path(
         "login/code/",
         throttled("sign-in-code", "10/m")(takes_equal_time(account.request_login_code)),

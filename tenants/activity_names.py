@@ -148,6 +148,7 @@ class ActivityName(TextChoices):
     PERSON_REMOVED = "person-removed"
     STAFF_ADDED = "staff-added"
     STAFF_CHANGED = "staff-changed"
+    REGIONS_REVIEWED = "regions-reviewed"
     PERSON_DEACTIVATED = "person-deactivated"
     PERSON_ACTIVATED = "person-activated"
     PERSON_PROVISIONED = "person-provisioned"

@@ -57,6 +57,27 @@ class NewAccountForm(forms.Form):
         return cleaned
 
 
+class FirstAdministratorForm(NewAccountForm):
+    """The account of the first administrator. The link of the operator allows it."""
+
+    address = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        error_messages={"invalid": "This is not an e-mail address."},
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
+        help_text="You sign in with it. Gangway sends its test message to it.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, email="", **kwargs)
+        self.order_fields(["name", "address", "password"])
+
+    def clean_address(self) -> str:
+        # The check of the password compares it with the address.
+        self.email = str(self.cleaned_data["address"]).lower()
+        return self.email
+
+
 class StaffForm(forms.Form):
     role = forms.ChoiceField(choices=[c for c in User.StaffRole.choices if c[0]])
     followed_consultants = forms.ModelMultipleChoiceField(

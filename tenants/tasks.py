@@ -29,6 +29,7 @@ from tenants import (
 )
 from tenants.email import Email, message_id, render_email, send
 from tenants.encryption import decrypt, encrypt
+from tenants.installation_setup import mail_tests
 from tenants.models import Invitation, Notification, OutboxMessage, Tenant, User
 from tenants.rest import idempotency
 
@@ -246,6 +247,9 @@ outbox.register("heads", outbox.Composer(published_heads.compose))
 outbox.register("email", outbox.Composer(_stored_email))
 outbox.register(notifications.EMAIL, outbox.Composer(_notifications))
 outbox.register("welcome", outbox.Composer(_welcome))
+outbox.register(
+    mail_tests.KIND, outbox.Composer(mail_tests.compose, after_sending=mail_tests.store_acceptance)
+)
 outbox.register("invitation", outbox.Composer(_invitation, after_sending=_store_sending))
 
 

@@ -10,6 +10,7 @@ app_name = "tenants"
 
 urlpatterns = [
     path("invitations/<str:token>/", views.invitation, name="invitation"),
+    path("setup/account/<str:token>/", views.setup_account, name="setup-account"),
     path("glossary/", views.glossary, name="glossary"),
     path("notifications/", notification_views.notification_list, name="notification-list"),
     path("notifications/read/", notification_views.notifications_read, name="notifications-read"),

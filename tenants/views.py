@@ -15,8 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from tenants import invitations
 from tenants.access import require
 from tenants.activity_names import ActivityName
-from tenants.forms import NewAccountForm
+from tenants.forms import FirstAdministratorForm, NewAccountForm
 from tenants.glossary import terms
+from tenants.installation_setup import administrators
+from tenants.installation_setup.administrators import SetupError
 from tenants.invitations import InvitationError
 from tenants.models import Invitation, User
 from tenants.permissions import Permission
@@ -107,3 +109,28 @@ def _accept_with_new_account(request: HttpRequest, found: Invitation) -> HttpRes
 
 def _redirect_to_tasks(found: Invitation) -> HttpResponse:
     return redirect("onboarding:my-tasks", public_id=found.tenant.public_id)
+
+
+@login_not_required
+@never_cache
+@throttled("setup-account", "60/h", methods=("GET", "POST"))
+@require_http_methods(["GET", "POST"])
+def setup_account(request: HttpRequest, token: str) -> HttpResponse:
+    """Create the first administrator, who then sets up a second factor and the rest."""
+    if not administrators.is_open(token):
+        return render(request, "tenants/setup_link_refused.html", status=404)
+    form = FirstAdministratorForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            person = administrators.create_first_administrator(
+                name=form.cleaned_data["name"],
+                email=form.cleaned_data["address"],
+                password=form.cleaned_data["password"],
+            )
+        except SetupError as error:
+            form.add_error(None, str(error))
+        else:
+            login(request, person, backend=_BACKEND)
+            return redirect("onboarding:setup")
+    status = 422 if request.method == "POST" else 200
+    return render(request, "tenants/setup_account.html", {"form": form}, status=status)

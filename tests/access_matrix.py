@@ -52,6 +52,7 @@ from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants import api_tokens
+from tenants.installation_setup import administrators
 from tenants.models import (
     Invitation,
     Membership,
@@ -166,6 +167,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "saved_view_id": _create_saved_view(consultant).public_id,
         "share-link": token,
         "invitation": invited,
+        "setup-account": administrators.new_token(),
         **_create_for_api(tenant, by, editor=consultant),
     }
 

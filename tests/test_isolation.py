@@ -196,7 +196,11 @@ def _places(address: Route, world: World) -> Iterator[Place]:
     """The own tenant, a foreign tenant, and foreign objects under the own tenant's URL."""
     params = [name for name in address.params if name != "public_id"]
     if "token" in params:
-        names = {"tenants:invitation": "invitation", "onboarding:calendar-feed": "calendar-feed"}
+        names = {
+            "tenants:invitation": "invitation",
+            "tenants:setup-account": "setup-account",
+            "onboarding:calendar-feed": "calendar-feed",
+        }
         kind = names.get(address.name, "share-link")
         yield Place("link", {"token": world.own[kind]})
         yield Place("altered link", {"token": world.own[kind][:-4] + "AAAA"})
@@ -247,7 +251,7 @@ def _wanted(role: str, address: Route, place: str, method: str) -> str:
 
 
 def _wanted_with_link(role: str, address: Route, place: str) -> str:
-    if place != "link":
+    if place != "link" or (address.name == "tenants:setup-account" and role == "administrator"):
         return "404"
     is_person = role not in ("visitor", "deactivated")
     return "403" if address.name == "tenants:invitation" and is_person else "in"

@@ -16,6 +16,7 @@ from onboarding.portfolio.views import (
     plan,
     schedule,
     search,
+    setup,
     shared_page,
     staff,
     tenant_list,
@@ -25,6 +26,10 @@ from onboarding.portfolio.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("setup/", setup.setup_show, name="setup"),
+    path("setup/test-message/", setup.mail_test, name="setup-mail-test"),
+    path("setup/regions/", setup.regions_review, name="setup-regions"),
+    path("setup/dismiss/", setup.setup_dismiss, name="setup-dismiss"),
     path("desk/", desk.desk, name="desk"),
     path("desk/remind/", desk.desk_remind, name="desk-remind"),
     path("design/", design.design, name="design"),

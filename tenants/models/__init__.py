@@ -24,6 +24,7 @@ from tenants.models.provisioning import (
     ProvisionedPerson,
     ScimToken,
 )
+from tenants.models.setup import MailTest, SetupDecision
 from tenants.models.subjects import (
     ActiveManager,
     Domain,
@@ -62,6 +63,7 @@ __all__ = [
     "Host",
     "IdempotentRequest",
     "Invitation",
+    "MailTest",
     "Membership",
     "Notification",
     "OutboxMessage",
@@ -70,6 +72,7 @@ __all__ = [
     "ProvisionedGroup",
     "ProvisionedPerson",
     "ScimToken",
+    "SetupDecision",
     "Tenant",
     "User",
     "UserManager",

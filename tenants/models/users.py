@@ -57,6 +57,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     origin_email = models.CharField(
         max_length=254, blank=True, default="", db_default="", editable=False
     )
+    # The tour that the person finished or skipped (tenants.tours). Another role has another tour.
+    ended_tour = models.CharField(
+        max_length=20, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     objects = UserManager()

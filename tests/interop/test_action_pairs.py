@@ -64,6 +64,8 @@ ACTIONS = {route.name for route in ROUTES if "POST" in ROWS[route.name]["methods
 # The actions that the prepared plan does not offer, with the reason.
 NOT_OFFERED = {
     "health": "changes nothing",
+    "onboarding:setup-dismiss": "needs a complete setup",
+    "tenants:setup-account": "needs an installation without an administrator",
     "tenants:notification-read": "changes the rows of one person alone",
     "tenants:notifications-read": "changes the rows of one person alone",
     "tenants:scim-token-create": "needs the password again",
@@ -127,6 +129,7 @@ UNIQUE_VALUES = {
     "onboarding.PlanTemplate.version": ("template-publish", [302, 422, 422, 422]),
 }
 GUARDED = {
+    "tenants.SetupDecision.kind": "update_or_create and get_or_create repeat the read",
     "one_default_view_per_owner": "create_view and change_view lock the owner",
     "tenants.ActivityChain.scope": "add_line locks the chain, and get_or_create repeats the read",
     "one_line_per_number": "add_line locks the chain",

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_GET
 
 from onboarding.plans.tenant_page import current_user, show
@@ -59,6 +60,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "today": now.date(),
         "query": query_without_page(request),
         "revision": revision,
+        # Only a dashboard without an active tenant reads it.
+        "has_tenants": SimpleLazyObject(all_tenants.exists),
     }
     return show(request, "portfolio/dashboard_show.html", "dashboard", context)
 

@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.error_responses import errors_as_message
@@ -28,6 +29,7 @@ from tenants import database_time
 from tenants.access import require
 from tenants.models import User
 from tenants.permissions import Permission
+from tenants.queries import tenants_for
 from tenants.throttle import throttled
 from tenants.tokens import site_url
 
@@ -67,6 +69,9 @@ def desk(request: HttpRequest) -> HttpResponse:
         "groups": list(grouped(overview.needs.entries, list(shown))),
         "more": needs.count - shown.end_index(),
         "is_complete": overview.needs.is_complete,
+        # Only an empty list reads them.
+        "leads_tenants": SimpleLazyObject(tenants.exists),
+        "has_tenants": SimpleLazyObject(tenants_for(user).exists),
         "waiting": clients,
         "rows": waiting_tasks(list(clients), now=now),
         "strip": overview.strip,

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from onboarding.plans.tenant_page import current_user
 from tenants.access import require
+from tenants.installation_setup import decisions
 from tenants.models import User
 from tenants.permissions import Permission
 from tenants.queries import open_tenants_for, tenants_for
@@ -23,7 +24,9 @@ def home(request: HttpRequest) -> HttpResponse:
     if user.staff_role == User.StaffRole.CONSULTANT:
         return redirect("onboarding:desk")
     if user.is_mimecast:
-        return redirect("onboarding:tenant-list")
+        # Until an administrator ends it, the first run is their home page.
+        is_set_up = decisions.is_dismissed()
+        return redirect("onboarding:tenant-list" if is_set_up else "onboarding:setup")
     tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])
     if len(tenants) == 1:
         return redirect("onboarding:my-tasks", public_id=tenants[0].public_id)

@@ -35,7 +35,7 @@ def test_empty_list_explains_tenants(consultant: User, signed_in: SignIn) -> Non
     html = _html(signed_in(consultant), reverse("onboarding:tenant-list"))
 
     assert texts(html, "h2")[0] == "No tenants yet"
-    assert texts(html, ".empty")[0].endswith("Create the first tenant")
+    assert texts(html, ".empty")[0].endswith("Create the first tenant Import tenants")
 
 
 @pytest.mark.parametrize(
