@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 
@@ -13,6 +15,9 @@ from checks.models import Discovery
 from checks.network_settings import network_from_settings
 from tenants import database_time
 from tenants.models import Domain
+
+# Scans of one request that run at the same time.
+_AT_ONCE = 20
 
 
 def request_discovery(domain: Domain) -> Discovery:
@@ -38,6 +43,22 @@ def run_discovery(discovery_id: int) -> bool:
             checked_at=database_time.now(), has_failed=found is None, **seen
         )
     )
+
+
+def scan_names(names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+    """Scan names without a tenant. By name: the found values, or None without a usable answer."""
+    return asyncio.run(_inspect_all(names, network_from_settings()))
+
+
+async def _inspect_all(names: Sequence[str], network: Network) -> dict[str, dict[str, Any] | None]:
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> dict[str, Any] | None:
+        async with free:
+            found = await _inspect(name, network)
+        return found.as_data() if found is not None else None
+
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
 
 
 async def _inspect(domain: str, network: Network) -> discovery.DiscoveryResult | None:

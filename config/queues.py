@@ -42,6 +42,7 @@ _TASKS = {
         "checks.run_checks",
         "onboarding.check_tls_partner",
         "onboarding.scan_dns",
+        "onboarding.scan_new_domains",
     ),
     LONG: (
         "onboarding.build_export",

@@ -127,6 +127,7 @@ def _prepare_plan(
 
 # The entries that a form needs beyond its required fields.
 VALUES: dict[str, dict[str, object]] = {
+    "onboarding:tenant-new": {"domains": "third.test"},
     "onboarding:tenant-create": {
         "domains-0-name": "third.test",
         "domains-0-role": "primary",

@@ -229,8 +229,19 @@ def _staff_id() -> str:
     return User.objects.get(email="others@matrix.test").public_id
 
 
+# The answers about the row of another person, at an address that the role can open.
+_NOT_OWNER = dict.fromkeys(("consultant", "manager", "manager of some"), "403")
+_ROW_OF_ANOTHER = {
+    ("onboarding:saved-view-remove", "POST"): _NOT_OWNER,
+    ("tenants:notification-read", "POST"): {"newcomer": "404"},
+    ("api:notification-read", "POST"): {"newcomer": "404"},
+}
+
+
 def _wanted(role: str, address: Route, place: str, method: str) -> str:
     rows = ROWS[address.name]
+    if answer := _ROW_OF_ANOTHER.get((address.name, method), {}).get(role):
+        return answer
     is_answered = method in rows
     # Another method has the permission of the first: a stranger must not learn the methods.
     permission = rows.get(method, next(iter(rows.values())))

@@ -15,10 +15,10 @@ from django.db.models import F, Q
 from checks import dns_discovery
 from checks.expectations import sync_checks
 from onboarding.collaboration import file_store
-from onboarding.lifecycle import exports, offboarding, pruning
+from onboarding.lifecycle import domain_scans, exports, offboarding, pruning
 from onboarding.lifecycle.archive.exporting import build_archive
 from onboarding.lifecycle.closing_pack import build
-from onboarding.models import ClosingPack, Plan, TenantExport
+from onboarding.models import ClosingPack, DomainScan, Plan, TenantExport
 from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
@@ -138,6 +138,17 @@ def scan_dns(discovery_id: int) -> None:
         if plan is not None:
             prefill_plan(plan)
             plan.touch()
+
+
+@shared_task(name="onboarding.scan_new_domains", acks_late=True, ignore_result=True)
+def scan_new_domains(public_id: str) -> None:
+    """Scan the DNS of the domains of a new tenant, whose page shows the result."""
+    domain_scans.run_scan(public_id)
+
+
+def queue_domain_scan(scan: DomainScan) -> None:
+    """Queue the scan on commit."""
+    outbox.queue_task(scan_new_domains, scan.public_id, queue="checks.default")
 
 
 def queue_dns_scan(domains: Iterable[Domain]) -> None:

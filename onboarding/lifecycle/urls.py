@@ -10,6 +10,7 @@ from onboarding.lifecycle.views import (
     delivery_host,
     dns_discovery,
     hosts_from_sheet,
+    new_tenant,
     offboarding,
     people,
     profile,
@@ -18,7 +19,8 @@ from onboarding.lifecycle.views import (
 )
 
 urlpatterns = [
-    path("tenants/new/", profile.tenant_create, name="tenant-create"),
+    path("tenants/new/", new_tenant.tenant_new, name="tenant-new"),
+    path("tenants/new/profile/", new_tenant.tenant_create, name="tenant-create"),
     path("tenants/import/", tenant_import.tenant_import, name="tenant-import"),
     path("tenants/import/example/", tenant_import.example, name="tenant-import-example"),
     path(

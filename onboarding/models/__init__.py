@@ -23,6 +23,7 @@ from onboarding.models.cutovers import (
     DryRun,
     OnCall,
 )
+from onboarding.models.domain_scans import DomainScan
 from onboarding.models.figures import CutoverStatus, PhaseTime, PlanFigures
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
 from onboarding.models.imports import ArchiveImport, TenantImport
@@ -68,6 +69,7 @@ __all__ = [
     "CutoverStatus",
     "CutoverVote",
     "DomainProgress",
+    "DomainScan",
     "Drift",
     "DriftNotification",
     "DryRun",

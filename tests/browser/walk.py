@@ -166,6 +166,9 @@ def create_tenant(
     if profile.has_own_host:
         host = {"purpose": "delivery", "name": OWN_NAME, "port": port}
         values |= {f"hosts-0-{name}": value for name, value in host.items()}
+    page.locator("#new-tenant details").evaluate_all(
+        "all => all.forEach(each => (each.open = true))"
+    )
     submit(page, form_on(page, reverse("onboarding:tenant-create"), {}), values)
     return Tenant.objects.get()
 

@@ -387,7 +387,7 @@ DomainFormSet = inlineformset_factory(
 )
 
 
-def domain_formset(tenant: Tenant, new_rows: Sequence[Mapping[str, str]]) -> Any:
+def domain_formset(tenant: Tenant, new_rows: Sequence[Mapping[str, Any]]) -> Any:
     """The unbound formset of the page, with these values in its new rows."""
     formset = DomainFormSet(instance=tenant, prefix="domains", initial=list(new_rows))
     formset.extra = len(new_rows) + 1
@@ -397,6 +397,13 @@ def domain_formset(tenant: Tenant, new_rows: Sequence[Mapping[str, str]]) -> Any
 HostFormSet = inlineformset_factory(
     Tenant, Host, form=HostForm, formset=_Hosts, extra=1, can_delete=True
 )
+
+
+def host_formset(tenant: Tenant, new_rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The unbound formset of the page, with these values in its new rows."""
+    formset = HostFormSet(instance=tenant, prefix="hosts", initial=list(new_rows))
+    formset.extra = len(new_rows) + 1
+    return formset
 
 
 # The profile decides the region. A tenant can override these values of it.

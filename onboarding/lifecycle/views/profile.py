@@ -1,4 +1,4 @@
-"""Creating a tenant, its profile page and its own region values."""
+"""The profile page of a tenant, and its own region values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -27,9 +26,9 @@ from onboarding.lifecycle.forms.zone_import import ZoneFileForm
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
 from onboarding.plans.tenant_page import current_user, load_page, show
-from tenants.access import TOO_LOW, access_or_404, require, tenant_or_404
+from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
-from tenants.permissions import Permission, may
+from tenants.permissions import Permission
 from tenants.queries import domains_at_other_tenants
 from tenants.regions import gap_sentences
 
@@ -43,40 +42,10 @@ def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]
     )
 
 
-def _all_valid(profile: ProfileForm, domains: Any, hosts: Any) -> bool:
+def all_valid(profile: ProfileForm, domains: Any, hosts: Any) -> bool:
     """Validate all forms, so that the page shows all errors at once."""
     results = [form.is_valid() for form in (profile, domains, hosts)]
     return all(results) and refuse_foreign_recipients(domains, hosts)
-
-
-@require(Permission.CREATE_TENANT)
-@require_http_methods(["GET", "POST"])
-def tenant_create(request: HttpRequest) -> HttpResponse:
-    source = _cloned_tenant(request)
-    tenant = tenants.clone_of(source) if source is not None else Tenant()
-    tenant.consultant = current_user(request)
-    profile, domains, hosts = _forms(request, tenant)
-    if request.method == "POST" and _all_valid(profile, domains, hosts):
-        with errors_on_form(profile):
-            tenants.save_profile(tenant, _entry(domains, hosts), by=current_user(request))
-            return redirect("onboarding:plan-show", public_id=tenant.public_id)
-    context = {"profile": profile, "domains": domains, "hosts": hosts, "source": source}
-    status = 422 if request.method == "POST" else 200
-    return render(request, "lifecycle/tenant_create.html", context, status=status)
-
-
-def _cloned_tenant(request: HttpRequest) -> Tenant | None:
-    """The tenant whose profile fills the empty form. It can be a closed one.
-
-    Raises Http404 to strangers, and PermissionDenied to people who may not edit its profile.
-    """
-    public_id = request.GET.get("from", "")
-    if not public_id or request.method != "GET":
-        return None
-    access = access_or_404(request, public_id)
-    if not may(access.role, Permission.EDIT_PROFILE):
-        raise PermissionDenied(TOO_LOW)
-    return access.tenant
 
 
 @require(Permission.EDIT_PROFILE)
@@ -85,19 +54,19 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     profile, domains, hosts = _forms(request, tenant)
     forms = {"profile": profile, "domains": domains, "hosts": hosts}
-    if request.method == "POST" and _all_valid(profile, domains, hosts):
+    if request.method == "POST" and all_valid(profile, domains, hosts):
         removed = domain_removal.removal_effects(tenant, domains.removed() + hosts.removed())
         if not _is_confirmed(request, removed):
             return _show_profile(request, public_id, removals=removed, **forms)
         with errors_on_form(profile):
-            entry = _entry(domains, hosts, removed)
+            entry = entry_of(domains, hosts, removed)
             tenants.save_profile(tenant, entry, by=current_user(request))
             messages.success(request, "Saved. The plan and its checks follow the profile.")
             return redirect("onboarding:profile-edit", public_id=public_id)
     return _show_profile(request, public_id, **forms)
 
 
-def _entry(domains: Any, hosts: Any, removed: Sequence[RemovalEffect] = ()) -> ProfileEntry:
+def entry_of(domains: Any, hosts: Any, removed: Sequence[RemovalEffect] = ()) -> ProfileEntry:
     consented = {host_key(row.instance) for row in hosts.rows() if row.cleaned_data["consent"]}
     return ProfileEntry(domains.instances(), hosts.instances(), consented, removed)
 

@@ -138,7 +138,7 @@ def _clone(request: HttpRequest, chosen: Sequence[str]) -> HttpResponse | None:
         messages.error(request, "Select the one tenant whose profile you want to clone.")
         return None
     query = urlencode({"from": chosen[0]})
-    return redirect(f"{reverse('onboarding:tenant-create')}?{query}")
+    return redirect(f"{reverse('onboarding:tenant-new')}?{query}")
 
 
 def _selected_file(

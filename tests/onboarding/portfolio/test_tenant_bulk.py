@@ -309,7 +309,7 @@ def test_clone_needs_exactly_one_tenant(
     response = client.post(BULK, {"tenant": [two[0].public_id], "action": "clone"})
 
     assert lines == ["Select the one tenant whose profile you want to clone."]
-    assert response["Location"] == f"{reverse('onboarding:tenant-create')}?from={two[0].public_id}"
+    assert response["Location"] == f"{reverse('onboarding:tenant-new')}?from={two[0].public_id}"
 
 
 def test_clone_of_unknown_tenant_is_404(consultant: User, signed_in: SignIn) -> None:
