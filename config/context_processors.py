@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from tenants.models import User
 from tenants.notifications import bell_of
+from tenants.tours import is_offered
 
 
 def product_version(request: HttpRequest) -> dict[str, str]:
@@ -26,3 +27,9 @@ def bell(request: HttpRequest) -> dict[str, object]:
     if not isinstance(user, User):
         return {}
     return {"bell": SimpleLazyObject(lambda: bell_of(user))}
+
+
+def tour(request: HttpRequest) -> dict[str, bool]:
+    """Whether the home page offers the tour to the signed-in person."""
+    user = getattr(request, "user", None)
+    return {"is_tour_offered": isinstance(user, User) and is_offered(user)}

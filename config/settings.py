@@ -123,6 +123,7 @@ TEMPLATES = [
                 "config.context_processors.product_version",
                 "config.context_processors.live_streams",
                 "config.context_processors.bell",
+                "config.context_processors.tour",
             ],
         },
     }

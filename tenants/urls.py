@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import api_token_views, notification_views, provisioning_views, views
+from tenants import api_token_views, notification_views, provisioning_views, tour_views, views
 
 app_name = "tenants"
 
 urlpatterns = [
     path("invitations/<str:token>/", views.invitation, name="invitation"),
     path("setup/account/<str:token>/", views.setup_account, name="setup-account"),
+    path("tour/", tour_views.tour, name="tour"),
+    path("tour/end/", tour_views.tour_end, name="tour-end"),
     path("glossary/", views.glossary, name="glossary"),
     path("notifications/", notification_views.notification_list, name="notification-list"),
     path("notifications/read/", notification_views.notifications_read, name="notifications-read"),

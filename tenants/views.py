@@ -18,7 +18,7 @@ from tenants.activity_names import ActivityName
 from tenants.forms import FirstAdministratorForm, NewAccountForm
 from tenants.glossary import terms
 from tenants.installation_setup import administrators
-from tenants.installation_setup.administrators import SetupError
+from tenants.installation_setup.administrators import FirstAdministratorError
 from tenants.invitations import InvitationError
 from tenants.models import Invitation, User
 from tenants.permissions import Permission
@@ -127,7 +127,7 @@ def setup_account(request: HttpRequest, token: str) -> HttpResponse:
                 email=form.cleaned_data["address"],
                 password=form.cleaned_data["password"],
             )
-        except SetupError as error:
+        except FirstAdministratorError as error:
             form.add_error(None, str(error))
         else:
             login(request, person, backend=_BACKEND)

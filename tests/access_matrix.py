@@ -167,7 +167,6 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "saved_view_id": _create_saved_view(consultant).public_id,
         "share-link": token,
         "invitation": invited,
-        "setup-account": administrators.new_token(),
         **_create_for_api(tenant, by, editor=consultant),
     }
 
@@ -226,7 +225,7 @@ def _create_exports(tenant: Tenant, by: User) -> dict[str, str]:
 
 
 def _create_for_api(tenant: Tenant, by: User, *, editor: User) -> dict[str, str]:
-    """An observation with raw answers, an API token, and the names of rows of the installation."""
+    """An observation with raw answers, tokens, and the names of rows of the installation."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE)
     stored = raw_answers.store({check.pk: (tenant.pk, {"answers": []})})
     now = timezone.now()
@@ -244,6 +243,7 @@ def _create_for_api(tenant: Tenant, by: User, *, editor: User) -> dict[str, str]
     return {
         "observation_id": observation.public_id,
         "token_id": token.public_id,
+        "setup-account": administrators.new_token(),
         "staff_id": User.objects.get(led_tenants=tenant).public_id,
         "region_id": tenant.region,
         "template_version": str(tenant.plan.template.version),

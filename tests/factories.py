@@ -52,21 +52,29 @@ class HostRow(NamedTuple):
 @pytest.fixture
 def consultant(db: None) -> User:
     return User.objects.create_user(
-        "consultant@gangway.test", "pw", name="Con Sultant", staff_role="consultant"
+        "consultant@gangway.test",
+        "pw",
+        name="Con Sultant",
+        staff_role="consultant",
+        ended_tour="consultant",
     )
 
 
 @pytest.fixture
 def manager(db: None) -> User:
     return User.objects.create_user(
-        "manager@gangway.test", "pw", name="Man Ager", staff_role="manager"
+        "manager@gangway.test", "pw", name="Man Ager", staff_role="manager", ended_tour="manager"
     )
 
 
 @pytest.fixture
 def administrator(db: None) -> User:
     return User.objects.create_user(
-        "administrator@gangway.test", "pw", name="Ad Ministrator", staff_role="administrator"
+        "administrator@gangway.test",
+        "pw",
+        name="Ad Ministrator",
+        staff_role="administrator",
+        ended_tour="administrator",
     )
 
 
@@ -124,7 +132,9 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
 
 
 def client_person(tenant: Tenant, role: str) -> User:
-    user = User.objects.create_user(f"{role}@northwind.test", "pw", name=f"{role.title()} Person")
+    user = User.objects.create_user(
+        f"{role}@northwind.test", "pw", name=f"{role.title()} Person", ended_tour=role
+    )
     Membership.objects.create(tenant=tenant, user=user, role=role)
     return user
 

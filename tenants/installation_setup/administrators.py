@@ -20,7 +20,7 @@ VALID_FOR = timedelta(hours=1)
 _SALT = "tenants.installation_setup"
 
 
-class SetupError(TenantError):
+class FirstAdministratorError(TenantError):
     """The account of the first administrator cannot be created."""
 
 
@@ -36,10 +36,10 @@ def is_empty_installation() -> bool:
 def setup_link(site: str) -> str:
     """A link that creates the first administrator. It works for an hour, and only once.
 
-    Raises SetupError if the installation has an administrator.
+    Raises FirstAdministratorError if the installation has an administrator.
     """
     if has_administrator():
-        raise SetupError("This installation has an administrator already.")
+        raise FirstAdministratorError("This installation has an administrator already.")
     return f"{site}{reverse('tenants:setup-account', args=[new_token()])}"
 
 
@@ -63,16 +63,16 @@ def _signer() -> signing.Signer:
 
 
 def create_first_administrator(*, name: str, email: str, password: str) -> User:
-    """Create the account. The second of two requests at once raises SetupError."""
+    """Create the account. The second of two requests at once raises FirstAdministratorError."""
     with transaction.atomic():
         # The second request waits for this row.
         kind = SetupDecision.Kind.ADMINISTRATOR
         SetupDecision.objects.get_or_create(kind=kind)
         row = SetupDecision.objects.select_for_update(no_key=True).get(kind=kind)
         if has_administrator():
-            raise SetupError("Another person has created the administrator. Sign in.")
+            raise FirstAdministratorError("Another person has created the administrator. Sign in.")
         if User.objects.filter(email__iexact=email).exists():
-            raise SetupError("A person with this e-mail address already exists.")
+            raise FirstAdministratorError("A person with this e-mail address already exists.")
         person = User.objects.create_superuser(email, password, name=name)
         EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
         row.decided_by = person

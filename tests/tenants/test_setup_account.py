@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants.installation_setup import administrators
-from tenants.installation_setup.administrators import SetupError
+from tenants.installation_setup.administrators import FirstAdministratorError
 from tenants.models import ActivityLine, User
 from tests.clock import frozen
 
@@ -103,7 +103,7 @@ def test_invalid_entry_is_retained(field: str, value: str, sentence: str) -> Non
 
 
 def test_second_creation_is_refused(administrator: User) -> None:
-    with pytest.raises(SetupError, match="Another person"):
+    with pytest.raises(FirstAdministratorError, match="Another person"):
         administrators.create_first_administrator(name="B", email="b@x.test", password="pw")
 
 

@@ -22,7 +22,7 @@ from django.db.models import F
 from onboarding.collaboration import contacts
 from onboarding.collaboration.file_types import safe_name
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle import tenants
+from onboarding.lifecycle import domain_scans, tenants
 from onboarding.lifecycle.tenant_import.reading import (
     CompanyRows,
     RowProblem,
@@ -205,6 +205,7 @@ def stalled_imports(*, now: datetime) -> list[str]:
 
 
 def delete_old() -> None:
-    """Delete the imports of the day before: they contain personal data."""
+    """Delete the imports of the day before, which contain personal data, and the scans."""
     old = TenantImport.objects.filter(created_at__lt=database_time.now() - DELETE_AFTER)
     old.exclude(status=Status.CREATING).delete()
+    domain_scans.delete_old()

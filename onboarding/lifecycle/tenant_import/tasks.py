@@ -8,7 +8,6 @@ import logging
 from celery import shared_task
 from django.db import transaction
 
-from onboarding.lifecycle import domain_scans
 from onboarding.lifecycle.tenant_import import services
 from onboarding.models import TenantImport
 from tenants import broker, database_time
@@ -37,15 +36,11 @@ def import_tenants(public_id: str) -> None:
 
 @shared_task(name="onboarding.resume_tenant_imports", ignore_result=True)
 def resume_tenant_imports() -> None:
-    """Queue the imports that a broker or a worker lost.
-
-    Deletes the imports, and the scans of domains, of the day before.
-    """
+    """Queue the imports that a broker or a worker lost. Delete those of the day before."""
     for public_id in services.stalled_imports(now=database_time.now()):
         logger.warning("the import of tenants %s has stalled and is queued again", public_id)
         import_tenants.delay(public_id)
     services.delete_old()
-    domain_scans.delete_old()
 
 
 def queue_tenant_import(job: TenantImport) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from tenants.installation_setup.administrators import SetupError, setup_link
+from tenants.installation_setup.administrators import FirstAdministratorError, setup_link
 
 
 class Command(BaseCommand):
@@ -29,5 +29,5 @@ class Command(BaseCommand):
             raise CommandError("Set SITE_URL, or pass --site https://gangway.example.")
         try:
             self.stdout.write(setup_link(options["site"].rstrip("/")))
-        except SetupError as error:
+        except FirstAdministratorError as error:
             raise CommandError(str(error)) from error

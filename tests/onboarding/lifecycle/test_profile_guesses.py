@@ -19,7 +19,7 @@ M365 = {
 
 
 def _found(**results: dict[str, Any] | None) -> dict[str, Any]:
-    """By name: the stored result. `client_example` is client.example."""
+    """By name: the stored result. An underscore of a key is a dot of its name."""
     named = {key.replace("_", "."): values for key, values in results.items()}
     return {
         name: None if values is None else DiscoveryResult(name, **values).as_data()

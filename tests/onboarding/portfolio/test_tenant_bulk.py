@@ -285,7 +285,7 @@ def test_clone_copies_the_profile_alone(
     client_person(source, "owner")
     Tenant.objects.filter(pk=source.pk).update(closed_at=timezone.now())
 
-    response = signed_in(consultant).get(f"/tenants/new/?from={source.public_id}")
+    response = signed_in(consultant).get(f"/tenants/new/profile/?from={source.public_id}")
 
     made = response.context["profile"].instance
     assert (made.platform, made.journaling, made.time_zone) == (
