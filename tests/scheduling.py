@@ -29,6 +29,7 @@ SHARED = {
         "tests/interop/test_bench_parts.py",
         "tests/interop/test_dnssec.py",
         "tests/interop/test_hosts.py",
+        "tests/interop/test_letter_case.py",
         "tests/interop/test_mta_sts.py",
         "tests/interop/test_name_servers.py",
         "tests/interop/test_vantages.py",

@@ -115,6 +115,7 @@ def _tasks(now: datetime) -> Iterator[tuple[str, States]]:
     days = {"days": (7, 14, 30)}
     yield "share_link_form", {"folded": {"task": task, "tenant": tenant} | days}
     yield "share_link_fields", {"form": {"key": "design"} | days}
+    yield "tour_offer", {"offered": {"is_offered": True}}
     yield "sign_offs", {"one side": {"sheet": sample_sheet(now)}}
 
 

@@ -215,7 +215,7 @@ def test_message_before_confirmation_verifies_nothing(
         ),
         ({"file": SimpleUploadedFile("m.eml", b"")}, "The message is empty."),
         ({"file": SimpleUploadedFile("m.eml", b"a" * 2_000_001)}, "The message has more than 2 MB"),
-        ({"file": SimpleUploadedFile("m.png", b"\x89PNG\r\n\x1a\n")}, "does not begin with header"),
+        ({"file": SimpleUploadedFile("m.png", b"\x89PNG\r\n\x1a\n")}, "This is a picture."),
     ],
 )
 def test_invalid_message_shows_reason(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0062_saved_view_pattern_index"),
+        ("onboarding", "0064_domain_scan_pattern_indexes"),
     ]
 
     operations = [
