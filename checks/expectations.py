@@ -10,6 +10,8 @@ from django.db import transaction
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
+from checks.source_expectations import Organisation, organisation_domain, source_expectation
+from checks.submitted_exports import supplied_sources
 from tenants import database_time
 from tenants.models import Domain, Host, Tenant
 from tenants.proposals import ProposalKind, has_confirmed, values_in_use
@@ -135,6 +137,7 @@ def sync_checks(tenant: Tenant) -> list[Check]:
                     contradicted_since=None,
                     first_verified_at=None,
                     received_at=None,
+                    facts_at=None,
                     is_misconfigured=False,
                     next_due_at=now,
                 )
@@ -160,6 +163,29 @@ def _expected_checks(
             expected = expectation(kind, None, region) if host.purpose == purpose else None
             if expected is not None:
                 yield kind, None, host, expected | _recipient_expectation(kind, host)
+    yield from _source_checks(tenant, region)
+
+
+def _source_checks(
+    tenant: Tenant, region: Region
+) -> Iterator[tuple[CheckKind, Domain | None, Host | None, dict[str, Any]]]:
+    """The checks of the sources that have supplied facts, all about the organisation.
+
+    Without facts there is no check, so that no page shows a gap.
+    """
+    sources = supplied_sources(tenant)
+    domains = list(tenant.domains.all()) if sources else []
+    named = organisation_domain(domains)
+    if named is None:
+        return
+    organisation = Organisation(
+        named.name,
+        [each.name for each in domains if each.role in ROLES_BY_KIND[CheckKind.SPF]],
+        [each.name for each in domains],
+    )
+    for source in sources:
+        for kind in source.kinds:
+            yield kind, named, None, source_expectation(kind, organisation, region)
 
 
 def _recipient_expectation(kind: CheckKind, host: Host) -> dict[str, str]:

@@ -7,7 +7,13 @@ from typing import ClassVar
 from django.db import models
 
 from checks.check_state import CheckState
-from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import (
+    MESSAGE_KINDS,
+    SOURCE_KINDS,
+    UNVERIFIED_KINDS,
+    CheckKind,
+    Verdict,
+)
 from checks.scheduling import Interval, Priorities
 from checks.settling import SettledVerdict
 from tenants import database_time
@@ -33,6 +39,13 @@ KIND_CHOICES = [
     (CheckKind.LOCKDOWN.value, "Lockdown"),
     (CheckKind.MESSAGE.value, "Message"),
     (CheckKind.DELIVERY_MESSAGE.value, "Received message"),
+    (CheckKind.CONNECTION_FILTER.value, "Connection filter"),
+    (CheckKind.INBOUND_CONNECTOR.value, "Inbound connector"),
+    (CheckKind.OUTBOUND_CONNECTOR.value, "Outbound connector"),
+    (CheckKind.ENHANCED_FILTERING.value, "Enhanced filtering"),
+    (CheckKind.CLOUD_JOURNALING.value, "Journaling of Exchange Online"),
+    (CheckKind.ACCEPTED_DOMAINS.value, "Accepted domains"),
+    (CheckKind.CLOUD_SIGNING.value, "DKIM signing of Exchange Online"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
@@ -120,6 +133,8 @@ class Check(models.Model):
     signed_by_platform = models.JSONField(default=dict)
     # For a check of received messages: when the client's system received the newest that passed.
     received_at = models.DateTimeField(null=True, blank=True)
+    # For a check of a source: the time of the facts on which the settled verdict rests.
+    facts_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -166,6 +181,11 @@ class Check(models.Model):
     def needs_message(self) -> bool:
         """Whether a run needs a message that a person submits."""
         return self.kind in MESSAGE_KINDS
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether the check judges the facts of a source, such as an export of the platform."""
+        return self.kind in SOURCE_KINDS
 
     @property
     def is_unverified_text(self) -> bool:
@@ -318,6 +338,45 @@ class SubmittedMessage(models.Model):
 
     def __str__(self) -> str:
         return f"message shown {self.submitted_at:%Y-%m-%d %H:%M}"
+
+
+class SubmittedExport(models.Model):
+    """An export of the mail platform that a person submitted. Its bytes are deleted after reading.
+
+    `tables` has the listed properties only.
+    """
+
+    # The problem of an export that a later one replaced before a worker read it.
+    REPLACED = "replaced"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="submitted_exports", db_index=False
+    )
+    source = models.CharField(max_length=30)
+    content = models.BinaryField(default=bytes)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    tables = models.JSONField(default=dict)
+    # The time of the facts, as the script wrote it. Empty while nothing of it could be read.
+    obtained_at = models.DateTimeField(null=True, blank=True)
+    submitted_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    submitted_at = models.DateTimeField(default=database_time.known_now)
+    # Empty while it waits for a worker.
+    read_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=20, blank=True)
+    problem_detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-submitted_at", "-pk"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["tenant", "source", "-submitted_at"], name="export_timeline")
+        ]
+
+    def __str__(self) -> str:
+        return f"export submitted {self.submitted_at:%Y-%m-%d %H:%M}"
 
 
 class Worker(models.Model):

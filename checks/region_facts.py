@@ -40,4 +40,10 @@ def region_facts(region: Region) -> RegionFacts:
             for name in ("spf_ip4", "delivery_ip4")
             for network in other.proving(name)
         ),
+        other_smart_hosts=tuple(
+            (host, other.id)
+            for other in book.regions.values()
+            if other.id != region.id
+            for host in (*other.outbound_smarthosts, *other.exchange_online_smarthosts)
+        ),
     )

@@ -14,7 +14,14 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from checks import claims, rate_limit, reactions, services, submitted_messages
+from checks import (
+    claims,
+    rate_limit,
+    reactions,
+    services,
+    submitted_exports,
+    submitted_messages,
+)
 from checks.engine.batch import CheckRequest, locate_hosts, run_within
 from checks.engine.dns.network import Endpoint
 from checks.engine.expected_values import (
@@ -25,7 +32,8 @@ from checks.engine.expected_values import (
     RegionFacts,
 )
 from checks.engine.hosts.prober import NotProbed, no_consent_outcome, not_probed_outcome
-from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind, Finding, Outcome, Verdict
+from checks.engine.sources.facts import Facts
 from checks.expectations import selectors_in_use
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
@@ -54,6 +62,7 @@ def build_request(
     *,
     message: SubmittedMessage | None = None,
     system: ReceivingSystem | None = None,
+    facts: Facts | None = None,
     regions: RegionMemo | None = None,
 ) -> CheckRequest:
     """Return the engine's request for a check, with its present or an earlier expectation.
@@ -88,6 +97,8 @@ def build_request(
             message if is_received else None, at=database_time.now()
         ),
         system=system or ReceivingSystem(),
+        facts=facts,
+        expected=expected if check.kind in SOURCE_KINDS else {},
     )
 
 
@@ -233,6 +244,7 @@ def _outcomes(
 ) -> list[tuple[Check, Outcome]]:
     """Run the checks. Releases those that could not start in time."""
     systems = _receiving_systems(plan.to_run)
+    facts = submitted_exports.facts_for(plan.to_run)
     regions: RegionMemo = {}
     outcomes = asyncio.run(
         run_within(
@@ -241,6 +253,7 @@ def _outcomes(
                     check,
                     message=pending.get(check.pk),
                     system=systems.get(check.tenant_id),
+                    facts=facts.get(check.pk),
                     regions=regions,
                 )
                 for check in plan.to_run

@@ -362,6 +362,15 @@ def received_at_of(observation: Observation) -> datetime | None:
     return datetime.fromisoformat(received_at) if received_at else None
 
 
+def _facts_at(outcome: Outcome, settled: Verdict | None) -> datetime | None:
+    """The time of a source's facts, if the settled verdict rests on them; None otherwise."""
+    obtained_at = outcome.evidence.get("export", {}).get("obtained_at", "")
+    if not obtained_at or settled is None or outcome.verdict is Verdict.UNKNOWN:
+        return None
+    agrees = outcome.verdict.is_passing if settled.is_passing else outcome.verdict is settled
+    return datetime.fromisoformat(obtained_at) if agrees else None
+
+
 def _newest(*times: datetime | None) -> datetime | None:
     return max((time for time in times if time is not None), default=None)
 
@@ -411,6 +420,7 @@ def _values_of(change: _Change) -> dict[str, Any]:
         "next_due_at": state.next_due_at,
         "claim_id": "",
         "claimed_until": None,
+        "facts_at": _facts_at(change.run.outcome, settled.verdict) or check.facts_at,
     }
     if change.opened is not None:
         values |= {

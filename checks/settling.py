@@ -53,6 +53,28 @@ NOT_DONE_CODES = frozenset(
         "lockdown.open",
         "message.other-signer",
         "delivery-message.direct",
+        # Before its cutover, a platform is right to have its former connectors.
+        "connection-filter.none",
+        "connection-filter.ranges-missing",
+        "inbound-connector.none",
+        "inbound-connector.disabled",
+        "inbound-connector.not-partner",
+        "inbound-connector.not-restricting",
+        "inbound-connector.restriction-empty",
+        "inbound-connector.some-domains",
+        "outbound-connector.none",
+        "outbound-connector.disabled",
+        "outbound-connector.other-hosts",
+        "outbound-connector.several",
+        "outbound-connector.uses-mx",
+        "outbound-connector.one-host",
+        "outbound-connector.test-mode",
+        "cloud-journaling.none",
+        "cloud-journaling.rule-disabled",
+        "cloud-journaling.scope",
+        "cloud-journaling.no-connector",
+        "cloud-journaling.other-hosts",
+        "cloud-signing.on",
     }
 )
 # Findings that inform about a record and are no reason for a no.
@@ -71,6 +93,8 @@ INFORMATIONAL_CODES = frozenset(
         "mx.wildcard",
         "mx.names-below",
         "delivery-message.before-switch",
+        "inbound-connector.direct-send-open",
+        "cloud-journaling.no-ndr-address",
     }
 )
 

@@ -41,6 +41,7 @@ _TASKS = {
     CHECKS: (
         "checks.run_checks",
         "onboarding.check_tls_partner",
+        "onboarding.read_export",
         "onboarding.scan_dns",
         "onboarding.scan_new_domains",
     ),

@@ -12,6 +12,7 @@ from onboarding.lifecycle import api as lifecycle
 from onboarding.monitoring import api as monitoring
 from onboarding.plan_templates import api as plan_templates
 from onboarding.plans import api as plans
+from onboarding.platform_exports import api as platform_exports
 from onboarding.portfolio import api as portfolio
 from onboarding.requirements import api as requirements
 from onboarding.webhooks import api as webhooks
@@ -42,6 +43,7 @@ tenant_urlpatterns = [
     *requirements.tenant_urlpatterns,
     *cutovers.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
+    *platform_exports.tenant_urlpatterns,
     *monitoring.tenant_urlpatterns,
     *webhooks.tenant_urlpatterns,
 ]

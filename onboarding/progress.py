@@ -87,7 +87,9 @@ def _kinds_of_side(task: Task) -> frozenset[str]:
 
 def _evaluated(plan: Plan, concerned: Sequence[Task]) -> list[Task]:
     """The tasks that changed."""
-    kinds = {kind for task in concerned for kind in task.check_kinds} | {CheckKind.MX.value}
+    kinds = {CheckKind.MX.value}
+    for task in concerned:
+        kinds |= {*task.check_kinds, *task.source_kinds}
     plan_context = PlanContext.of(plan.tenant, kinds=kinds)
     return [
         task

@@ -14,6 +14,7 @@ from onboarding.lifecycle import urls as lifecycle
 from onboarding.monitoring import urls as monitoring
 from onboarding.plan_templates import urls as plan_templates
 from onboarding.plans import urls as plans
+from onboarding.platform_exports import urls as platform_exports
 from onboarding.portfolio import urls as portfolio
 from onboarding.redirects import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.requirements import urls as requirements
@@ -38,6 +39,7 @@ tenant_urlpatterns = [
     *plan_templates.tenant_urlpatterns,
     *requirements.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
+    *platform_exports.tenant_urlpatterns,
     *webhooks.tenant_urlpatterns,
     *calendar_feeds.tenant_urlpatterns,
     *plans.tenant_urlpatterns,

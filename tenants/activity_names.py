@@ -43,6 +43,7 @@ class ActivityName(TextChoices):
     CHECK_REQUESTED = "check-requested"
     TEST_MESSAGE_SUBMITTED = "test-message-submitted"
     RECEIVED_MESSAGE_SUBMITTED = "received-message-submitted"
+    PLATFORM_EXPORT_SUBMITTED = "platform-export-submitted"
     # Schedule
     TASK_ASSIGNED = "task-assigned"
     DUE_DATE_SET = "due-date-set"

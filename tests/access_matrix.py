@@ -148,6 +148,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
         "person_id": by.public_id,
         "invitation_id": invitation.public_id,
+        "source_name": "exchange_online",
         "share_link_id": link.public_id,
         "file_id": stored.public_id,
         **_create_exports(tenant, consultant),

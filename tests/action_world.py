@@ -165,6 +165,7 @@ VALUES: dict[str, dict[str, object]] = {
     "onboarding:check-run": {},
     "onboarding:dns-scan": {},
     "onboarding:test-message-submit": {"source": MESSAGE, "file": None},
+    "onboarding:platform-export-submit": {"text": "{}", "file": None},
     "onboarding:profile-edit": {"account_code": "CUSA12"},
     "onboarding:zone-file": {"text": "sales MX 10 mail", "file": None},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import re
 import tempfile
 import time
@@ -29,6 +30,8 @@ from checks.engine.hosts import certificates, ldap_root
 from checks.engine.hosts.smtp import _read_reply
 from checks.engine.mail import dkim_keys, dmarc_records, message_parser, mta_sts_policy
 from checks.engine.mail.message_signatures import verify_signatures
+from checks.engine.sources.exchange_online.tables import LISTED
+from checks.engine.sources.exports.reader import read_export
 from checks.engine.spf import terms
 from checks.engine.spf.check_host import check_host
 from checks.engine.zone_lines import ZoneTextError
@@ -42,6 +45,7 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.hosts import test_ldaps
 from tests.checks.engine.hosts.https_hosts import read_bytes
 from tests.checks.engine.mail import signed_messages
+from tests.checks.engine.sources.exports import export_of
 from tests.onboarding.plan_templates import test_yaml_file
 
 # CPU seconds for one text of some kilobytes.
@@ -256,6 +260,25 @@ PARSERS: dict[str, Parser] = {
         [b"<tr><td>", b"</td>", b"colspan=9", b"<meta charset=", b"<!--", b"<table>"],
         (UnreadableFile,),
         seeds=[b"<tr><th colspan=2>a</th></tr><tr><td rowspan=2>b<td>c</tr></table>"],
+    ),
+    "export": Parser(
+        lambda content: read_export(content, LISTED),
+        [b'{"Get-JournalRule": [', b'{"value": [', b'"Count": 1}', b"null", b"System.Object[]"],
+        seeds=[json.dumps(export_of()).encode(), json.dumps(export_of()).encode("utf-16")],
+    ),
+    "Clixml": Parser(
+        lambda content: read_export(b"<Objs><Obj><DCT>" + content, LISTED),
+        [
+            b'<En><S N="Key">Get-JournalRule</S>',
+            b'<Obj N="Value"><LST>',
+            b'<Ref RefId="0" />',
+            b"</LST></Obj></En>",
+            b"</DCT></Obj></Objs>",
+            b"<MS>",
+            b"<!DOCTYPE a>",
+            b"&#65;",
+        ],
+        seeds=[b'<En><S N="Key">Get-JournalRule</S><Nil N="Value" /></En></DCT></Obj></Objs>'],
     ),
     "XLSX": Parser(
         read_table,

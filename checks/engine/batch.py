@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from checks.engine import mx, mx_ttl, ownership
 from checks.engine.dns.network import Endpoint, Network
@@ -27,7 +28,7 @@ from checks.engine.expected_values import (
 from checks.engine.hosts import ldaps, lockdown, smtp
 from checks.engine.hosts.prober import DEFAULT_PORTS, NotProbed, Prober
 from checks.engine.mail import delivery_message, dkim, dmarc, message, mta_sts
-from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind, Finding, Outcome, Verdict
 from checks.engine.recording import (
     VANTAGE_KEY,
     CheckClients,
@@ -37,6 +38,9 @@ from checks.engine.recording import (
     recording_clients,
     replay_clients,
 )
+from checks.engine.sources.facts import Facts
+from checks.engine.sources.registry import SOURCE_OF_KIND
+from checks.engine.sources.rules import judge_facts
 from checks.engine.spf import check
 from checks.engine.spf.check_host import IncludeResults
 
@@ -48,6 +52,8 @@ _QUERIES_PER_RUN = 4
 _MAX_QUERIES = 400
 # Python's default is 700 new objects.
 _OBJECTS_BEFORE_COLLECTION = 50_000
+# The facts of a source are recorded like an answer, so that new rules can judge them again.
+_FACTS_KEY = ("facts",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class CheckRequest:
     message: message.MessageInput | None = None
     received: delivery_message.ReceivedInput | None = None
     system: ReceivingSystem = field(default_factory=ReceivingSystem)
+    # For the kinds of a source: its facts, and the expectation of the check as plain data.
+    facts: Facts | None = None
+    expected: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -220,6 +229,8 @@ async def _within_budget(batch: _Batch, request: CheckRequest) -> Outcome:
             )
             if request.kind in DEFAULT_PORTS:
                 recorder.record(VANTAGE_KEY, (request.vantage_allowed, request.control))
+            if request.facts is not None:
+                recorder.record(_FACTS_KEY, request.facts.as_data())
             outcome = replace(await inspect(clients, request), raw=recorder.raw())
         # Outside the budget, with a timeout of its own: slow resolvers must not cost a verdict.
         outcome = await add_resolver_answers(outcome, batch.lookup)
@@ -251,12 +262,29 @@ async def inspect_recorded(
     if request.kind in DEFAULT_PORTS:
         allowed, control = recorded_answer(raw, VANTAGE_KEY)
         request = replace(request, vantage_allowed=allowed, control=control)
+    if request.kind in SOURCE_KINDS:
+        request = replace(request, facts=Facts.from_data(recorded_answer(raw, _FACTS_KEY)))
     return replace(await inspect(replay_clients(raw, at=at), request), raw=raw)
 
 
 def inspect(clients: CheckClients, request: CheckRequest) -> Awaitable[Outcome]:
     """Run one check with the given clients: the network, or recorded answers."""
+    if request.kind in SOURCE_KINDS:
+        return _inspect_facts(clients, request)
     return _INSPECTIONS[request.kind](clients, request)
+
+
+async def _inspect_facts(clients: CheckClients, request: CheckRequest) -> Outcome:
+    """Judge the facts of a source, which need no network."""
+    return judge_facts(
+        SOURCE_OF_KIND[request.kind],
+        request.kind,
+        request.subject,
+        request.facts,
+        request.expected,
+        request.region,
+        now=clients.prober.now(),
+    )
 
 
 _INSPECTIONS: Mapping[CheckKind, Callable[[CheckClients, CheckRequest], Awaitable[Outcome]]] = (

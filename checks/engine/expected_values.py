@@ -23,7 +23,7 @@ class RegionFacts:
     can name the wrong grid. `delivery_networks` are the ranges from which Mimecast delivers to the
     client, with the confidence and the date of their source: no list of them is complete. Those of
     single ranges that differ are in `delivery_exceptions`, as network, confidence and date.
-    `other_networks` are the ranges of the other regions, each with its region's id.
+    `other_networks` and `other_smart_hosts` are those of the other regions, with each region's id.
     """
 
     id: str
@@ -37,6 +37,7 @@ class RegionFacts:
     delivery_as_of: str = ""
     delivery_exceptions: tuple[tuple[str, str, str], ...] = ()
     other_networks: tuple[tuple[str, str], ...] = ()
+    other_smart_hosts: tuple[tuple[str, str], ...] = ()
 
     @property
     def proving_delivery_networks(self) -> tuple[str, ...]:

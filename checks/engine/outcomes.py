@@ -43,8 +43,28 @@ class CheckKind(StrEnum):
     LOCKDOWN = "lockdown"
     MESSAGE = "message"
     DELIVERY_MESSAGE = "delivery_message"
+    CONNECTION_FILTER = "connection_filter"
+    INBOUND_CONNECTOR = "inbound_connector"
+    OUTBOUND_CONNECTOR = "outbound_connector"
+    ENHANCED_FILTERING = "enhanced_filtering"
+    CLOUD_JOURNALING = "cloud_journaling"
+    ACCEPTED_DOMAINS = "accepted_domains"
+    CLOUD_SIGNING = "cloud_signing"
 
 
+# The kinds that judge the facts of a source, such as an export of the mail platform. Their subject
+# is the domain that names the organisation.
+SOURCE_KINDS = frozenset(
+    {
+        CheckKind.CONNECTION_FILTER,
+        CheckKind.INBOUND_CONNECTOR,
+        CheckKind.OUTBOUND_CONNECTOR,
+        CheckKind.ENHANCED_FILTERING,
+        CheckKind.CLOUD_JOURNALING,
+        CheckKind.ACCEPTED_DOMAINS,
+        CheckKind.CLOUD_SIGNING,
+    }
+)
 # The kinds that judge a message which a person submits. They run once for each message.
 MESSAGE_KINDS = frozenset({CheckKind.MESSAGE, CheckKind.DELIVERY_MESSAGE})
 # Their evidence is text that a person can edit. It supports a task and never completes one.

@@ -9,6 +9,11 @@ from checks.engine.addresses import parse_address
 from checks.engine.dns.network import Endpoint, parse_endpoint
 from checks.engine.mail.message import MessageInput
 from checks.engine.mail.message_parser import MAX_BYTES
+from checks.engine.outcomes import CheckKind
+from checks.engine.sources.exports.reader import Export, read_export
+from checks.engine.sources.exports.texts import MAX_BYTES as TEXT_LIMIT
+from checks.engine.sources.facts import Facts
+from checks.engine.sources.registry import SOURCES
 from tenants.errors import TenantError
 from tenants.names import normalise_domain
 
@@ -42,12 +47,35 @@ def message_from(path: str | None) -> MessageInput | None:
     """
     if path is None:
         return None
+    content = _content_of(path, MAX_BYTES)
+    return MessageInput(content, timezone.now(), max_age_days=settings.CHECKS_MESSAGE_DAYS)
+
+
+def facts_from(path: str | None) -> dict[CheckKind, Facts]:
+    """Return the facts of an export by the kinds of check that judge them; empty without a path.
+
+    Raises BadArguments if the file is no export of a known source.
+    """
+    if path is None:
+        return {}
+    content = _content_of(path, TEXT_LIMIT)
+    found: dict[CheckKind, Facts] = {}
+    for source in SOURCES.values():
+        read = read_export(content, source.listed)
+        if isinstance(read, Export):
+            facts = Facts(source.key, read.tables, read.generated_at or timezone.now())
+            found |= dict.fromkeys(source.kinds, facts)
+    if not found:
+        raise BadArguments(f"{path} is no export of a mail platform.")
+    return found
+
+
+def _content_of(path: str, limit: int) -> bytes:
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(limit + 1)
     except OSError as error:
         raise BadArguments(f"{path} cannot be read: {error.strerror or error}.") from error
-    return MessageInput(content, timezone.now(), max_age_days=settings.CHECKS_MESSAGE_DAYS)
 
 
 def plain(value: object) -> str:

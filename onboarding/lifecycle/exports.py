@@ -12,7 +12,14 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model
 
 from checks import raw_answers
-from checks.models import Check, Discovery, Observation, RawAnswers, SubmittedMessage
+from checks.models import (
+    Check,
+    Discovery,
+    Observation,
+    RawAnswers,
+    SubmittedExport,
+    SubmittedMessage,
+)
 from onboarding.collaboration import file_store
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.models import (
@@ -109,6 +116,7 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "observations": (Observation, "check_asked__tenant"),
     "discoveries": (Discovery, "domain__tenant"),
     "proof_messages": (SubmittedMessage, "check_asked__tenant"),
+    "submitted_exports": (SubmittedExport, "tenant"),
     "raw_answers": (RawAnswers, "tenant"),
     "calendar_feeds": (CalendarFeed, "tenant"),
     "calendar_entries": (CalendarEntry, "tenant"),

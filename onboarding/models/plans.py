@@ -154,6 +154,8 @@ class Task(models.Model):
     depends_on = models.JSONField(default=list)
     check_kinds = models.JSONField(default=list)
     evidence_kinds = models.JSONField(default=list)
+    # The sources whose facts complete the task without its checks: source, check and strength.
+    completed_by = models.JSONField(default=list)
     domain_roles = models.JSONField(default=list)
     # The definitions of the typed fields, and the directions that need a planned cutover, before a
     # confirmation.
@@ -258,6 +260,11 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def source_kinds(self) -> list[str]:
+        """The kinds of check, of proof sources, each of which completes the task."""
+        return [each["check"] for each in self.completed_by]
 
     @property
     def heading(self) -> str:

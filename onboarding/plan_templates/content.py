@@ -94,6 +94,7 @@ def as_entry(task: TaskDefinition) -> Content:
         "depends_on": list(task.depends_on),
         "check": list(task.check_kinds),
         "supports": list(task.supports),
+        "completed_by": [each.as_data() for each in task.completed_by],
         "per_domain": task.per_domain,
         "domain_roles": list(task.domain_roles),
         "optional": task.optional,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind
+from checks.engine.sources.registry import strength_of
 from checks.models import KIND_CHOICES
 from onboarding.models import Responsibility, TaskRole
 from onboarding.plan_templates.schema import (
@@ -53,6 +55,7 @@ FIELDS: Mapping[str, str] = {
     "waits": "Wait",
     "check_kinds": "Verified by",
     "supports": "Supporting checks",
+    "completed_by": "Completed by",
     "per_domain": "Domain by domain",
     "domain_roles": "For domains that are",
     "due": "Due",
@@ -84,12 +87,20 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     "responsibility": {side.value: str(side.label) for side in Responsibility},
 }
 _KINDS = dict(KIND_CHOICES)
+# The checks that a task can need, and those of sources whose facts can complete a task.
+REQUIRED_KINDS = [choice for choice in KIND_CHOICES if choice[0] not in SOURCE_KINDS]
+COMPLETING_KINDS = [
+    (kind, label)
+    for kind, label in KIND_CHOICES
+    if kind in SOURCE_KINDS and strength_of(CheckKind(kind)).completes
+]
 _ROLES = dict(Domain.Role.choices)
 
 
 _DESCRIBED_LISTS: Mapping[str, Callable[[Any], str]] = {
     "check_kinds": lambda kind: _KINDS[kind],
     "supports": lambda kind: _KINDS[kind],
+    "completed_by": lambda each: f"{_KINDS[each.check]} ({each.strength})",
     "domain_roles": lambda role: str(_ROLES[role]).lower(),
     "links": lambda link: str(link.title),
     "planned_cutovers": str,

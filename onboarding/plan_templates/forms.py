@@ -17,7 +17,12 @@ from django.utils import timezone
 from checks.models import KIND_CHOICES
 from onboarding.models import Responsibility, TaskRole
 from onboarding.plan_templates.content import Content
-from onboarding.plan_templates.descriptions import ANCHOR_LABELS, PROFILE_LABELS
+from onboarding.plan_templates.descriptions import (
+    ANCHOR_LABELS,
+    COMPLETING_KINDS,
+    PROFILE_LABELS,
+    REQUIRED_KINDS,
+)
 from onboarding.plan_templates.draft_content import draft_tasks
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
@@ -26,6 +31,7 @@ from onboarding.plan_templates.schema import (
     PROFILE_FLAGS,
     PROFILE_VALUES,
 )
+from onboarding.plan_templates.yaml_tasks import completing_sources
 from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.models import Domain
 from tenants.yaml_schema import PlainLoader
@@ -186,13 +192,19 @@ class TemplateTaskForm(forms.Form):
         label="Hard gate: confirming it before its dependencies are done can lose mail",
     )
     check_kinds = forms.MultipleChoiceField(
-        choices=KIND_CHOICES, required=False, widget=_BOXES, label="Verified by these checks"
+        choices=REQUIRED_KINDS, required=False, widget=_BOXES, label="Verified by these checks"
     )
     supports = forms.MultipleChoiceField(
         choices=KIND_CHOICES,
         required=False,
         widget=_BOXES,
         label="Supporting checks, which do not complete it",
+    )
+    completed_by = forms.MultipleChoiceField(
+        choices=COMPLETING_KINDS,
+        required=False,
+        widget=_BOXES,
+        label="Exports that complete it, without a confirmation",
     )
     per_domain = forms.BooleanField(required=False, label="Per domain")
     domain_roles = forms.MultipleChoiceField(
@@ -325,6 +337,7 @@ class TemplateTaskForm(forms.Form):
             "depends_on": typed["depends_on"],
             "check": typed["check_kinds"],
             "supports": typed["supports"],
+            "completed_by": [each.as_data() for each in completing_sources(typed["completed_by"])],
             "per_domain": typed["per_domain"],
             "domain_roles": typed["domain_roles"],
             "optional": typed["optional"],
@@ -361,6 +374,7 @@ def initial_of(entry: Content, phase: str) -> Content:
         "why_source": ", ".join(entry.get("why_source", [])),
         "links": "\n".join(line_of_link(link) for link in entry.get("links", [])),
         "check_kinds": entry.get("check", []),
+        "completed_by": [each["check"] for each in entry.get("completed_by", [])],
         "gate": bool(entry.get("gate")),
         "due_from": due.get("from", ""),
         "due_days": due.get("working_days"),

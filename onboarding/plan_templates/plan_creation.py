@@ -79,7 +79,8 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], template_version: Templa
         if applicable and not task.is_group:
             task.due_on = due_on(task, anchors, calendar)
             task.confirmation_suffices = (
-                bool(task.check_kinds) and plan_context.evidence(task).is_unverifiable
+                bool(task.check_kinds or task.completed_by)
+                and plan_context.evidence(task).is_unverifiable
             )
         return task
 
@@ -106,6 +107,7 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
         "depends_on": list(item.depends_on),
         "check_kinds": list(item.check_kinds),
         "evidence_kinds": list(item.supports),
+        "completed_by": [each.as_data() for each in item.completed_by],
         "domain_roles": list(item.domain_roles),
         "fields": [each.as_data() for each in item.fields],
         "planned_cutovers": list(item.planned_cutovers),

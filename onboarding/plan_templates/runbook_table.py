@@ -149,6 +149,8 @@ def _proof(task: TaskDefinition) -> str:
         parts = ["confirmation"]
     if task.fields:
         parts.append(f"with {', '.join(field.label for field in task.fields)}")
+    if task.completed_by:
+        parts.append(f"or {', '.join(f'`{each.check}`' for each in task.completed_by)}")
     if task.supports:
         parts.append(f"supported by {', '.join(f'`{kind}`' for kind in task.supports)}")
     return " ".join(parts)

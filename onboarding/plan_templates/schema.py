@@ -113,6 +113,19 @@ class RunbookStep:
 
 
 @dataclass(frozen=True)
+class CompletingSource:
+    """A proof source that completes a task: the check that judges its facts, and their strength."""
+
+    source: str
+    check: str
+    strength: str
+
+    def as_data(self) -> dict[str, str]:
+        """The source as in the template file and as in a plan."""
+        return {"source": self.source, "check": self.check, "strength": self.strength}
+
+
+@dataclass(frozen=True)
 class Runbook:
     """Numbered instructions for the tenants that the condition matches."""
 
@@ -151,6 +164,7 @@ class TaskDefinition:
     depends_on: tuple[str, ...] = ()
     check_kinds: tuple[str, ...] = ()
     supports: tuple[str, ...] = ()
+    completed_by: tuple[CompletingSource, ...] = ()
     per_domain: bool = False
     domain_roles: tuple[str, ...] = ()
     optional: bool = False

@@ -115,6 +115,7 @@ def values_of(entry: Content, phase: str) -> Content:
         "gate": values["gate"],
         **{name: values[name] for name in ("due_from", "due_days", "wait_after", "wait_days")},
         "check_kinds": list(values["check_kinds"]),
+        "completed_by": list(values["completed_by"]),
         **{name: list(entry.get(name) or []) for name in _LISTS},
         **{name: bool(entry.get(name)) for name in _FLAGS},
         **{name: entry.get(name) or None for name in CONDITIONS.values()},

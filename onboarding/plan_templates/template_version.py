@@ -90,6 +90,7 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "otherwise": task.otherwise,
         "required_when": task.required_when.as_data() if task.required_when else None,
         "supports": list(task.supports),
+        "completed_by": [each.as_data() for each in task.completed_by],
         "domain_roles": list(task.domain_roles),
         "gate": task.gate,
         "role": task.role,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 
-from checks.engine.outcomes import CheckKind
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind
 from onboarding.errors import OnboardingError
 from onboarding.models import TaskRole
 from onboarding.plan_templates.schema import (
@@ -29,10 +29,17 @@ from onboarding.plan_templates.schema import (
     TemplateVersion,
     WaitRule,
 )
-from onboarding.plan_templates.yaml_tasks import read_fields, read_runbooks, read_sources
+from onboarding.plan_templates.yaml_tasks import (
+    read_completed_by,
+    read_fields,
+    read_runbooks,
+    read_sources,
+)
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)
+# A source completes a task by itself, so that “check” does not name its kinds.
+REQUIRED_KINDS = KINDS - SOURCE_KINDS
 DOMAIN_ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -54,6 +61,7 @@ _OPTIONAL = (
     "depends_on",
     "check",
     "supports",
+    "completed_by",
     "per_domain",
     "domain_roles",
     "optional",
@@ -193,8 +201,9 @@ def _read_task(
         otherwise=_read_otherwise(section, parts),
         required_when=lists.condition(parts.get("required_when")),
         depends_on=parts["depends_on"].texts() if "depends_on" in parts else (),
-        check_kinds=_read_choices(parts.get("check"), KINDS),
+        check_kinds=_read_choices(parts.get("check"), REQUIRED_KINDS),
         supports=_read_choices(parts.get("supports"), KINDS),
+        completed_by=read_completed_by(parts.get("completed_by")),
         per_domain="per_domain" in parts and parts["per_domain"].boolean(),
         domain_roles=_read_choices(parts.get("domain_roles"), DOMAIN_ROLES),
         optional="optional" in parts and parts["optional"].boolean(),
@@ -338,9 +347,26 @@ def _refuse_contradictions(task: TaskDefinition, section: YamlSection, parts: Pa
         raise parts["waits"].error("a wait has no check and no gate, and is not per domain")
     if task.waits and task.waits.after not in task.depends_on:
         raise parts["waits"].error(f"a wait after “{task.waits.after}” must depend on it")
+    _refuse_bad_proof(task, parts)
+
+
+def _refuse_bad_proof(task: TaskDefinition, parts: Parts) -> None:
+    """Refuse kinds of check that have two parts in one task, and sources in the wrong part."""
     for kind in task.supports:
         if kind in task.check_kinds:
             raise parts["supports"].error(f"“{kind}” both verifies and supports the task")
+    for each in task.completed_by:
+        _refuse_bad_source(each.check, task, parts["completed_by"])
+
+
+def _refuse_bad_source(kind: str, task: TaskDefinition, section: YamlSection) -> None:
+    if kind in task.supports:
+        raise section.error(f"“{kind}” both completes and supports the task")
+    if task.per_domain or task.waits:
+        raise section.error("a source completes a task for all domains at once")
+    if task.check_kinds and task.gate:
+        # Its own check shows more than an export, such as a message after the switch.
+        raise section.error("a hard gate with a “check” is completed by that check alone")
 
 
 def _refuse_bad_relations(rows: list[_Row]) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from checks.engine.outcomes import CheckKind
+from checks.engine.sources.facts import Strength
+from checks.engine.sources.registry import SOURCE_OF_KIND, SOURCES, strength_of
 from onboarding.plan_templates.runbooks import named_in
 from onboarding.plan_templates.schema import (
     CONFIDENCES,
+    CompletingSource,
     Condition,
     Runbook,
     RunbookStep,
@@ -52,6 +56,38 @@ def _read_source(section: YamlSection) -> Source:
     if not _DAY.fullmatch(day):
         raise parts["read_on"].error("“read_on” must be a date in quotation marks: “2026-11-23”")
     return Source(parts["title"].text(), url, day)
+
+
+# --- Proof sources
+
+
+def read_completed_by(section: YamlSection | None) -> tuple[CompletingSource, ...]:
+    """The proof sources that complete the task, each with the strength that Gangway's rule has."""
+    if section is None:
+        return ()
+    found: list[CompletingSource] = []
+    for item in section.items():
+        parts = item.mapping(["source", "check", "strength"])
+        source = SOURCES[parts["source"].choice(frozenset(SOURCES))]
+        kind = CheckKind(parts["check"].choice([each.value for each in source.kinds]))
+        strength = Strength(parts["strength"].choice([each.value for each in Strength]))
+        actual = source.rule_for(kind).strength
+        if strength is not actual:
+            raise parts["strength"].error(f"“{kind}” of “{source.key}” is {actual}, not {strength}")
+        if not strength.completes:
+            raise parts["strength"].error(f"“{kind}” only supports a task: name it in “supports”")
+        if any(each.check == kind for each in found):
+            raise item.error(f"“{kind}” is named twice")
+        found.append(CompletingSource(source.key, kind.value, strength.value))
+    return tuple(found)
+
+
+def completing_sources(kinds: Collection[str]) -> list[CompletingSource]:
+    """The declarations of these kinds of check, with their source and strength."""
+    return [
+        CompletingSource(SOURCE_OF_KIND[kind].key, kind.value, strength_of(kind).value)
+        for kind in map(CheckKind, kinds)
+    ]
 
 
 # --- Fields

@@ -55,7 +55,10 @@ def early_lockdown(
 
 
 def _is_restricted(check: Check, now: datetime) -> bool:
-    """Whether the newest run, if it is recent, was rejected by the connector."""
+    """Whether the newest run, if it is recent, was rejected by the connector, or the newest export
+    of the platform has one that rejects."""
+    if check.kind == CheckKind.INBOUND_CONNECTOR:
+        return check.is_active and current_state(check, now=now).is_verified
     if check.kind != CheckKind.LOCKDOWN or not check.is_active or check.latest is None:
         return False
     if current_state(check, now=now).is_stale:

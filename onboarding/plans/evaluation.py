@@ -75,7 +75,7 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
         action, status, subjects = (
             ActivityName.TASK_VERIFIED,
             TaskStatus.VERIFIED,
-            evidence.subjects,
+            evidence.proving_subjects,
         )
     elif evidence.failing and not evidence.is_verified and task.verified_at is not None:
         action, status, subjects = (
@@ -174,7 +174,7 @@ def reevaluate(plan: Plan) -> None:
         applicable = [task for task in tasks if task.applies]
         sync_all_confirmations(tenant, applicable)
         for task in applicable:
-            if not task.check_kinds:
+            if not task.check_kinds and not task.completed_by:
                 continue
             evidence = plan_context.evidence(task)
             # Whether the task was verified before, so that a proof of this call stays.

@@ -38,6 +38,7 @@ _UNREAD_FIELDS = (
     "links",
     "check_kinds",
     "evidence_kinds",
+    "completed_by",
     "undo",
     "status_reason",
     "not_applicable_reason",

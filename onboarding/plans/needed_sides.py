@@ -23,7 +23,11 @@ def needed_sides(plan: Plan, tasks: Sequence[Task]) -> dict[int, str]:
     if not concerned:
         return {}
     # The MX switch decides whether a received message contradicts a task.
-    kinds = {kind for task in concerned for kind in (*task.check_kinds, *task.evidence_kinds)}
+    kinds = {
+        kind
+        for task in concerned
+        for kind in (*task.check_kinds, *task.evidence_kinds, *task.source_kinds)
+    }
     plan_context = PlanContext.of(plan.tenant, kinds={*kinds, CheckKind.MX.value})
     found = {}
     for task in concerned:

@@ -143,12 +143,19 @@ def needs_of(task: Task, evidence: TaskEvidence) -> list[Need]:
     """The actions that the checks of a task need before they can verify it, whatever its status."""
     found = [_missing(kind) for kind in evidence.missing]
     found += [need for s in evidence.subjects if (need := _need_of(task, s)) is not None]
+    found += [_of_export(task, s) for s in evidence.alternatives if s.settled is Verdict.FAIL]
     if not evidence.subjects and not evidence.missing and task.check_kinds:
         sentence = (
             "No check applies to this profile. A consultant marks the task as not applicable."
         )
         found.append(Need(ActionKind.COMPLETE_PROFILE, _MIMECAST, task.title, sentence))
     return found
+
+
+def _of_export(task: Task, subject: ProofSubject) -> Need:
+    """A new export, after the settings that the newest one shows are corrected."""
+    sentence = f"Correct the settings of {subject.name}, and submit a new export."
+    return Need(ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, subject.check)
 
 
 def contradicting_messages(
@@ -178,7 +185,7 @@ def kinds_that_decide(task: Task) -> frozenset[str]:
     if not task.applies or task.is_group:
         return frozenset()
     if task.status == TaskStatus.AWAITING_VERIFICATION:
-        return frozenset([*task.check_kinds, *_text_kinds(task)])
+        return frozenset([*task.check_kinds, *task.source_kinds, *_text_kinds(task)])
     return _text_kinds(task) if task.status in CLAIMED_STATUSES else frozenset()
 
 

@@ -22,7 +22,14 @@ from onboarding.plans.domain_progress import (
     facts_by_task,
     facts_by_tenant,
 )
-from onboarding.plans.proof import SubjectKey, TaskEvidence, checks_by_subject, evidence_for
+from onboarding.plans.proof import (
+    SubjectKey,
+    TaskEvidence,
+    checks_by_subject,
+    evidence_for,
+    last_switch,
+    supporting_kinds,
+)
 from tenants import database_time
 from tenants.models import Domain, Host, Tenant
 
@@ -131,6 +138,15 @@ class PlanContext:
     def domains_of(self, task: Task) -> list[Domain]:
         """The domains that are not exempt from the task."""
         return [d for d in self.domains if (task.pk, d.pk) not in self.exempt]
+
+    @property
+    def switched_at(self) -> datetime | None:
+        """The last observed MX switch, while every domain that receives mail has switched."""
+        return last_switch(self._by_subject, self.domains)
+
+    def supporting_evidence(self, task: Task) -> TaskEvidence:
+        """The evidence that is shown with the task and does not complete it."""
+        return self.evidence(task, supporting_kinds(task, self.tenant))
 
     def evidence(self, task: Task, kinds: Sequence[str] | None = None) -> TaskEvidence:
         return evidence_for(

@@ -11,10 +11,18 @@ from types import MappingProxyType
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
-from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import (
+    MESSAGE_KINDS,
+    SOURCE_KINDS,
+    UNVERIFIED_KINDS,
+    CheckKind,
+    Verdict,
+)
+from checks.engine.sources.registry import SOURCE_OF_KIND
 from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
 from checks.models import Check, SendingPlatform
 from checks.safe_times import ASSUMED_TTL_SECONDS
+from checks.source_expectations import organisation_domain
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
@@ -55,7 +63,8 @@ class ProofSubject:
     # Whether only a message that was signed after `confirmed_at` is proof.
     follows_confirmation: bool = False
     confirmed_at: datetime | None = None
-    # Whether only a message counts that was received after the MX switch, seen at `switched_at`.
+    # Whether only a message counts that was received after the MX switch, seen at `switched_at`; of
+    # an export, whether it must be from after the switch of every domain.
     follows_switch: bool = False
     switched_at: datetime | None = None
     # The halves of a hybrid system, each of which needs a message of its own.
@@ -93,6 +102,8 @@ class ProofSubject:
         """
         if self.check is None:
             return False
+        if self.is_of_source:
+            return self.follows_switch and not self._has_facts_since_switch(self.check)
         if self.follows_switch:
             return self._is_before_switch(self.check)
         if not self.follows_confirmation:
@@ -103,6 +114,13 @@ class ProofSubject:
         if self.sending_platforms:
             return bool(self.missing_platforms)
         return self._precedes_confirmation(self.check.signed_at)
+
+    def _has_facts_since_switch(self, check: Check) -> bool:
+        verdict = check.settled.verdict
+        if verdict is None or not verdict.is_passing:
+            return True
+        facts_at = check.facts_at
+        return self.switched_at is not None and facts_at is not None and facts_at > self.switched_at
 
     def _precedes_confirmation(self, signed_at: datetime | None) -> bool:
         if self.confirmed_at is None or signed_at is None:
@@ -126,6 +144,11 @@ class ProofSubject:
         # Received lines have the time in whole seconds.
         switched_at = self.switched_at and self.switched_at.replace(microsecond=0)
         return not (switched_at and check.received_at and check.received_at >= switched_at)
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether the check judges the facts of a source, such as an export of the platform."""
+        return self.kind in SOURCE_KINDS
 
     @property
     def is_unverified_text(self) -> bool:
@@ -190,9 +213,20 @@ class TaskEvidence:
     subjects: tuple[ProofSubject, ...]
     # The kinds that the task needs and that have no subject.
     missing: tuple[CheckKind, ...] = ()
+    # The subjects of the sources, each of which completes the task without its other checks.
+    alternatives: tuple[ProofSubject, ...] = ()
 
     @property
     def is_verified(self) -> bool:
+        """Whether the checks or one of the sources prove the task, and no source disproves it."""
+        if any(each.settled is Verdict.FAIL for each in self.alternatives):
+            return False
+        return self._is_verified_by_checks or (
+            not self.failing and any(each.is_verified for each in self.alternatives)
+        )
+
+    @property
+    def _is_verified_by_checks(self) -> bool:
         """Whether every applicable subject has settled on a passing verdict, and there is one."""
         counted = [
             s
@@ -206,9 +240,18 @@ class TaskEvidence:
         """Whether there is nothing to change, because no domain publishes an MTA-STS policy."""
         return bool(self.subjects) and all(s.has_no_policy for s in self.subjects)
 
+    @property
+    def proving_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects of the checks, and of the sources that prove the task."""
+        return (*self.subjects, *(each for each in self.alternatives if each.is_verified))
+
     @cached_property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:
-        return tuple(s for s in self.subjects if s.settled is not None and s.settled.is_passing)
+        return tuple(
+            s
+            for s in (*self.subjects, *self.alternatives)
+            if s.settled is not None and s.settled.is_passing
+        )
 
     @cached_property
     def verified_domain_ids(self) -> frozenset[int]:
@@ -234,15 +277,22 @@ class TaskEvidence:
     def is_unverifiable(self) -> bool:
         """Whether no check can prove the remaining subjects: confirmations complete the task.
 
-        A check does not apply, or a port answers Mimecast only, as it should.
+        A check does not apply, or a port answers Mimecast only, as it should. A source is optional,
+        unless its facts show that the task is not done.
         """
+        if any(each.settled is Verdict.FAIL for each in self.alternatives):
+            return False
+        if self.alternatives and not self.subjects and not self.missing:
+            return True
         left = [subject for subject in self.subjects if not subject.is_verified]
         return bool(left) and not self.missing and all(s.is_unverifiable for s in left)
 
     @property
     def failing(self) -> tuple[ProofSubject, ...]:
         return tuple(
-            s for s in self.subjects if s.settled is Verdict.FAIL and not s.is_unverified_text
+            s
+            for s in (*self.subjects, *self.alternatives)
+            if s.settled is Verdict.FAIL and not s.is_unverified_text
         )
 
     @property
@@ -252,15 +302,47 @@ class TaskEvidence:
 
     @property
     def is_open(self) -> bool:
-        """Whether a subject has no settled verdict yet."""
+        """Whether a subject has no settled verdict yet, and no source proves the task."""
+        if self.alternatives and (not self.subjects or self.is_verified):
+            return all(each.settled is None for each in self.alternatives)
         return bool(self.missing) or any(
             s.settled is None for s in self.subjects if not s.is_unverified_text
         )
 
 
+def is_for_platform(kind: CheckKind, tenant: Tenant) -> bool:
+    """Whether the source of the kind, if it has one, reads the tenant's mail platform."""
+    source = SOURCE_OF_KIND.get(kind)
+    return source is None or tenant.platform in source.platforms
+
+
+def label_of_source(kind: CheckKind) -> str:
+    """The source of the facts of a check, for “Verified by …”."""
+    if kind in SOURCE_OF_KIND:
+        return SOURCE_OF_KIND[kind].title
+    if kind in MESSAGE_KINDS:
+        return "a test message"
+    return "a connection test" if kind in PURPOSE_BY_KIND else "DNS"
+
+
+def completing_kinds(task: Task, tenant: Tenant) -> list[str]:
+    """The kinds of the sources that complete the task at the tenant's mail platform."""
+    return [kind for kind in task.source_kinds if not _sees_half(kind, tenant)]
+
+
+def supporting_kinds(task: Task, tenant: Tenant) -> list[str]:
+    """The kinds whose evidence is shown with the task, and which do not complete it."""
+    return [*task.evidence_kinds, *(k for k in task.source_kinds if _sees_half(k, tenant))]
+
+
+def _sees_half(kind: str, tenant: Tenant) -> bool:
+    rule = SOURCE_OF_KIND[CheckKind(kind)].rule_for(CheckKind(kind))
+    return tenant.platform in rule.half_of
+
+
 def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[CheckKind]:
     """The check kinds of a task that apply to the tenant's profile."""
-    wanted = [CheckKind(kind) for kind in kinds]
+    wanted = [CheckKind(kind) for kind in kinds if is_for_platform(CheckKind(kind), tenant)]
     if tenant.directory_method != DirectoryMethod.LDAP:
         wanted = [kind for kind in wanted if kind is not CheckKind.LDAPS]
     if tenant.platform not in _OWN_MAIL_HOSTS:
@@ -290,7 +372,8 @@ def evidence_for(
     the checks with a message that waits for its run. `now` is the time of the states.
     """
     wanted = task.check_kinds if kinds is None else kinds
-    if not wanted:
+    completing = completing_kinds(task, tenant) if kinds is None else []
+    if not wanted and not completing:
         return _NO_EVIDENCE
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
@@ -301,9 +384,14 @@ def evidence_for(
         subjects += [
             _with_state(subject, drifted_since, pending_messages, now) for subject in of_kind
         ]
-        if not of_kind:
+        if not of_kind and kind not in SOURCE_KINDS:
             missing.append(kind)
-    return TaskEvidence(tuple(subjects), tuple(missing))
+    alternatives = [
+        _with_state(subject, drifted_since, pending_messages, now)
+        for kind in needed_kinds(completing, tenant)
+        for subject in _subjects(kind, task, checks, domains, hosts, progress)
+    ]
+    return TaskEvidence(tuple(subjects), tuple(missing), tuple(alternatives))
 
 
 def checks_by_subject(checks: Iterable[Check]) -> dict[SubjectKey, Check]:
@@ -346,14 +434,18 @@ def checks_of_kinds(task: Task, kinds: Sequence[str], tenant: Tenant) -> QuerySe
     needed = needed_kinds(kinds, tenant)
     checks = Check.objects.filter(tenant=tenant, is_active=True, kind__in=needed)
     return checks.filter(
-        Q(host__isnull=False) | Q(domain__role__in=task.domain_roles) & ~Exists(exempt)
+        Q(host__isnull=False)
+        | Q(kind__in=SOURCE_KINDS)
+        | Q(domain__role__in=task.domain_roles) & ~Exists(exempt)
     )
 
 
 _PASSING = [verdict.value for verdict in Verdict if verdict.is_passing]
 _HOST_KINDS = [kind.value for kind in PURPOSE_BY_KIND]
 _RECORD_KINDS = [
-    kind.value for kind in CheckKind if kind not in PURPOSE_BY_KIND and kind not in MESSAGE_KINDS
+    kind.value
+    for kind in CheckKind
+    if kind not in PURPOSE_BY_KIND and kind not in MESSAGE_KINDS | SOURCE_KINDS
 ]
 # A check that is neither verified nor unverifiable with any newest answer. The checks of
 # records need a settled PASS. A port may also be closed to this worker before its first verdict.
@@ -369,10 +461,10 @@ def can_change(task: Task, tenant: Tenant, changed: Iterable[Check]) -> bool:
     Never false where `evaluate` changes the task, and sometimes true where it does not. Costs at
     most one query, whose result does not depend on the number of domains.
     """
-    own = [check for check in changed if check.kind in task.check_kinds]
+    own = [c for c in changed if c.kind in task.check_kinds or c.kind in task.source_kinds]
     if not own:
         return False
-    if task.confirmation_suffices:
+    if task.confirmation_suffices or any(check.is_of_source for check in own):
         return True
     if task.verified_at is not None:
         return not all(map(_is_plain_pass, own))
@@ -382,7 +474,7 @@ def can_change(task: Task, tenant: Tenant, changed: Iterable[Check]) -> bool:
 def _is_plain_pass(check: Check) -> bool:
     """A settled pass that counts by its verdict alone, without a confirmation or a time."""
     return (
-        check.kind not in MESSAGE_KINDS
+        check.kind not in MESSAGE_KINDS | SOURCE_KINDS
         and check.settled_verdict in _PASSING
         and not check.is_proposed
     )
@@ -402,6 +494,9 @@ def _subjects(
             if host.purpose == purpose:
                 yield ProofSubject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
         return
+    if kind in SOURCE_KINDS:
+        yield from _source_subjects(kind, task, by_subject, domains)
+        return
     # A delivery route is tested with a message to any domain, also where the task lists few roles.
     roles = task.domain_roles
     if kind is CheckKind.DELIVERY_MESSAGE and not task.is_per_domain:
@@ -419,6 +514,46 @@ def _subjects(
                 kind is CheckKind.DELIVERY_MESSAGE and task.role == TaskRole.SWITCHES_INBOUND,
                 observed_switch(by_subject.get((CheckKind.MX.value, domain.pk, None))),
             )
+
+
+def _source_subjects(
+    kind: CheckKind,
+    task: Task,
+    by_subject: Mapping[SubjectKey, Check],
+    domains: Sequence[Domain],
+) -> Iterable[ProofSubject]:
+    """The organisation, which one of the domains names.
+
+    A lockdown before the MX switch of every domain loses mail, so that an earlier export does not
+    complete it.
+    """
+    named = organisation_domain(domains)
+    if named is None:
+        return
+    is_lockdown = task.role == TaskRole.LOCKDOWN
+    yield ProofSubject(
+        kind,
+        str(named),
+        by_subject.get((kind.value, named.pk, None)),
+        confirmation_suffices=True,
+        follows_switch=is_lockdown,
+        switched_at=last_switch(by_subject, domains) if is_lockdown else None,
+    )
+
+
+def last_switch(
+    by_subject: Mapping[SubjectKey, Check], domains: Sequence[Domain]
+) -> datetime | None:
+    """When the last domain that receives mail was observed with the region's MX hosts alone; None
+    while one is left."""
+    roles = ROLES_BY_KIND[CheckKind.MX]
+    switches = [
+        observed_switch(by_subject.get((CheckKind.MX.value, each.pk, None)))
+        for each in domains
+        if each.role in roles
+    ]
+    known = [switch for switch in switches if switch is not None]
+    return max(known) if known and len(known) == len(switches) else None
 
 
 def observed_switch(mx_check: Check | None) -> datetime | None:

@@ -164,11 +164,12 @@ def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:
 
 
 def own_status(task: Task) -> TaskStatus:
+    is_checked = bool(task.check_kinds or task.completed_by)
     return status_of(
         TaskFacts(
             applies=task.applies,
             responsibility=task.responsibility,
-            has_check=(bool(task.check_kinds) and not task.confirmation_suffices) or task.is_wait,
+            has_check=(is_checked and not task.confirmation_suffices) or task.is_wait,
             mimecast_confirmed_at=task.mimecast_confirmed_at,
             client_confirmed_at=task.client_confirmed_at,
             verified_at=task.verified_at,

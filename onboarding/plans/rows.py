@@ -26,7 +26,7 @@ from onboarding.plans.next_action import (
 )
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
-from onboarding.plans.proof import ProofSubject, TaskEvidence
+from onboarding.plans.proof import ProofSubject, TaskEvidence, label_of_source
 from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import (
     PlanSafeTime,
@@ -241,7 +241,8 @@ class TaskRow:
 
     @property
     def can_be_verified(self) -> bool:
-        return bool(self.task.check_kinds) and not self.task.confirmation_suffices
+        is_checked = bool(self.task.check_kinds or self.evidence.alternatives)
+        return is_checked and not self.task.confirmation_suffices
 
     @property
     def needs_message(self) -> bool:
@@ -301,7 +302,8 @@ class TaskRow:
         """
         if self.task.status not in (TaskStatus.VERIFIED, TaskStatus.DONE):
             return ()
-        return tuple(s for s in self.evidence.subjects if s.state.is_fault)
+        subjects = (*self.evidence.subjects, *self.evidence.alternatives)
+        return tuple(s for s in subjects if s.state.is_fault)
 
     @property
     def message_subjects(self) -> tuple[ProofSubject, ...]:
@@ -318,6 +320,28 @@ class TaskRow:
     def proposed_subjects(self) -> tuple[ProofSubject, ...]:
         """Subjects whose value no consultant has confirmed: their verdict completes no task."""
         return tuple(subject for subject in self.evidence.subjects if subject.is_proposed)
+
+    @property
+    def source_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects that an export of the mail platform proves or supports."""
+        supporting = (s for s in self.supporting.subjects if s.is_of_source)
+        return (*self.evidence.alternatives, *supporting)
+
+    @property
+    def related_subjects(self) -> tuple[ProofSubject, ...]:
+        """The other subjects that support the task."""
+        return tuple(s for s in self.supporting.subjects if not s.is_of_source)
+
+    @property
+    def proving_sources(self) -> tuple[ProofSubject, ...]:
+        """The exports on which the status of a verified task rests."""
+        return tuple(s for s in self.evidence.alternatives if s.is_verified)
+
+    @property
+    def proof_label(self) -> str:
+        """The sources of the checks that verify the task, such as “DNS”; empty without one."""
+        labels = {label_of_source(s.kind) for s in self.evidence.subjects if s.is_verified}
+        return " and ".join(sorted(labels))
 
     @cached_property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
@@ -405,7 +429,7 @@ def _row(
     is_closed = plan_context.tenant.is_closed
     # In a closed tenant no task waits any more.
     waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
-    supporting = plan_context.evidence(task, task.evidence_kinds)
+    supporting = plan_context.supporting_evidence(task)
     context = TransitionContext(
         open_dependencies=waiting_for,
         residual_risks=_residual_risks(task, by_key, plan_context, viewer)
@@ -480,8 +504,9 @@ def shape_of(
 ) -> Shape:
     """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
+    subjects = (*evidence.subjects, *evidence.alternatives)
     if shape is Shape.PASS and (
-        any(subject.state.is_fault for subject in evidence.subjects)
+        any(subject.state.is_fault for subject in subjects)
         or contradicting_messages(task, evidence, supporting)
     ):
         return Shape.FAIL

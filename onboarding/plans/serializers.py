@@ -236,7 +236,8 @@ class TaskSerializer(ResourceSerializer):
 
     @extend_schema_field(TaskCheckSerializer(many=True))
     def get_checks(self, row: TaskRow | ListedTask) -> list[Any]:
-        subjects = (*row.evidence.subjects, *row.supporting.subjects)
+        evidence = row.evidence
+        subjects = (*evidence.subjects, *evidence.alternatives, *row.supporting.subjects)
         write = writer_for(TaskCheckSerializer)
         return [write(subject) for subject in subjects]
 

@@ -83,4 +83,4 @@ class ListedTask:
 
     @property
     def supporting(self) -> TaskEvidence:
-        return self.list.plan_context.evidence(self.task, self.task.evidence_kinds)
+        return self.list.plan_context.supporting_evidence(self.task)

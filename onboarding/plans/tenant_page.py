@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from checks.models import Check
+from checks.models import Check, SubmittedExport
 from checks.run_requests import request_runs
+from checks.submitted_exports import exports_behind
 from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
@@ -26,6 +27,7 @@ from onboarding.plans.current_state import (
 )
 from onboarding.plans.domain_progress import ProgressByTask, progress_by_task
 from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
+from onboarding.plans.export_requests import ExportRequest, export_request
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
@@ -187,6 +189,26 @@ class TenantPage:
     @property
     def may_offboard(self) -> bool:
         return self.may_export or self.may_close or self.may_erase
+
+    @cached_property
+    def exports(self) -> dict[str, SubmittedExport]:
+        """The exports behind the newest answers, by public id. No query without such a check."""
+        checks = [check for check in self.plan_context.checks if check.is_of_source]
+        return exports_behind(checks) if checks else {}
+
+    @cached_property
+    def export_requests(self) -> dict[str, ExportRequest | None]:
+        """The reason for a new export of each source that has supplied facts, by its key."""
+        switched_at = self.plan_context.switched_at
+        requests: dict[str, ExportRequest | None] = {}
+        for check in self.plan_context.checks:
+            latest = check.latest if check.is_of_source else None
+            origin = latest.evidence.get("export") if latest is not None else None
+            if origin:
+                obtained_at = datetime.fromisoformat(origin["obtained_at"])
+                reason = export_request(obtained_at, switched_at, now=self.plan_context.now)
+                requests[origin["source"]] = reason
+        return requests
 
     def state_of(self, check: Check) -> CurrentState:
         """The current state of a check, as the plan's rows show it."""

@@ -22,6 +22,7 @@ BODIES: Mapping[str, Any] = {
     "post holidays/": {"day": "2026-12-28", "name": "Boxing Day"},
     "post original-schedule/": {},
     "post checks/{check_id}/messages/": {"source": MESSAGE},
+    "post platform-exports/": {"source": "exchange_online", "text": "{}"},
     "post cutovers/{cutover_id}/preflight/": {"domain": "{domain_id}", "records": MX},
     "post cutovers/{cutover_id}/dry-runs/": {"records": MX, "comment": "SPF is missing."},
     "post cutovers/{cutover_id}/dry-runs/try/": {"records": MX},

@@ -124,6 +124,10 @@ BODIES: Mapping[str, Body] = {
     "onboarding:template-task-move": _MOVE,
     "onboarding:tenant-create": _tenant,
     "onboarding:test-message-submit": _pick("source"),
+    "onboarding:platform-export-submit": lambda data, ids: {
+        "source": "exchange_online",
+        "text": data["text"],
+    },
     "onboarding:working-time": _working_time,
 }
 

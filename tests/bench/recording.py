@@ -25,7 +25,7 @@ from checks import claims, runs
 from checks.engine.batch import inspect
 from checks.engine.dns.network import Network
 from checks.engine.hosts.prober import DEFAULT_PORTS, Prober
-from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Outcome
+from checks.engine.outcomes import MESSAGE_KINDS, SOURCE_KINDS, CheckKind, Outcome
 from checks.engine.recording import Recorder, recording_clients
 from checks.models import Check, Observation, SubmittedMessage
 from checks.runs import build_request
@@ -39,7 +39,8 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 
 DOMAINS_PER_TENANT = 20
 # Runs of messages and hosts depend on people and ports.
-KINDS = [kind for kind in CheckKind if kind not in MESSAGE_KINDS and kind not in DEFAULT_PORTS]
+_OTHERS = (*MESSAGE_KINDS, *SOURCE_KINDS, *DEFAULT_PORTS)
+KINDS = [kind for kind in CheckKind if kind not in _OTHERS]
 ROUNDS = 3
 
 

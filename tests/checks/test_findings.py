@@ -22,12 +22,12 @@ from tests.readable_findings import faults
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
 DATES = ("not_after", "not_before", "sent_at", "received_at", "switched_at", "cutover",
-         "expired_at")  # fmt: skip
+         "expired_at", "obtained_at")  # fmt: skip
 LISTS = {"servers", "resolvers", "parent", "delegated", "reasons", "agreeing",
          "lagging", "failing",
          "hosts", "regions", "addresses",
          "names", "uses", "hashes",
-         "destinations", "tags", "selectors"}  # fmt: skip
+         "destinations", "tags", "selectors", "ranges", "domains", "properties"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
            "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
            "budget_seconds", "length", "term_count"}  # fmt: skip

@@ -26,10 +26,12 @@ from tests.checks.engine.mail.signed_messages import (
     signed,
     written,
 )
+from tests.checks.engine.sources.exports import export_of
 
 KINDS = (
     "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown, message,"
-    " delivery_message"
+    " delivery_message, connection_filter, inbound_connector, outbound_connector,"
+    " enhanced_filtering, cloud_journaling, accepted_domains, cloud_signing"
 )
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
@@ -296,3 +298,28 @@ def test_probe_prints_the_version(capsys: pytest.CaptureFixture[str], settings: 
     status, out, err = run(capsys, "--version")
 
     assert (status, out, err) == (0, f"Gangway {settings.VERSION}\n", "")
+
+
+def test_probe_judges_export_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "export.json"
+    rows = [{"DomainName": "example.test", "DomainType": "Authoritative", "InitialDomain": False}]
+    file.write_text(json.dumps(export_of(AcceptedDomain=rows)), encoding="utf-16")
+    only = ["--only", "accepted_domains,outbound_connector", "--json"]
+
+    status, out, _ = run(
+        capsys, "example.test", "--region", "eu", "--export-file", str(file), *only
+    )
+
+    results = {each["check"]: each["verdict"] for each in json.loads(out)["results"]}
+    assert (status, results) == (1, {"accepted_domains": "pass", "outbound_connector": "fail"})
+
+
+def test_probe_refuses_another_file_as_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "export.json"
+    file.write_text("{}")
+
+    found = run(capsys, "example.test", "--region", "eu", "--export-file", str(file))
+
+    assert found == (64, "", f"{file} is no export of a mail platform.\n")

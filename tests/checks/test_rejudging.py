@@ -19,7 +19,7 @@ from checks.engine.dns.lookup import LookupFailure
 from checks.engine.dns.network import Network
 from checks.engine.expected_values import RegionFacts
 from checks.engine.hosts.prober import DEFAULT_PORTS, Prober
-from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind, Finding, Outcome, Verdict
 from checks.engine.recording import CheckClients, NotRecorded, Recorder, recording_clients
 from checks.models import Check, Observation, RawAnswers
 from checks.queries import newest_observations, observations_by_kind
@@ -62,7 +62,9 @@ def _inspect_differently(*_: Any) -> Any:
     return ServerVerdict(Verdict.FAIL, (Finding("mx.none", {"domain": "northwind.test"}),))
 
 
-@pytest.mark.parametrize("kind", [k for k in CheckKind if k not in DEFAULT_PORTS])
+@pytest.mark.parametrize(
+    "kind", [k for k in CheckKind if k not in DEFAULT_PORTS and k not in SOURCE_KINDS]
+)
 def test_every_dns_kind_from_raw_answers(kind: CheckKind) -> None:
     zone = NEW + '\nnorthwind.test TXT "v=spf1 include:us._netblocks.mimecast.com ~all"'
     region = RegionFacts(

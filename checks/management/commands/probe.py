@@ -19,17 +19,19 @@ from checks.engine.dns.network import Endpoint, parse_endpoint
 from checks.engine.expected_values import DkimSelector, OwnershipCode, ReceivingSystem
 from checks.engine.hosts.prober import DEFAULT_PORTS
 from checks.engine.mail.delivery_message import ReceivedInput
-from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.outcomes import SOURCE_KINDS, CheckKind, Finding, Outcome, Verdict
 from checks.management.arguments import (
     EXIT_USAGE,
     BadArguments,
     domain_of,
+    facts_from,
     message_from,
     nameserver_of,
     plain,
 )
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
+from checks.source_expectations import Organisation, source_expectation
 from tenants.errors import TenantError
 from tenants.names import normalise_host
 from tenants.regions import load_regions
@@ -43,6 +45,7 @@ _NEEDS = {
     CheckKind.LOCKDOWN: "--host",
     CheckKind.MESSAGE: "--from-file",
     CheckKind.DELIVERY_MESSAGE: "--received-file",
+    **dict.fromkeys(SOURCE_KINDS, "--export-file"),
 }
 
 
@@ -92,6 +95,9 @@ class Command(BaseCommand):
             "--received-file",
             metavar="FILE",
             help="a message from outside, as saved from the client's mailbox (.eml)",
+        )
+        parser.add_argument(
+            "--export-file", metavar="FILE", help="an export of the mail platform (.json)"
         )
         parser.add_argument("--only", metavar="KINDS", help=", ".join(CheckKind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="query this resolver instead")
@@ -148,9 +154,12 @@ def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
         CheckKind.LOCKDOWN: delivery,
         CheckKind.LDAPS: _host(options["ldaps_host"], CheckKind.LDAPS),
     }
-    facts = region_facts(regions[options["region"]])
+    region = regions[options["region"]]
+    facts = region_facts(region)
     shown = message_from(options["from_file"])
     received = message_from(options["received_file"])
+    exported = facts_from(options["export_file"])
+    organisation = Organisation(domain, [domain], [domain])
     proof = OwnershipCode(options["token"].strip(), options["label"].strip().lower())
     for kind in _kinds(options, proof):
         host, port = hosts.get(kind, ("", 0))
@@ -169,6 +178,8 @@ def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
             received=ReceivedInput(received.content, received.at) if received else None,
             system=ReceivingSystem(delivery_hosts=(delivery[0],) if delivery[0] else ()),
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
+            facts=exported.get(kind),
+            expected=source_expectation(kind, organisation, region) if kind in SOURCE_KINDS else {},
         )
 
 
@@ -181,6 +192,7 @@ def _kinds(options: dict[str, Any], proof: OwnershipCode) -> list[CheckKind]:
         CheckKind.LDAPS: bool(options["ldaps_host"]),
         CheckKind.MESSAGE: bool(options["from_file"]),
         CheckKind.DELIVERY_MESSAGE: bool(options["received_file"]),
+        **dict.fromkeys(SOURCE_KINDS, bool(options["export_file"])),
     }
     if options["only"] is None:
         # Before the lockdown, the lockdown check expects the opposite of the smtp check.

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import available_timezones
 
+from checks.engine.outcomes import SOURCE_KINDS
+from checks.engine.sources.registry import SOURCES
 from onboarding.collaboration.file_types import EXTENSIONS, safe_name
 from onboarding.cutovers.snapshots import digest_of
 from onboarding.lifecycle.archive.format import ArchiveError
@@ -109,7 +111,27 @@ def _task(values: Values) -> str:
         url = link.get("url") if isinstance(link, dict) else ""
         if url is not None and not str(url).startswith("https://"):
             return "has a link that is no https address"
-    return ""
+    return "" if _are_sources(values["completed_by"]) else "has an unknown proof source"
+
+
+def _are_sources(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and each.get("check") in SOURCE_KINDS
+        and isinstance(each.get("strength"), str)
+        for each in value
+    )
+
+
+def _submitted_export(values: Values) -> str:
+    tables = values["tables"]
+    if values["source"] not in SOURCES:
+        return "has an unknown proof source"
+    is_readable = isinstance(tables, dict) and all(
+        isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        for rows in tables.values()
+    )
+    return "" if is_readable else "has tables that are no lists of rows"
 
 
 def _observation(values: Values) -> str:
@@ -158,6 +180,7 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "domains": _domain,
         "hosts": _host,
         "tasks": _task,
+        "submitted_exports": _submitted_export,
         "observations": _observation,
         "tls_partner_checks": _observation,
         "drifts": _observation,

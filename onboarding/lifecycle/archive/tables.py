@@ -10,7 +10,14 @@ from typing import Any
 
 from django.db.models import Field, ForeignKey, Model, Q, QuerySet
 
-from checks.models import Check, Discovery, Observation, RawAnswers, SubmittedMessage
+from checks.models import (
+    Check,
+    Discovery,
+    Observation,
+    RawAnswers,
+    SubmittedExport,
+    SubmittedMessage,
+)
 from onboarding.models import (
     AcceptedResidualRisk,
     ArchiveImport,
@@ -232,6 +239,13 @@ TABLES: tuple[ArchiveTable, ...] = (
         "check_asked__tenant",
         only=Q(finished_at__isnull=False),
         without={"content": "Deleted after the message was judged."},
+    ),
+    ArchiveTable(
+        "submitted_exports",
+        SubmittedExport,
+        "tenant",
+        only=Q(read_at__isnull=False),
+        without={"content": "Deleted after a worker read it."},
     ),
     ArchiveTable("monitoring", Monitoring, "tenant", key=""),
     ArchiveTable("drifts", Drift, "tenant"),

@@ -186,10 +186,8 @@ def _task(task: Task, plan_context: PlanContext) -> JsonObject:
         "decision": _decision(task) if not task.is_group else None,
         "facts": _facts(task, plan_context),
         # The checks that prove the task, and those that only support it.
-        "proof": _evidence(plan_context.evidence(task)) if task.check_kinds else [],
-        "support": _evidence(plan_context.evidence(task, task.evidence_kinds))
-        if task.evidence_kinds
-        else [],
+        "proof": _evidence(plan_context.evidence(task)),
+        "support": _evidence(plan_context.supporting_evidence(task)),
     }
 
 
@@ -241,7 +239,7 @@ def _evidence(evidence: TaskEvidence) -> list[JsonObject]:
             "checked_at": subject.check.checked_at if subject.check is not None else None,
             "observation": _latest(subject.check),
         }
-        for subject in evidence.subjects
+        for subject in (*evidence.subjects, *evidence.alternatives)
     ]
 
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from checks.models import KIND_CHOICES
 from onboarding.models import Responsibility, TaskRole
-from onboarding.plan_templates.descriptions import ANCHOR_LABELS
+from onboarding.plan_templates.descriptions import ANCHOR_LABELS, COMPLETING_KINDS, REQUIRED_KINDS
 from onboarding.plan_templates.schema import DIRECTIONS, LONGEST_WAIT
 from tenants.models import Domain
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
@@ -70,6 +70,7 @@ class DraftTaskSerializer(ResourceSerializer):
     )
     check_kinds = _texts("The checks that verify it.")
     supports = _texts("The supporting checks, which do not complete it.")
+    completed_by = _texts("The checks of exports that complete it without a confirmation.")
     per_domain = serializers.BooleanField(read_only=True)
     domain_roles = _texts()
     due_days = serializers.IntegerField(
@@ -142,8 +143,9 @@ class DraftTaskChangeInput(InputSerializer):
     required_when = serializers.DictField(required=False, allow_null=True, help_text=_CONDITION)
     depends_on = _keys()
     gate = serializers.BooleanField(required=False)
-    check_kinds = _choices(KIND_CHOICES)
+    check_kinds = _choices(REQUIRED_KINDS)
     supports = _choices(KIND_CHOICES)
+    completed_by = _choices(COMPLETING_KINDS)
     per_domain = serializers.BooleanField(required=False)
     domain_roles = _choices(_ROLES)
     due_days = serializers.IntegerField(

@@ -20,6 +20,7 @@ from checks.queries import (
     removed_checks,
 )
 from checks.run_requests import with_run_limit
+from checks.submitted_exports import sources_of
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState
@@ -107,6 +108,8 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region)
         if check and check.is_active
         else None,
+        "sources": sources_of(page.tenant),
+        "source_checks": [(c, page.state_of(c)) for c in checks if c.is_of_source],
         "records": records_for(
             ProofSubject(CheckKind(check.kind), check.subject, check), page.region
         )

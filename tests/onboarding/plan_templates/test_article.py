@@ -177,15 +177,26 @@ def test_tasks_are_verified_by_these_checks() -> None:
         "mta-sts-policy": "mta_sts",
     }
     assert {row["key"]: row["supports"] for row in rows if row["supports"]} == {
+        "domain-ownership": ["accepted_domains"],
         "ldap-connector": ["ldaps"],
-        "dkim-update": ["message"],
-        "outbound-cutover": ["dmarc"],
+        "dkim-update": ["message", "cloud_signing"],
+        "enhanced-filtering": ["enhanced_filtering"],
+        "outbound-cutover": ["dmarc", "outbound_connector"],
         "dmarc-analyzer": ["dmarc"],
         "inbound-delivery-routes": ["smtp"],
         "inbound-delivery-test": ["mx", "delivery_message"],
         "mx-record-cutover": ["mta_sts", "delivery_message"],
         "connection-lockdown": ["lockdown"],
     }
+    assert {row["key"]: row["completed_by"] for row in rows if row["completed_by"]} == {
+        "configure-journaling": [completing("cloud_journaling")],
+        "office-365-connection-filter": [completing("connection_filter")],
+        "connection-lockdown": [completing("inbound_connector")],
+    }
+
+
+def completing(check: str) -> dict[str, str]:
+    return {"source": "exchange_online", "check": check, "strength": "strong"}
 
 
 def test_per_domain_tasks_name_domain_roles() -> None:

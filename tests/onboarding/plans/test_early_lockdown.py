@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
 from checks.models import Check, Observation
 from checks.queries import checks_of
+from checks.runs import run_batch
 from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
 from onboarding.plans.safe_times import safe_times_of
 from tenants.models import Tenant, User
@@ -19,6 +21,7 @@ from tests.clock import Clock, at
 from tests.factories import HostRow, MakeTenant, SignIn
 from tests.markup import texts
 from tests.onboarding.plans.test_transitions import switch_mx
+from tests.onboarding.platform_exports.exports import submit_tables
 
 HOST = "northwind-test.mail.protection.outlook.com"
 SUBJECT = f"{HOST}:25"
@@ -123,3 +126,23 @@ def test_pages_state_danger(locked: Tenant, consultant: User, signed_in: SignIn,
     assert "northwind.test do not lead to Mimecast alone yet" in before[0]
     assert "safe from Mon 30 Nov, 13:00 UTC" in switched[0]
     assert partial == []
+
+
+def test_export_with_a_restricting_connector_warns(tenant: Tenant, member: User) -> None:
+    submit_tables(tenant, member)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.INBOUND_CONNECTOR)
+    run_batch([check.pk])
+    mx_settled(tenant, "fail")
+
+    assert found(tenant, timezone.now()) == EarlyLockdown(
+        ("northwind.test",), None, ("northwind.test",)
+    )
+
+
+def test_export_without_one_is_no_danger(tenant: Tenant, member: User) -> None:
+    submit_tables(tenant, member, InboundConnector=[])
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.INBOUND_CONNECTOR)
+    run_batch([check.pk])
+    mx_settled(tenant, "fail")
+
+    assert found(tenant, timezone.now()) is None

@@ -199,6 +199,10 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         _set("tasks", "links", [{"title": "x", "url": "javascript:alert(1)"}]),
         "row 1 of “tasks” has a link that is no https address.",
     ),
+    "source": (
+        _set("tasks", "completed_by", [{"check": "spf", "strength": "strong"}]),
+        "row 1 of “tasks” has an unknown proof source.",
+    ),
     "reference": (
         _set("tasks", "phase", "nowhere"),
         "The field “phase” in row 1 of “tasks” refers to a row that is missing.",
