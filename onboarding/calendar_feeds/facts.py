@@ -152,8 +152,12 @@ def _due_dates(tenant: Tenant) -> Iterator[EntryFacts]:
 
 def _safe_times(tenant: Tenant, now: datetime) -> Iterator[EntryFacts]:
     """The earliest safe cutover and the earliest safe lockdown, where both are known."""
-    safe_times = safe_times_of(tenant, list(checks_of(tenant)), now=now)
-    for safety in safe_times.values():
+    found = safe_times_of(tenant, list(checks_of(tenant)), now=now).values()
+    latest = {}
+    # Former MX answers and MTA-STS policies delay the same switch: the later time counts.
+    for safety in sorted(found, key=lambda safety: safety.safe_time.safe_at or now):
+        latest[safety.switch] = safety
+    for safety in latest.values():
         safe_at = safety.safe_time.safe_at
         if safe_at is not None:
             yield EntryFacts(

@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onboarding.cutovers.conflicts import ConflictContext, format_day, window_days
-from onboarding.cutovers.readiness import ReadinessFacts, earliest_safe_time, pending_switches
+from onboarding.cutovers.readiness import (
+    ReadinessFacts,
+    earliest_safe_time,
+    early_policies,
+    pending_switches,
+)
 from onboarding.models import Cutover, Freeze
+from onboarding.models.cutovers import join_names
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,25 @@ class WindowBlocker:
 
 
 def early_window_blockers(facts: ReadinessFacts) -> list[WindowBlocker]:
-    """The blocker of an inbound window that begins before its safe time, or without a known one."""
+    """The blockers of an inbound window: it begins before its safe time, or without a known one, or
+    before senders have dropped a former MTA-STS policy."""
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return []
+    return [*_early_ttl(facts), *_early_policy(facts)]
+
+
+def _early_policy(facts: ReadinessFacts) -> list[WindowBlocker]:
+    names = [name for name, _ in early_policies(facts)]
+    if not names:
+        return []
+    sentence = (
+        "When this window begins, senders may still enforce the former MTA-STS policy of"
+        f" {join_names(names)}."
+    )
+    return [WindowBlocker("cached-policy", sentence)]
+
+
+def _early_ttl(facts: ReadinessFacts) -> list[WindowBlocker]:
     if facts.safe_times and not pending_switches(facts.safe_times):
         return []
     safe_at = earliest_safe_time(facts.safe_times)

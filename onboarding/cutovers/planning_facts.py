@@ -16,6 +16,7 @@ from onboarding.cutovers.readiness import (
     ReadinessFacts,
     ReadinessRow,
     earliest_safe_time,
+    mta_sts_row,
     open_tasks_of,
     outbound_days,
     pending_switches,
@@ -26,7 +27,7 @@ from onboarding.models import Cutover, Task
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import with_domains
 from onboarding.plans.queries import tasks_of
-from onboarding.plans.safe_times import SWITCH_OF_KIND
+from onboarding.plans.safe_times import SAFE_TIME_KINDS
 from tenants.models import Domain
 
 # The form lists the freezes and holidays of this time from today on.
@@ -40,7 +41,7 @@ def load_planning_facts(
     plan = cutover.plan
     plan_context = PlanContext.of(plan.tenant)
     others = with_domains(Cutover.objects.filter(plan=plan).exclude(pk=cutover.pk))
-    history = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
+    history = list(observations_by_kind(plan_context.checks, list(SAFE_TIME_KINDS)))
     facts = planning_facts(cutover, domains, list(tasks_of(plan)), plan_context, history, now=now)
     return facts, list(others)
 
@@ -96,14 +97,28 @@ def window_facts(
 
 
 def _safe_at(facts: ReadinessFacts) -> datetime | None:
-    """The earliest safe time; now if every domain has switched."""
+    """The earliest safe time, after former MTA-STS policies; now if every domain has switched."""
     if facts.safe_times and not pending_switches(facts.safe_times):
         return facts.now
-    return earliest_safe_time(facts.safe_times)
+    safe_at = earliest_safe_time(facts.safe_times)
+    ends = [policy.safe_at for _, policy in facts.policy_times if policy.safe_at is not None]
+    return None if safe_at is None else max([safe_at, *ends])
 
 
 def _safe_rows(facts: ReadinessFacts) -> list[ReadinessRow]:
-    """The row of the readiness list, or one row for each domain if their safe times differ."""
+    """The row of the readiness list, or one row for each domain if their safe times differ, and the
+    row of a former MTA-STS policy that senders still have cached."""
+    policies = [p for p in facts.policy_times if p[1].safe_at and p[1].safe_at > facts.now]
+    rows = _ttl_rows(facts)
+    if policies:
+        # A window that begins now, so that the row names the end for any entered time.
+        cutover = copy.copy(facts.cutover)
+        cutover.planned_at = facts.now
+        rows.append(mta_sts_row(replace(facts, cutover=cutover)))
+    return rows
+
+
+def _ttl_rows(facts: ReadinessFacts) -> list[ReadinessRow]:
     if len({safe_time.safe_at for _, safe_time in facts.safe_times}) < 2:
         return [ttl_row(facts)]
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,8 +31,8 @@ from onboarding.plans.mx_ttls import lowest_ttl, original_ttl
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.safe_times import safe_time_of
-from onboarding.plans.task_roles import task_with_role, tasks_with_role
+from onboarding.plans.safe_times import policy_safe_time, safe_time_of
+from onboarding.plans.task_roles import task_verified_by, task_with_role, tasks_with_role
 from tenants.models import Domain
 from tenants.regions import Region
 
@@ -74,8 +74,8 @@ def load_facts(
 ) -> ReadinessFacts:
     """The facts of the readiness, of the cutover's domains and the whole tenant.
 
-    `history` has all observations of the tenant's MX TTL checks. `domains` are the domains of a
-    cutover that is not saved yet.
+    `history` has all observations of the tenant's MX TTL and MTA-STS checks. `domains` are the
+    domains of a cutover that is not saved yet.
     """
     by_key = {task.key: task for task in tasks}
     by_role = {task.role: task for task in by_key.values()}
@@ -106,7 +106,24 @@ def load_facts(
     safe_times = [
         (subject.name, current_safe_time(subject, facts, history, region)) for subject in ttls
     ]
-    return replace(facts, safe_times=safe_times)
+    moved = {name for name, safe_time in safe_times if safe_time.is_moved}
+    policies = list(_policy_times(facts, history)) if is_inbound else []
+    waiting = [(name, policy) for name, policy in policies if name not in moved]
+    return replace(facts, safe_times=safe_times, policy_times=waiting)
+
+
+def _policy_times(
+    facts: ReadinessFacts, history: Sequence[Observation]
+) -> Iterator[tuple[str, SafeTime]]:
+    """The end of each domain's former MTA-STS policy; none where its task is skipped."""
+    task = task_verified_by(facts.tasks.values(), CheckKind.MTA_STS)
+    if task is not None and task.is_skipped:
+        return
+    for subject in facts.subjects_of(CheckKind.MTA_STS):
+        if subject.check is not None:
+            found = policy_safe_time(_observations_of(subject.check, history))
+            if found is not None:
+                yield subject.name, found
 
 
 def _done_here(facts: ReadinessFacts, plan_context: PlanContext) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from checks.engine.outcomes import CheckKind
 from onboarding.models import Cutover, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dependencies import open_dependencies_of
@@ -21,10 +22,16 @@ from onboarding.plans.forecast import (
     forecast_of,
 )
 from onboarding.plans.forecast_sources import TenantRows, load_rows
-from onboarding.plans.forecast_waits import Waits, day_after, inbound_waits, old_route_waits
+from onboarding.plans.forecast_waits import (
+    OpenPreparation,
+    Waits,
+    day_after,
+    inbound_waits,
+    old_route_waits,
+)
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, in_none, window_bounds
 from onboarding.plans.safe_times import OLD_ROUTE_SWITCHES
-from onboarding.plans.task_roles import task_with_role
+from onboarding.plans.task_roles import task_verified_by, task_with_role
 from onboarding.plans.timed_tasks import DEFAULT_DAYS
 from onboarding.plans.waiting_on import remaining_side
 from tenants.models import Tenant
@@ -266,13 +273,22 @@ class _Builder:
         return in_none(direction, self.by_key, rows.domains, rows.exempt, rows.cutovers)
 
     def _inbound_waits(self, ahead: Sequence[Cutover]) -> Waits:
-        ttl = task_with_role(self.rows.tasks, TaskRole.VERIFIES_MX_TTL)
-        is_open = ttl is not None and ttl.key in self.keys
-        exempt = {d for t, d in self.rows.exempt if ttl is not None and t == ttl.pk}
-        if ttl is not None and not ttl.applies:
-            return Waits()
-        key = ttl.key if ttl is not None and is_open else ""
-        return inbound_waits(self.rows, key, exempt, ahead)
+        return inbound_waits(
+            self.rows,
+            ahead,
+            ttl=self._preparation(CheckKind.MX_TTL),
+            policy=self._preparation(CheckKind.MTA_STS),
+        )
+
+    def _preparation(self, kind: CheckKind) -> OpenPreparation:
+        task = task_verified_by(self.rows.tasks, kind)
+        if task is None:
+            return OpenPreparation()
+        return OpenPreparation(
+            task.key if task.key in self.keys else "",
+            task.is_skipped,
+            frozenset(domain for each, domain in self.rows.exempt if each == task.pk),
+        )
 
 
 def _basis(usual: Duration, elapsed: int) -> str:

@@ -36,7 +36,6 @@ _UNREAD_FIELDS = (
     "instructions",
     "shown_by",
     "links",
-    "check_kinds",
     "evidence_kinds",
     "completed_by",
     "undo",

@@ -6,20 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
 
-from checks.engine.codes import RENAMED_CODES
 from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check, Observation
+from checks.models import Check
 from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import Cutover
+from onboarding.plans.cached_policies import cached_policy, forbidding_max_age
 from onboarding.plans.forecast import Bound, ForecastStep, StepKind
 from onboarding.plans.forecast_sources import TenantRows
 from onboarding.plans.safe_times import safe_time_of, safe_times_by_kind
 
 _DAY_SECONDS = 86_400
-_NOT_PERMITTED = "mta-sts.not-permitted"
 
 
 @dataclass
@@ -45,18 +43,49 @@ def day_after(at: datetime, rows: TenantRows, windows: Sequence[Cutover] = ()) -
     return Bound(local.date() + timedelta(days=int(is_next)), reason)
 
 
+@dataclass(frozen=True)
+class OpenPreparation:
+    """The task of one check kind that precedes the inbound cutover.
+
+    `key` is its key while it is open, else empty. `is_skipped`: no domain waits for it.
+    """
+
+    key: str = ""
+    is_skipped: bool = False
+    exempt_domains: frozenset[int] = frozenset()
+
+
 def inbound_waits(
-    rows: TenantRows, ttl_key: str, exempt_domains: set[int], windows: Sequence[Cutover]
+    rows: TenantRows,
+    windows: Sequence[Cutover],
+    *,
+    ttl: OpenPreparation,
+    policy: OpenPreparation,
 ) -> Waits:
-    """The waits before the inbound cutover. `ttl_key` is the open task that lowers the TTL."""
-    waits = Waits()
+    """The waits before the inbound cutover: former MX answers, and former MTA-STS policies."""
+    waits, moved = Waits(), _moved_domains(rows)
     for check in rows.checks:
-        if check.kind == CheckKind.MX_TTL and check.domain_id not in exempt_domains:
-            _wait_for_ttl(check, rows, ttl_key, windows, waits)
-        elif check.kind == CheckKind.MTA_STS:
-            _wait_for_policy(check, rows, windows, waits)
+        task = {CheckKind.MX_TTL.value: ttl, CheckKind.MTA_STS.value: policy}.get(check.kind)
+        if task is None or task.is_skipped or check.domain_id in {*task.exempt_domains, *moved}:
+            continue
+        if check.kind == CheckKind.MX_TTL:
+            _wait_for_ttl(check, rows, task.key, windows, waits)
+        else:
+            _wait_for_policy(check, rows, task.key, windows, waits)
     waits.bounds = sorted(waits.bounds, key=lambda bound: bound.day)[-1:]
     return waits
+
+
+def _moved_domains(rows: TenantRows) -> set[int | None]:
+    """The domains whose MX records already lead to Mimecast alone."""
+    moved = set()
+    for check in rows.checks:
+        if check.kind == CheckKind.MX_TTL:
+            history = rows.observations.get(check.pk, ())
+            safe_time = safe_time_of(check, history, rows.tenant.region_values)
+            if safe_time is not None and safe_time.is_moved:
+                moved.add(check.domain_id)
+    return moved
 
 
 def _wait_for_ttl(
@@ -64,8 +93,6 @@ def _wait_for_ttl(
 ) -> None:
     history = rows.observations.get(check.pk, ())
     safe_time = safe_time_of(check, history, rows.tenant.region_values)
-    if safe_time is not None and safe_time.is_moved:
-        return
     if safe_time is not None and safe_time.safe_at is not None:
         bound = day_after(safe_time.safe_at, rows, windows)
         text = f"The former MX answers of {check.subject} expire {bound.reason}"
@@ -107,54 +134,38 @@ def _former_ttl(check: Check) -> int | None:
 
 
 def _wait_for_policy(
-    check: Check, rows: TenantRows, windows: Sequence[Cutover], waits: Waits
+    check: Check, rows: TenantRows, policy_key: str, windows: Sequence[Cutover], waits: Waits
 ) -> None:
     """Senders cache an enforced policy for its `max_age` (RFC 8461 section 3.2)."""
     latest = check.latest
-    if latest is None or latest.verdict == Verdict.UNKNOWN:
+    found = cached_policy(rows.observations.get(check.pk, ()))
+    if found is None and (latest is None or latest.verdict == Verdict.UNKNOWN):
         waits.assumes.append(
             f"The MTA-STS policy of {check.subject} is not known. The forecast assumes that none"
             " delays the cutover."
         )
         return
-    forbidden = _max_age(latest)
+    forbidden = forbidding_max_age(latest) if latest is not None else None
     if forbidden is not None:
-        waits.assumes.append(
-            f"The MTA-STS policy of {check.subject} does not permit the new hosts. The forecast"
-            " assumes that it does from today."
-        )
+        if not policy_key:
+            waits.assumes.append(
+                f"The MTA-STS policy of {check.subject} does not permit the new hosts. The forecast"
+                " assumes that it does from today."
+            )
         waits.steps.append(
             ForecastStep(
                 f"mta-sts:{check.subject}",
                 f"Cached MTA-STS policies of {check.subject} expire",
                 StepKind.WAIT,
+                after=(policy_key,) if policy_key else (),
                 days=math.ceil(forbidden / _DAY_SECONDS),
                 basis=f"max_age of {forbidden} s",
             )
         )
-        return
-    expires_at = _policy_expiry(rows.observations.get(check.pk, ()))
-    if expires_at is not None and expires_at > rows.now:
-        bound = day_after(expires_at, rows, windows)
+    elif found is not None and found.expires_at > rows.now:
+        bound = day_after(found.expires_at, rows, windows)
         text = f"Cached MTA-STS policies of {check.subject} expire {bound.reason}"
         waits.bounds.append(Bound(bound.day, text))
-
-
-def _max_age(observation: Observation) -> int | None:
-    """The `max_age` of an enforced policy without the new hosts; None for any other answer."""
-    for found in observation.findings:
-        if RENAMED_CODES.get(found["code"], found["code"]) == _NOT_PERMITTED:
-            return int(found["params"].get("max_age", 0))
-    return None
-
-
-def _policy_expiry(history: Sequence[Observation]) -> datetime | None:
-    """The end of the last cached policy without the new hosts; None if none was published."""
-    for before, after in reversed(list(pairwise(history))):
-        age = _max_age(before)
-        if age is not None:
-            return after.first_seen_at + timedelta(seconds=age)
-    return None
 
 
 def old_route_waits(rows: TenantRows, switch_key: str, name: str) -> Waits:

@@ -29,9 +29,10 @@ from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.recipients import ReminderRecipients
 from onboarding.plans.safe_times import (
     OLD_ROUTE_ROLES,
+    SAFE_TIME_ROLES,
     if_unknown,
-    old_route_refusal,
-    unsafe_old_routes,
+    not_safe_yet,
+    unsafe_tasks,
     unsafe_until,
 )
 from onboarding.plans.task_events import task_params
@@ -121,17 +122,19 @@ def _claim(task: Task, *, now: datetime) -> bool:
 
 
 def _early(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, str]:
-    """The tasks that end the old route and whose safe time is ahead, with the sentence about it.
+    """The tasks whose safe time is ahead, with the sentence about it.
 
     The side can answer an open question before, so that its reminder is sent. While the safe time
     is unknown, the client repairs its name servers, and the reminder asks for that.
     """
-    unsafe = unsafe_old_routes(tasks_with_role(tasks, *OLD_ROUTE_ROLES), tenant, now=now)
+    timed = tasks_with_role(tasks, *SAFE_TIME_ROLES)
+    plan_tasks = Task.objects.filter(plan__tenant=tenant)
+    unsafe = unsafe_tasks(timed, tenant, plan_tasks, now=now)
     sentences = {}
     for task, safety in unsafe.items():
         until = unsafe_until(safety, tenant)
         if until is not None:
-            sentences[task] = old_route_refusal(task.role, until)
+            sentences[task] = not_safe_yet(task.role, until)
     return {task: text for task, text in sentences.items() if not tasks_with_open_questions([task])}
 
 
@@ -144,7 +147,7 @@ def sentences_of(plan: Plan, tasks: Sequence[Task]) -> dict[int, str]:
         return {}
     plan_context = PlanContext.of(plan.tenant)
     rows = list(Task.objects.filter(plan=plan).order_by("position"))
-    unsafe = unsafe_old_routes(tasks, plan.tenant, now=database_time.now())
+    unsafe = unsafe_tasks(tasks, plan.tenant, rows, now=database_time.now())
     found = {}
     for task in tasks:
         is_closure = task.role == TaskRole.CLOSURE

@@ -20,7 +20,7 @@ from onboarding.models import (
 from onboarding.plans.needed_sides import needed_sides
 from onboarding.plans.next_action import of_unknown_safe_time
 from onboarding.plans.queries import lock_tasks
-from onboarding.plans.safe_times import OLD_ROUTE_ROLES, unsafe_old_routes
+from onboarding.plans.safe_times import SAFE_TIME_ROLES, unsafe_tasks
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
 from onboarding.plans.task_events import add_task_events, values_before
 from onboarding.plans.task_roles import tasks_with_role
@@ -133,18 +133,18 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
 def _set_safe_from(
     plan: Plan, tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime
 ) -> dict[int, str]:
-    """Set the safe time of lockdown and decommissioning while only it is missing, without saving.
+    """Set the safe time of each task that waits only for it, without saving.
 
     Returns the side that repairs the name servers, by task id, for each unknown safe time: it is
     evaluated again after UNKNOWN_FOR. A task that waits for other tasks needs no safe time yet, and
     no query.
     """
     by_key = {task.key: task for task in tasks}
-    ending = tasks_with_role(tasks, *OLD_ROUTE_ROLES)
-    for task in ending:
+    timed = tasks_with_role(tasks, *SAFE_TIME_ROLES)
+    for task in timed:
         task.safe_from = None
-    ready = [t for t in ending if t.pk not in asked and side_to_act(t, by_key, asked)]
-    unsafe = unsafe_old_routes(ready, plan.tenant, now=now)
+    ready = [t for t in timed if t.pk not in asked and side_to_act(t, by_key, asked)]
+    unsafe = unsafe_tasks(ready, plan.tenant, tasks, now=now)
     for task, safety in unsafe.items():
         task.safe_from = safety.safe_time.safe_at or now + UNKNOWN_FOR
     actions = {task: of_unknown_safe_time(each) for task, each in unsafe.items() if each.is_unknown}

@@ -31,7 +31,7 @@ from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import (
     PlanSafeTime,
     if_unknown,
-    old_route_time,
+    safe_time_for,
     shown_safe_time,
     unsafe_until,
 )
@@ -425,7 +425,7 @@ def _row(
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
     safety = {} if plan_context.tenant.is_closed else viewer.safety
-    old_route = old_route_time(task, safety)
+    safe_time = safe_time_for(task, safety, by_key.values())
     is_closed = plan_context.tenant.is_closed
     # In a closed tenant no task waits any more.
     waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
@@ -437,8 +437,8 @@ def _row(
         else (),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
-        unsafe_until=unsafe_until(old_route, plan_context.tenant),
-        unknown_safe_time=if_unknown(old_route),
+        unsafe_until=unsafe_until(safe_time, plan_context.tenant),
+        unknown_safe_time=if_unknown(safe_time),
         field_rows=_field_rows(task, plan_context),
         unplanned_cutovers=unplanned_for(task, by_key.values(), viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
@@ -452,7 +452,7 @@ def _row(
         supporting=supporting,
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=shown_safe_time(task, safety, old_route if context.must_wait_for_time else None),
+        safety=shown_safe_time(task, safety, safe_time if context.must_wait_for_time else None),
         domains=plan_context.domains,
         was_left_open=is_closed and task.is_open_leaf,
     )

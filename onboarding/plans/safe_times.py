@@ -25,6 +25,8 @@ from checks.safe_times import (
 )
 from onboarding.models import Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
+from onboarding.plans.cached_policies import cached_policy
+from onboarding.plans.task_roles import task_verified_by
 from tenants.models import Tenant
 from tenants.regions import Region
 
@@ -45,6 +47,8 @@ class PlanSafeTime:
     safe_time: SafeTime
     now: datetime
     others: int = 0
+    # Whether cached MTA-STS policies decide it. `ttl` is then their `max_age`.
+    is_policy: bool = False
 
     @property
     def is_ahead(self) -> bool:
@@ -100,12 +104,42 @@ OLD_ROUTE_SWITCHES: Mapping[str, str] = {
     TaskRole.DECOMMISSION.value: "decommissioning",
 }
 OLD_ROUTE_ROLES = (TaskRole.LOCKDOWN, TaskRole.DECOMMISSION)
+# The tasks that must wait for a safe time.
+SAFE_TIME_ROLES = (TaskRole.SWITCHES_INBOUND, *OLD_ROUTE_ROLES)
+# The conditions of the inbound cutover: former MX answers and MTA-STS policies in caches.
+CUTOVER_KINDS = (CheckKind.MX_TTL, CheckKind.MTA_STS)
 
 
-def old_route_time(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
-    """The safe time of a task that ends the old route; None for any other task."""
-    switch, found = OLD_ROUTE_SWITCHES.get(task.role), safety.get(CheckKind.MX.value)
+def safe_time_for(
+    task: Task, safety: Mapping[str, PlanSafeTime], tasks: Iterable[Task]
+) -> PlanSafeTime | None:
+    """The safe time that the confirmation of a task waits for; None for any other task.
+
+    `tasks` are those of the plan: a condition whose own task is skipped delays no cutover.
+    """
+    if task.role == TaskRole.SWITCHES_INBOUND:
+        return _cutover_time(safety, tasks)
+    switch = OLD_ROUTE_SWITCHES.get(task.role)
+    found = safety.get(CheckKind.MX.value) if switch else None
     return replace(found, switch=switch) if switch and found is not None else None
+
+
+def _cutover_time(safety: Mapping[str, PlanSafeTime], tasks: Iterable[Task]) -> PlanSafeTime | None:
+    """The later of the two conditions whose task is not skipped."""
+    plan_tasks = list(tasks)
+    kept = {}
+    for kind in CUTOVER_KINDS:
+        task, condition = task_verified_by(plan_tasks, kind), safety.get(kind.value)
+        if condition is not None and (task is None or not task.is_skipped):
+            kept[kind.value] = condition
+    return latest_cutover_time(kept)
+
+
+def latest_cutover_time(safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
+    """The later safe time of the cutover's conditions; None without a known one."""
+    found = [safety[kind.value] for kind in CUTOVER_KINDS if kind.value in safety]
+    known = [each for each in found if each.safe_time.safe_at is not None]
+    return max(known, key=lambda each: each.safe_time.safe_at or each.now, default=None)
 
 
 def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None:
@@ -120,18 +154,20 @@ def if_unknown(safety: PlanSafeTime | None) -> PlanSafeTime | None:
     return safety if safety is not None and safety.is_unknown else None
 
 
-def unsafe_old_routes(
-    tasks: Iterable[Task], tenant: Tenant, *, now: datetime
+def unsafe_tasks(
+    tasks: Iterable[Task], tenant: Tenant, plan_tasks: Iterable[Task], *, now: datetime
 ) -> dict[Task, PlanSafeTime]:
-    """The tasks that end the old route whose safe time is ahead or unknown, with that time.
+    """The tasks among `tasks` whose safe time is ahead or unknown, with that time.
 
-    Two queries, one while no check has a new answer, none without such a task.
+    `plan_tasks` are all tasks of the plan. Two queries, one while no check has a new answer, none
+    without a task that has a safe time.
     """
-    ending = [task for task in tasks if task.role in OLD_ROUTE_SWITCHES]
-    if not ending:
+    timed = [task for task in tasks if task.role in SAFE_TIME_ROLES]
+    if not timed:
         return {}
     safety = LazySafeTimes(tenant, list(checks_of(tenant)), now=now)
-    found = {task: old_route_time(task, safety) for task in ending}
+    every = list(plan_tasks)
+    found = {task: safe_time_for(task, safety, every) for task in timed}
     return {
         task: time
         for task, time in found.items()
@@ -139,15 +175,17 @@ def unsafe_old_routes(
     }
 
 
-def old_route_refusal(role: str, unsafe_until: datetime) -> str:
+def not_safe_yet(role: str, unsafe_until: datetime) -> str:
     """The sentence about a task of this role that is not safe yet."""
-    subject = _subject(OLD_ROUTE_SWITCHES.get(role, ""))
+    is_cutover = role == TaskRole.SWITCHES_INBOUND
+    subject = _subject("cutover" if is_cutover else OLD_ROUTE_SWITCHES.get(role, "lockdown"))
     return f"{subject[0].upper()}{subject[1:]} is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
 
 
 def _subject(switch: str) -> str:
-    is_decommissioning = switch == OLD_ROUTE_SWITCHES[TaskRole.DECOMMISSION]
-    return "switching off the old gateway" if is_decommissioning else "the lockdown"
+    if switch == OLD_ROUTE_SWITCHES[TaskRole.DECOMMISSION]:
+        return "switching off the old gateway"
+    return "the MX cutover" if switch == "cutover" else "the lockdown"
 
 
 def _count(domains: int) -> str:
@@ -170,15 +208,20 @@ def shown_safe_time(
     if task.status != TaskStatus.VERIFIED:
         return None
     # A task of other kinds does not read the history behind the safe times.
-    found = [safety.get(kind) for kind in task.check_kinds if kind in SWITCH_OF_KIND]
-    return next((each for each in found if each is not None and not each.is_unknown), None)
+    found = [safety.get(kind) for kind in task.check_kinds if kind in SAFE_TIME_KINDS]
+    return next((each for each in found if each is not None and _is_shown(each)), None)
+
+
+def _is_shown(safety: PlanSafeTime) -> bool:
+    """Whether the time is known. A policy that has expired needs no sentence."""
+    return safety.is_ahead if safety.is_policy else not safety.is_unknown
 
 
 def safe_times_of(
     tenant: Tenant, checks: Sequence[Check], *, now: datetime
 ) -> dict[str, PlanSafeTime]:
     """The safe times of a tenant by check kind. One query."""
-    observations = observations_by_kind(checks, list(SWITCH_OF_KIND))
+    observations = observations_by_kind(checks, list(SAFE_TIME_KINDS))
     return safe_times_by_kind(checks, observations, tenant.region_values, now=now)
 
 
@@ -218,7 +261,7 @@ def _stored_safe_times(
             *_identity(check.latest),
         )
         for check in checks
-        if check.kind in SWITCH_OF_KIND
+        if check.kind in SAFE_TIME_KINDS
     ]
     key = f"plan-safe-times:{hashlib.sha256(repr(facts).encode()).hexdigest()}"
     found: dict[str, PlanSafeTime] | None = cache.get(key)
@@ -237,6 +280,8 @@ def _identity(observation: Observation | None) -> tuple[object, ...]:
 
 # The switch whose safe time follows from the history of each check kind.
 SWITCH_OF_KIND = {CheckKind.MX_TTL: "cutover", CheckKind.MX: "lockdown"}
+# The kinds whose history decides the safe times. A former MTA-STS policy delays the cutover, too.
+SAFE_TIME_KINDS = (*SWITCH_OF_KIND, CheckKind.MTA_STS)
 
 
 def safe_times_by_kind(
@@ -250,31 +295,64 @@ def safe_times_by_kind(
 
     While a server still publishes the old value or does not answer, no time is safe. Then MX has a
     safe time that is unknown, and MX_TTL is missing. MX_TTL is also missing when every domain has
-    switched, because no switch is left.
+    switched, because no switch is left. MTA_STS is missing without a former policy of a domain that
+    has to switch.
     """
-    intervals: dict[int, list[ObservedInterval]] = {}
+    history: dict[int, list[Observation]] = {}
     for observation in observations:
-        intervals.setdefault(observation.check_asked_id, []).append(_interval(observation))
-    found: dict[str, PlanSafeTime] = {}
-    for kind, switch in SWITCH_OF_KIND.items():
-        safe_times = [
-            (check.subject, _safe_time(check, intervals.get(check.pk, []), region))
-            for check in checks
-            if check.kind == kind
-        ]
-        if kind is CheckKind.MX_TTL:
-            safe_times = [
-                (subject, safe_time) for subject, safe_time in safe_times if not safe_time.is_moved
-            ]
-        unknown = [pair for pair in safe_times if pair[1].safe_at is None]
-        if unknown and kind is CheckKind.MX:
-            # Old hosts are a known danger, so their domain comes before a silent one.
-            domain, safe_time = min(unknown, key=lambda pair: (not _lagging(pair[1]), pair[0]))
-            found[kind.value] = PlanSafeTime(switch, domain, safe_time, now, len(unknown) - 1)
-        elif safe_times and not unknown:
-            domain, safe_time = max(safe_times, key=lambda pair: pair[1].safe_at or now)
-            found[kind.value] = PlanSafeTime(switch, domain, safe_time, now)
-    return found
+        history.setdefault(observation.check_asked_id, []).append(observation)
+    times = {
+        check: _safe_time(check, [_interval(each) for each in history.get(check.pk, [])], region)
+        for check in checks
+        if check.kind in SWITCH_OF_KIND
+    }
+    moved = {check.domain_id for check, safe_time in times.items() if safe_time.is_moved}
+    ttl = {c: time for c, time in times.items() if c.kind == CheckKind.MX_TTL and not time.is_moved}
+    mx = {check: safe_time for check, safe_time in times.items() if check.kind == CheckKind.MX}
+    policies = {
+        check: policy_safe_time(history.get(check.pk, []))
+        for check in checks
+        if check.kind == CheckKind.MTA_STS and check.domain_id not in moved
+    }
+    latest = {
+        CheckKind.MX_TTL: _latest(CheckKind.MX_TTL, ttl, now=now),
+        CheckKind.MX: _unknown(mx, now=now) or _latest(CheckKind.MX, mx, now=now),
+        CheckKind.MTA_STS: _latest(
+            CheckKind.MTA_STS,
+            {c: time for c, time in policies.items() if time is not None},
+            now=now,
+        ),
+    }
+    return {kind.value: found for kind, found in latest.items() if found is not None}
+
+
+def _latest(
+    kind: CheckKind, times: Mapping[Check, SafeTime], *, now: datetime
+) -> PlanSafeTime | None:
+    """The safe time of the domain that is safe last; None while one is unknown."""
+    if not times or any(safe_time.safe_at is None for safe_time in times.values()):
+        return None
+    check, safe_time = max(times.items(), key=lambda pair: pair[1].safe_at or now)
+    switch, is_policy = SWITCH_OF_KIND.get(kind, "cutover"), kind is CheckKind.MTA_STS
+    return PlanSafeTime(switch, check.subject, safe_time, now, is_policy=is_policy)
+
+
+def _unknown(times: Mapping[Check, SafeTime], *, now: datetime) -> PlanSafeTime | None:
+    """The unknown safe time of the lockdown. Old hosts are a known danger, so they come first."""
+    unknown = [pair for pair in times.items() if pair[1].safe_at is None]
+    if not unknown:
+        return None
+    check, safe_time = min(unknown, key=lambda pair: (not _lagging(pair[1]), pair[0].subject))
+    switch = SWITCH_OF_KIND[CheckKind.MX]
+    return PlanSafeTime(switch, check.subject, safe_time, now, len(unknown) - 1)
+
+
+def policy_safe_time(history: Sequence[Observation]) -> SafeTime | None:
+    """The end of the former MTA-STS policy in caches; None without such a policy."""
+    found = cached_policy(history)
+    if found is None:
+        return None
+    return SafeTime(found.expires_at, ttl=found.max_age, seen_until=found.seen_until)
 
 
 def safe_time_of(

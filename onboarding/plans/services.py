@@ -41,7 +41,7 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.recipients import side_of_role
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import if_unknown, unsafe_old_routes, unsafe_until
+from onboarding.plans.safe_times import if_unknown, unsafe_tasks, unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
 from onboarding.plans.timed_tasks import longest_outbound_days
 from onboarding.plans.transitions import (
@@ -409,7 +409,9 @@ class _LockedTask:
         """The facts that decide about the task's transitions, read after the lock."""
         is_proof_needed = domain is not None and bool(self.task.check_kinds)
         tenant = self.plan.tenant
-        unsafe = unsafe_old_routes([self.task], tenant, now=database_time.now()).get(self.task)
+        unsafe = unsafe_tasks([self.task], tenant, self.tasks, now=database_time.now()).get(
+            self.task
+        )
         return TransitionContext(
             open_dependencies=open_dependencies_of(
                 self.task, {each.key: each for each in self.tasks}

@@ -1,9 +1,10 @@
-"""Find the tasks of a plan by their roles."""
+"""Find the tasks of a plan by their roles and checks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from checks.engine.outcomes import CheckKind
 from onboarding.models import Task, TaskRole
 
 
@@ -16,3 +17,8 @@ def tasks_with_role(tasks: Iterable[Task], *roles: TaskRole) -> list[Task]:
 def task_with_role(tasks: Iterable[Task], role: TaskRole) -> Task | None:
     """The task that has the role, or None where the plan has no such task."""
     return next((task for task in tasks if task.role == role), None)
+
+
+def task_verified_by(tasks: Iterable[Task], kind: CheckKind) -> Task | None:
+    """The first task that checks of this kind verify, or None where the plan has no such task."""
+    return next((task for task in tasks if kind.value in task.check_kinds), None)

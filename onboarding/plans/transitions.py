@@ -16,7 +16,7 @@ from types import MappingProxyType
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
-from onboarding.plans.safe_times import PlanSafeTime, old_route_refusal
+from onboarding.plans.safe_times import PlanSafeTime, not_safe_yet
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -200,10 +200,15 @@ def _safe_by_now(role: str, context: TransitionContext) -> str:
         return f"{unknown.cause} {GATE_WARNING} {unknown.remedy}"
     if context.unsafe_until is None:
         return ""
+    old = "cached MX records or MTA-STS policies" if _switches(role) else "the old route"
     return (
-        f"{old_route_refusal(role, context.unsafe_until)} Before that time, senders may still use"
-        f" the old route. {GATE_WARNING}"
+        f"{not_safe_yet(role, context.unsafe_until)} Before that time, senders may still use {old}."
+        f" {GATE_WARNING}"
     )
+
+
+def _switches(role: str) -> bool:
+    return role == TaskRole.SWITCHES_INBOUND
 
 
 def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> str:

@@ -11,7 +11,7 @@ from typing import Self
 from django.db.models import Min, QuerySet
 from django.template.loader import get_template
 
-from checks.engine.outcomes import MESSAGE_KINDS, CheckKind
+from checks.engine.outcomes import MESSAGE_KINDS
 from checks.models import Check, Observation
 from checks.queries import observations_by_kind
 from onboarding.cutovers.queries import switched
@@ -20,9 +20,14 @@ from onboarding.plans.current_state import STALE_AFTER, TenantState, tenant_stat
 from onboarding.plans.forecast import Forecast
 from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.planned_cutovers import window_bounds
-from onboarding.plans.safe_times import PlanSafeTime, safe_times_by_kind
+from onboarding.plans.safe_times import (
+    CUTOVER_KINDS,
+    PlanSafeTime,
+    latest_cutover_time,
+    safe_times_by_kind,
+)
 from onboarding.portfolio.queries import (
-    checks_of_kind,
+    checks_of_kinds,
     failing_checks,
     unfinished,
     unfinished_tasks,
@@ -152,7 +157,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
         tasks_by_plan.setdefault(task.plan_id, []).append(task)
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))
-    history = TtlHistory.of(tenants)
+    history = CutoverHistory.of(tenants)
     forecasts = forecasts_of(unfinished(tenants), now=now)
     return [
         DashboardRow(
@@ -180,8 +185,8 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
 
 
 @dataclass(frozen=True)
-class TtlHistory:
-    """The checks of the MX TTL of some tenants, and their observations by check id."""
+class CutoverHistory:
+    """The checks that decide when inbound mail can switch, and their observations by check id."""
 
     checks: Sequence[Check]
     observations: Mapping[int, Sequence[Observation]]
@@ -189,9 +194,9 @@ class TtlHistory:
     @classmethod
     def of(cls, tenants: Sequence[Tenant]) -> Self:
         """Two queries."""
-        checks = list(checks_of_kind(tenants, CheckKind.MX_TTL))
+        checks = list(checks_of_kinds(tenants, CUTOVER_KINDS))
         seen: dict[int, list[Observation]] = {}
-        for observation in observations_by_kind(checks, [CheckKind.MX_TTL]):
+        for observation in observations_by_kind(checks, CUTOVER_KINDS):
             seen.setdefault(observation.check_asked_id, []).append(observation)
         return cls(checks, seen)
 
@@ -202,7 +207,7 @@ class TtlHistory:
         own = [c for c in self.checks if c.tenant_id == tenant.pk and c.domain_id in domains]
         observations = [o for check in own for o in self.observations.get(check.pk, [])]
         found = safe_times_by_kind(own, observations, tenant.region_values, now=now)
-        return found.get(CheckKind.MX_TTL)
+        return latest_cutover_time(found)
 
 
 def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:

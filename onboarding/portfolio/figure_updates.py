@@ -25,7 +25,7 @@ from onboarding.plans.forecast import Forecast
 from onboarding.plans.forecast_sources import TenantRows
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.safe_times import PlanSafeTime
-from onboarding.portfolio.dashboard_rows import TtlHistory
+from onboarding.portfolio.dashboard_rows import CutoverHistory
 from onboarding.portfolio.figures import (
     FigureFacts,
     Wait,
@@ -58,7 +58,7 @@ class FigureSources:
 
     waits: Mapping[int, Sequence[Wait]]
     accepted: Collection[int]
-    history: TtlHistory
+    history: CutoverHistory
 
     @classmethod
     def of(cls, tenants: Sequence[Tenant]) -> Self:
@@ -68,7 +68,9 @@ class FigureSources:
         for plan_id, *values in rows.values_list(*names):
             waits.setdefault(plan_id, []).append(Wait(*values))
         accepted = AcceptedResidualRisk.objects.filter(tenant__in=tenants, withdrawn_at=None)
-        return cls(waits, set(accepted.values_list("tenant_id", flat=True)), TtlHistory.of(tenants))
+        return cls(
+            waits, set(accepted.values_list("tenant_id", flat=True)), CutoverHistory.of(tenants)
+        )
 
     def figures_of(
         self,

@@ -108,7 +108,7 @@ def unfinished_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
     )
 
 
-def checks_of_kind(tenants: Sequence[Tenant], kind: CheckKind) -> QuerySet[Check]:
-    return Check.objects.filter(tenant__in=tenants, is_active=True, kind=kind).select_related(
+def checks_of_kinds(tenants: Sequence[Tenant], kinds: Sequence[CheckKind]) -> QuerySet[Check]:
+    return Check.objects.filter(tenant__in=tenants, is_active=True, kind__in=kinds).select_related(
         "domain", "host"
     )

@@ -30,7 +30,12 @@ from onboarding.cutovers.readiness.task_rows import (
     routes_row,
     sign_offs_row,
 )
-from onboarding.cutovers.readiness.ttl import earliest_safe_time, pending_switches, ttl_row
+from onboarding.cutovers.readiness.ttl import (
+    earliest_safe_time,
+    early_policies,
+    pending_switches,
+    ttl_row,
+)
 from onboarding.models import Cutover
 
 __all__ = [
@@ -39,7 +44,9 @@ __all__ = [
     "ReadinessRow",
     "current_verdict",
     "earliest_safe_time",
+    "early_policies",
     "is_stale",
+    "mta_sts_row",
     "open_tasks_of",
     "outbound_days",
     "pending_switches",

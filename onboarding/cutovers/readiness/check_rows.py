@@ -16,6 +16,7 @@ from onboarding.cutovers.readiness.facts import (
     current_verdict,
     stale_names,
 )
+from onboarding.cutovers.readiness.ttl import early_policies
 from onboarding.plans.proof import ProofSubject
 
 _UNKNOWN_DETAIL = "Not known for {names}: the check has not settled, or its last run disagreed."
@@ -140,14 +141,28 @@ def dkim_row(facts: ReadinessFacts) -> ReadinessRow:
 
 
 def mta_sts_row(facts: ReadinessFacts) -> ReadinessRow:
+    """The present policy, and then the former one, which senders cache (RFC 8461 section 3.2)."""
+    title = "MTA-STS permits the planned MX"
     text = _RowText(
-        "MTA-STS permits the planned MX",
+        title,
         "{names}: the policy permits the planned MX hosts.",
         "{names}: senders that enforce the policy reject the planned MX hosts.",
         "For {names}, add the planned hosts to the policy and change the record's id before you"
         " switch MX.",
     )
-    return _row_of("mta-sts", CheckKind.MTA_STS, text, facts)
+    row = _row_of("mta-sts", CheckKind.MTA_STS, text, facts)
+    blocking = early_policies(facts)
+    if row.is_blocking or not blocking:
+        return row
+    name, policy = max(blocking, key=lambda pair: pair[1].safe_at or facts.now)
+    assert policy.safe_at is not None
+    until = facts.format_time(policy.safe_at)
+    detail = (
+        f"{name}: the former policy does not permit the planned MX hosts, and senders may have it"
+        f" cached until {until} (max_age {policy.ttl} s)."
+    )
+    remedy = f"Schedule the window for {until} or later, or set the mode of the policy to testing."
+    return ReadinessRow("mta-sts", title, Verdict.FAIL, detail, remedy, check=row.check)
 
 
 def dmarc_row(facts: ReadinessFacts) -> ReadinessRow:

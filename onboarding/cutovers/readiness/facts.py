@@ -62,6 +62,8 @@ class ReadinessFacts:
     outbound_since: datetime | None = None
     # The messages that people uploaded since the window opened, in order of their upload.
     uploaded_messages: Sequence[EvidenceFile] = ()
+    # The end of the former MTA-STS policy in caches, by domain; without a policy, no entry.
+    policy_times: SafeTimes = ()
     # The keys of the tasks that are done for each domain of this cutover, but not for all domains.
     done_here: Collection[str] = ()
 

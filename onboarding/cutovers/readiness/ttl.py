@@ -1,4 +1,4 @@
-"""The TTL row of the readiness list, and its safe times. Pure."""
+"""The TTL row of the readiness list, and the safe times of caches. Pure."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def earliest_safe_time(safe_times: SafeTimes) -> datetime | None:
     pending = pending_switches(safe_times)
     known = [safe_time.safe_at for _, safe_time in pending if safe_time.safe_at is not None]
     return max(known) if known and len(known) == len(pending) else None
+
+
+def early_policies(facts: ReadinessFacts) -> SafeTimes:
+    """The former MTA-STS policies that caches still have when the window begins, by domain."""
+    starts = facts.cutover.planned_at
+    return [
+        (domain, policy)
+        for domain, policy in facts.policy_times
+        if policy.safe_at is not None and policy.safe_at > starts
+    ]
 
 
 def ttl_row(facts: ReadinessFacts) -> ReadinessRow:

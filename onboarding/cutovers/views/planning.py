@@ -36,7 +36,7 @@ from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Cutover
 from onboarding.plans.dates import DueDateShift, due_date_shifts
 from onboarding.plans.planned_cutovers import primary_first
-from onboarding.plans.safe_times import SWITCH_OF_KIND
+from onboarding.plans.safe_times import SAFE_TIME_KINDS
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from tenants import database_time
 from tenants.access import require
@@ -73,7 +73,7 @@ class PlanningPage:
         self.now = database_time.now()
         self.tasks = [row.task for row in page.rows]
         self.calendar = load_conflict_context(page.plan, page.cutovers)
-        self._history = list(observations_by_kind(page.plan_context.checks, list(SWITCH_OF_KIND)))
+        self._history = list(observations_by_kind(page.plan_context.checks, list(SAFE_TIME_KINDS)))
 
     def form(
         self, direction: str, data: Any, offered: Sequence[Domain], **options: Any

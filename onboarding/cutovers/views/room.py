@@ -55,7 +55,7 @@ from onboarding.plans.planned_cutovers import (
     window_bounds,
 )
 from onboarding.plans.rows import Shape, TaskRow
-from onboarding.plans.safe_times import SWITCH_OF_KIND
+from onboarding.plans.safe_times import SAFE_TIME_KINDS
 from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
     WINDOW_REFRESH_SECONDS,
@@ -188,7 +188,7 @@ def room_with(
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     inbound_subjects = all_inbound_subjects(tasks, plan_context) if is_inbound else ()
     plan_context = restrict_to_cutover(plan_context, cutover)
-    history = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
+    history = list(observations_by_kind(plan_context.checks, list(SAFE_TIME_KINDS)))
     facts = load_facts(cutover, tasks, plan_context, history, page.region, now=now)
     subjects = facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
     stale = stale_names(subjects, facts)

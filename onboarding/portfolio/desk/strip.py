@@ -18,7 +18,7 @@ from onboarding.plans.rows import Shape
 from onboarding.plans.task_roles import task_with_role
 from onboarding.portfolio import filters
 from onboarding.portfolio.cutover_labels import SWITCHED, readiness_label
-from onboarding.portfolio.dashboard_rows import TtlHistory
+from onboarding.portfolio.dashboard_rows import CutoverHistory
 from onboarding.portfolio.desk import queries
 from onboarding.portfolio.desk.entries import TenantLabel
 from onboarding.portfolio.queries import failing_checks, unfinished_tasks
@@ -135,7 +135,7 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> list[StripCutover]:
         {(r.plan_id, r.params["target"]) for r in risks if r.cutover_at is not None},
         {r.plan_id for r in risks if r.cutover_at is None},
     )
-    history = TtlHistory.of(tenants)
+    history = CutoverHistory.of(tenants)
     rows = []
     for cutover in cutovers:
         tenant = cutover.plan.tenant
