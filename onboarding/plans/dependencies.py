@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from onboarding.models import Task, TaskRole
+from onboarding.models import Task, TaskRole, TaskStatus
 
 
 def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
     """The tasks of the plan that this one still waits for, in the order of `by_key`.
 
     A skipped dependency (not applicable, declined, at accepted risk, or optional and not started)
-    passes on its own dependencies. A skipped group also passes on those of its tasks.
+    passes on its own dependencies. A group also passes on those of its skipped tasks, and all of
+    them with its own where no task of it was done.
 
     The closing task waits for a decision on every other task. Its own `depends_on` is not read.
     """
@@ -27,7 +28,7 @@ def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
         seen.add(key)
         if by_key[key].blocks_dependents:
             awaited.add(key)
-        elif by_key[key].is_skipped:
+        else:
             remaining += _passed_on(by_key[key], by_key)
     return [each for each in by_key.values() if each.key in awaited]
 
@@ -40,9 +41,18 @@ def undecided_tasks(tasks: Iterable[Task]) -> list[Task]:
     return [task for task in tasks if task.is_undecided]
 
 
-def _passed_on(skipped: Task, by_key: Mapping[str, Task]) -> Iterator[str]:
-    yield from skipped.depends_on
-    if skipped.is_group:
-        for child in by_key.values():
-            if child.parent_id == skipped.pk:
-                yield from child.depends_on
+def _passed_on(task: Task, by_key: Mapping[str, Task]) -> Iterator[str]:
+    """The keys of the dependencies that still count although the task delays nothing itself.
+
+    In a group with finished work, a sub-task that does not apply is only the other alternative.
+    """
+    children = [t for t in by_key.values() if task.is_group and t.parent_id == task.pk]
+    is_left_out = task.is_group and not any(c.is_complete and not c.is_skipped for c in children)
+    if task.is_skipped or is_left_out:
+        yield from task.depends_on
+        for child in children:
+            yield from child.depends_on
+        return
+    for child in children:
+        if child.status != TaskStatus.NOT_APPLICABLE:
+            yield from _passed_on(child, by_key)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from onboarding.models import Task, TaskStatus
 from onboarding.plans.dependencies import open_dependencies_of
+from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.statuses import group_status
+from tenants.models import Tenant
 from tests.factories import MakeTenant
 
 SKIPPED = [TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED, TaskStatus.ACCEPTED_RISK]
@@ -53,6 +59,62 @@ def test_skipped_group_passes_on_the_dependencies_of_its_tasks() -> None:
     assert awaited(make_task("a"), group, child, make_task("c", "todo", "group")) == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("children", "expected"),
+    [
+        (["done", "verified"], []),
+        (["accepted_risk", "accepted_risk"], ["own", "a", "b"]),
+        (["not_applicable", "accepted_risk"], ["own", "a", "b"]),
+        (["declined", "accepted_risk"], ["own", "a", "b"]),
+        (["done", "accepted_risk"], ["b"]),
+        (["declined", "verified"], ["a"]),
+        # The other alternative of a group with work that was done.
+        (["not_applicable", "done"], []),
+        (["todo", "done"], ["group"]),
+    ],
+)
+def test_group_passes_on_dependencies_of_skipped_tasks(
+    children: list[str], expected: list[str]
+) -> None:
+    status = group_status([TaskStatus(each) for each in children], applies=True)
+    group = Task(pk=7, key="group", status=status, is_group=True, depends_on=["own"])
+    tasks = [
+        Task(key=f"child-{name}", status=child, parent_id=7, depends_on=[name])
+        for name, child in zip(("a", "b"), children, strict=True)
+    ]
+    given = [make_task("own"), make_task("a"), make_task("b"), group, *tasks]
+
+    assert awaited(*given, make_task("c", "todo", "group")) == expected
+
+
+@pytest.mark.parametrize("decision", ["accepted_risk", "not_needed"])
+@pytest.mark.parametrize("parent", ["connectivity", "directory-connector"])
+def test_skipped_tasks_open_nothing_before_the_account(
+    make_tenant: MakeTenant, parent: str, decision: str
+) -> None:
+    """The decision about every sub-task of a group on the first day opens no other task."""
+    tenant = make_tenant(platform="exchange", directory_method="ldap")
+    before = ready_keys(tenant)
+
+    changed = Task.objects.filter(plan__tenant=tenant, parent__key=parent).update(
+        manual_status=decision, status_reason="x", accepted_until=timezone.now() + timedelta(days=1)
+    )
+    recompute_rollup(tenant.plan)
+
+    assert changed
+    assert ready_keys(tenant) <= before
+
+
+def ready_keys(tenant: Tenant) -> set[str]:
+    """The open tasks that wait for nothing."""
+    by_key = {task.key: task for task in Task.objects.filter(plan__tenant=tenant)}
+    return {
+        key
+        for key, task in by_key.items()
+        if task.is_open_leaf and not open_dependencies_of(task, by_key)
+    }
+
+
 STATUSES = ["todo", "in_progress", "done", "verified", *map(str, SKIPPED)]
 
 
@@ -94,11 +156,7 @@ def test_only_tasks_without_dependencies_are_open_at_first(
     tenant = make_tenant(platform=platform, directory_method="ldap")
     by_key = {task.key: task for task in Task.objects.filter(plan__tenant=tenant)}
 
-    ready = {
-        key
-        for key, task in by_key.items()
-        if task.is_open_leaf and not open_dependencies_of(task, by_key)
-    }
+    ready = ready_keys(tenant)
 
     assert {"notification-sets", "training"} & ready == set()
     assert ready == {key for key in ready if not by_key[key].depends_on}
