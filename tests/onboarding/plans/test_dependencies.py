@@ -9,11 +9,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onboarding.models import Task, TaskStatus
+from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.statuses import group_status
-from tenants.models import Tenant
+from tenants.models import Platform, Tenant
 from tests.factories import MakeTenant
 
 SKIPPED = [TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED, TaskStatus.ACCEPTED_RISK]
@@ -93,7 +94,7 @@ def test_skipped_tasks_open_nothing_before_the_account(
     make_tenant: MakeTenant, parent: str, decision: str
 ) -> None:
     """The decision about every sub-task of a group on the first day opens no other task."""
-    tenant = make_tenant(platform="exchange", directory_method="ldap")
+    tenant = make_tenant(platform="on_premises", directory_method="ldap")
     before = ready_keys(tenant)
 
     changed = Task.objects.filter(plan__tenant=tenant, parent__key=parent).update(
@@ -103,6 +104,22 @@ def test_skipped_tasks_open_nothing_before_the_account(
 
     assert changed
     assert ready_keys(tenant) <= before
+
+
+@pytest.mark.parametrize(
+    "products", [[], sorted(load_template_file().products)], ids=["nothing", "everything"]
+)
+@pytest.mark.parametrize("platform", Platform.values)
+def test_only_work_without_an_account_is_open_at_first(
+    make_tenant: MakeTenant, platform: str, products: list[str]
+) -> None:
+    """The console of Mimecast needs an account, also for a decision about a further product."""
+    tenant = make_tenant(platform=platform, directory_method="ldap", products=products)
+    roots = {"initial-conversation"}
+    if Task.objects.filter(plan__tenant=tenant, role=TaskRole.VERIFIES_MX_TTL, applies=True):
+        roots.add("mx-ttl-update")
+
+    assert ready_keys(tenant) == roots
 
 
 def ready_keys(tenant: Tenant) -> set[str]:
