@@ -18,6 +18,8 @@ from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION, window_bounds
 
 # A window that begins sooner leaves no working day for the open tasks.
 MIN_NOTICE = timedelta(hours=8)
+# The keys of the cautions about the order of the two directions.
+ORDER_CAUTIONS = ("order", "early-inbound")
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _too_close(
 def _starts_soon(facts: ReadinessFacts) -> Iterator[PlanningCaution]:
     notice = facts.cutover.planned_at - facts.now
     waiting = [task.title for task in open_tasks_of(facts)]
-    if not waiting or notice >= MIN_NOTICE:
+    if not waiting or notice > MIN_NOTICE:
         return
     hours, minutes = divmod(int(notice.total_seconds()) // 60, 60)
     starts = f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -96,6 +96,17 @@ class CutoverForm(forms.Form):
         return meant
 
 
+class CancelForm(forms.Form):
+    """The reason for a cancellation, which is necessary if inbound mail would switch first."""
+
+    reason = forms.CharField(
+        label="Reason, if an inbound cutover remains planned",
+        max_length=1000,
+        required=False,
+        strip=True,
+    )
+
+
 class WindowForm(forms.Form):
     """The confirmation of a window. The start and round on the page reveal a change since then."""
 

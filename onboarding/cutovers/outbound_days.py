@@ -21,6 +21,8 @@ class OutboundDays:
     is_required: bool = True
     waived: str = ""
     since: datetime | None = None
+    # The sentence of a person's decision that replaces the switch; `since` is then its time.
+    decision: str = ""
 
     @property
     def ends_at(self) -> datetime | None:
@@ -34,3 +36,12 @@ def waived_days(wait: Task) -> str:
     if wait.manual_status == ManualStatus.NOT_NEEDED:
         return f"The days are not needed: “{wait.status_reason}”"
     return ""
+
+
+def replaced_switch(task: Task) -> str:
+    """The sentence of the decision that replaces the switch of outbound mail; empty without one."""
+    if task.status not in (TaskStatus.ACCEPTED_RISK, TaskStatus.DECLINED):
+        return ""
+    decided = "accepted" if task.status == TaskStatus.ACCEPTED_RISK else "declined"
+    what = f"the risk of “{task.title}”" if decided == "accepted" else f"“{task.title}”"
+    return f"Nothing shows that outbound mail has switched. A person {decided} {what}."

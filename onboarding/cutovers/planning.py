@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from onboarding.cutovers.cautions import past_window_error, planning_cautions
+from onboarding.cutovers.cautions import ORDER_CAUTIONS, past_window_error, planning_cautions
 from onboarding.cutovers.cutover_events import add_change
 from onboarding.cutovers.go_no_go import request_votes, withdraw_votes
 from onboarding.cutovers.planning_facts import load_planning_facts
@@ -15,13 +15,14 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
 from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import recompute_waits_after_commit
-from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds
+from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds, with_domains
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 
 REASON_PROMPT = "Enter the reason for this time."
+CHANGE_REASON_PROMPT = "Enter the reason for this change, or cancel the inbound cutover first."
 
 
 class PastWindow(OnboardingError):
@@ -88,12 +89,14 @@ def change_cutover(
     _require_domains(domains)
     now = database_time.now()
     with transaction.atomic():
+        _lock_inbound_too(cutover)
         locked = _lock(cutover)
         if locked.round != expected_round:
             raise ConflictingChange(
                 "The cutover has changed since you opened the page. Your change was not saved."
             )
         before, wanted = set(locked.domains.all()), set(domains)
+        cautions = _inbound_cautions(locked, now=now)
         is_moved = locked.planned_at != planned_at
         if not is_moved and before == wanted:
             return
@@ -106,6 +109,7 @@ def change_cutover(
         CutoverDomain.objects.filter(cutover=locked, domain__in=before - wanted).delete()
         _add(locked, wanted - before)
         locked.save(update_fields=_WINDOW_FIELDS)
+        _require_inbound_reason(locked, cautions, reason, now=now)
         if is_approval_reset:
             _reset_approval(locked)
         update_due_dates(locked.plan)
@@ -118,16 +122,20 @@ def change_cutover(
         recompute_waits_after_commit(locked.plan)
 
 
-def cancel_cutover(cutover: Cutover, *, by: User) -> None:
+def cancel_cutover(cutover: Cutover, *, by: User, reason: str = "") -> None:
     """Cancel a cutover and release its domains for another.
 
     Votes, snapshots and dry runs remain as its record. Raises OnboardingError after the window has
-    opened, because the room has the records for a rollback.
+    opened, because the room has the records for a rollback. Raises ReasonMissing without a reason
+    if inbound mail of a planned cutover would then switch first.
     """
     with transaction.atomic():
+        _lock_inbound_too(cutover)
         locked = _lock(cutover, deletes=True)
+        now = database_time.now()
+        cautions = _inbound_cautions(locked, now=now)
         opened = locked.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
-        if is_open(locked, database_time.now()) or opened.exists():
+        if is_open(locked, now) or opened.exists():
             raise OnboardingError(
                 "Its window has opened, and its room has the records for a rollback. A cutover"
                 " cannot be cancelled after that. Reschedule it instead."
@@ -138,7 +146,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
         if locked.snapshots.exists() or locked.votes.exists() or locked.dry_runs.exists():
             params["cutover_id"] = locked.public_id
             locked.cancelled_at, locked.cancelled_by, locked.cancelled_domains = (
-                database_time.now(),
+                now,
                 by,
                 locked.domain_summary,
             )
@@ -146,6 +154,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
             locked.cutover_domains.all().delete()
         else:
             locked.delete()
+        _require_inbound_reason(locked, cautions, reason, now=now)
         update_due_dates(plan)
         write_activity(plan.tenant, ActivityName.CUTOVER_CANCELLED, by=by, **params)
         withdraw_votes(locked)
@@ -181,6 +190,53 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
                 request_votes(locked, by=by)
         if changed:
             changed[0].plan.touch()
+
+
+def _lock_inbound_too(cutover: Cutover) -> None:
+    """A change of an outbound cutover can store its reason with inbound ones."""
+    if cutover.direction == Cutover.Direction.OUTBOUND:
+        lock_cutovers(cutover.plan.tenant)
+
+
+def _inbound_cautions(changed: Cutover, *, now: datetime) -> dict[Cutover, dict[str, str]]:
+    """The cautions about the order of each inbound cutover that is ahead; none for a change of an
+    inbound cutover. The sentences by key."""
+    if changed.direction != Cutover.Direction.OUTBOUND:
+        return {}
+    ahead = with_domains(
+        Cutover.objects.filter(
+            plan=changed.plan_id, direction=Cutover.Direction.INBOUND, planned_at__gt=now
+        )
+    )
+    found = {}
+    for inbound in ahead:
+        domains = list(inbound.domains.all())
+        facts, others = load_planning_facts(inbound, domains, now=now)
+        cautions = planning_cautions(facts, others, [domain.pk for domain in domains])
+        found[inbound] = {c.key: c.sentence for c in cautions if c.key in ORDER_CAUTIONS}
+    return found
+
+
+def _require_inbound_reason(
+    changed: Cutover, before: dict[Cutover, dict[str, str]], reason: str, *, now: datetime
+) -> None:
+    """Store the reason with each inbound cutover that a change of an outbound one makes too early.
+
+    `before` are the cautions before the change. Raises ReasonMissing for a new one if the reason
+    is empty.
+    """
+    for inbound, cautions in _inbound_cautions(changed, now=now).items():
+        new = {key: text for key, text in cautions.items() if key not in before.get(inbound, {})}
+        if not new:
+            continue
+        if not reason.strip():
+            raise ReasonMissing(
+                f"The inbound cutover of {inbound.domain_summary} remains planned."
+                f" {' '.join(new.values())} {CHANGE_REASON_PROMPT}"
+            )
+        inbound.planning_cautions = {**inbound.planning_cautions, **new}
+        inbound.planning_reason, inbound.planning_reason_at = reason.strip(), now
+        inbound.save(update_fields=["planning_cautions", "planning_reason", "planning_reason_at"])
 
 
 def _require_domains(domains: Collection[Domain]) -> None:

@@ -143,6 +143,8 @@ def _outbound(facts: ReadinessFacts, others: Sequence[Cutover]) -> tuple[str, da
         return "No domain of this plan switches outbound mail.", facts.now
     if agreed.waived:
         return agreed.waived, facts.now
+    if agreed.decision:
+        return agreed.decision, agreed.ends_at
     if agreed.since is not None and agreed.ends_at is not None:
         since, end = facts.format_time(agreed.since), facts.format_time(agreed.ends_at)
         end_word = "ended" if agreed.ends_at <= facts.now else "end"

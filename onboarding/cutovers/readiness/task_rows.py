@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from checks.engine.outcomes import Verdict, worst
-from onboarding.cutovers.outbound_days import OutboundDays, waived_days
+from onboarding.cutovers.outbound_days import OutboundDays, replaced_switch, waived_days
 from onboarding.cutovers.readiness.facts import (
     ReadinessFacts,
     ReadinessRow,
@@ -161,7 +161,10 @@ def outbound_days(facts: ReadinessFacts) -> OutboundDays:
         return OutboundDays(days, task, waived=waived)
     counted = wait.wait_started_at if wait is not None else None
     since = facts.outbound_since or counted or task.verified_at or task.status_changed_at
-    return OutboundDays(days, wait if waived else task, waived=waived, since=since)
+    decision = "" if facts.outbound_since is not None else replaced_switch(task)
+    return OutboundDays(
+        days, wait if waived else task, waived=waived, since=since, decision=decision
+    )
 
 
 def outbound_first_row(facts: ReadinessFacts) -> ReadinessRow:
@@ -175,12 +178,14 @@ def outbound_first_row(facts: ReadinessFacts) -> ReadinessRow:
         return _tasks_row("outbound", title, [agreed.task], remedy)
     if agreed.waived:
         return ReadinessRow("outbound", title, Verdict.WARN, agreed.waived, task=agreed.task)
-    detail = (
-        f"Outbound mail leaves through Mimecast since {facts.format_time(agreed.since)}."
-        f" Agreed: {agreed.days} days."
+    switched = (
+        agreed.decision
+        or f"Outbound mail leaves through Mimecast since {facts.format_time(agreed.since)}."
     )
+    detail = f"{switched} Agreed: {agreed.days} days."
     if facts.cutover.planned_at >= agreed.ends_at:
-        return ReadinessRow("outbound", title, Verdict.PASS, detail, task=agreed.task)
+        verdict = Verdict.WARN if agreed.decision else Verdict.PASS
+        return ReadinessRow("outbound", title, verdict, detail, task=agreed.task)
     remedy = (
         f"Schedule the window for {facts.format_time(agreed.ends_at)} or later, or agree on fewer"
         " days."

@@ -21,7 +21,7 @@ from onboarding.cutovers import planning
 from onboarding.cutovers.blockers import freeze_blockers
 from onboarding.cutovers.cautions import past_window_error
 from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
-from onboarding.cutovers.forms import CutoverForm
+from onboarding.cutovers.forms import CancelForm, CutoverForm
 from onboarding.cutovers.planning_facts import (
     WindowFacts,
     WindowWarnings,
@@ -32,7 +32,7 @@ from onboarding.cutovers.planning_facts import (
 from onboarding.cutovers.queries import switched
 from onboarding.cutovers.readiness import ReadinessFacts
 from onboarding.cutovers.room import load_conflict_context
-from onboarding.error_responses import errors_as_message, errors_on_form
+from onboarding.error_responses import errors_on_form
 from onboarding.models import Cutover
 from onboarding.plans.dates import DueDateShift, due_date_shifts
 from onboarding.plans.planned_cutovers import primary_first
@@ -295,7 +295,7 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
     cutover = _of_page(page, cutover_id)
     window = _changed(PlanningPage(page), cutover, request.POST or None)
     form = window.form
-    context = {"page": page, "tab": "cutovers", "changed": cutover, "window": window}
+    context = _edit_context(page, cutover, window)
     if "preview" in request.POST:
         return _preview(request, window, context, "cutovers/cutover_edit.html")
     if form.is_valid():
@@ -313,6 +313,15 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
                 return redirect("onboarding:cutovers", public_id=public_id)
     status = 422 if form.errors else 200
     return render(request, "cutovers/cutover_edit.html", context, status=status)
+
+
+def _edit_context(page: TenantPage, cutover: Cutover, window: EnteredWindow) -> dict[str, object]:
+    context = {"page": page, "tab": "cutovers", "changed": cutover, "window": window}
+    return context | {"cancel_form": _cancel_form(None)}
+
+
+def _cancel_form(data: Any) -> CancelForm:
+    return CancelForm(data, auto_id="id_cancel_%s")
 
 
 def _changed(shared: PlanningPage, cutover: Cutover, data: Any) -> EnteredWindow:
@@ -346,7 +355,15 @@ def _wall_time(cutover: Cutover, page: TenantPage) -> datetime:
 def cutover_cancel(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     page = load_page(request, public_id)
     cutover = _of_page(page, cutover_id)
-    with errors_as_message(request):
-        planning.cancel_cutover(cutover, by=current_user(request))
-        messages.success(request, f"The {cutover.direction} cutover is cancelled.")
+    form = _cancel_form(request.POST)
+    if form.is_valid():
+        with errors_on_form(form):
+            planning.cancel_cutover(
+                cutover, by=current_user(request), reason=form.cleaned_data["reason"]
+            )
+            messages.success(request, f"The {cutover.direction} cutover is cancelled.")
+    if form.errors:
+        window = _changed(PlanningPage(page), cutover, None)
+        context = _edit_context(page, cutover, window) | {"cancel_form": form}
+        return render(request, "cutovers/cutover_edit.html", context, status=422)
     return redirect("onboarding:cutovers", public_id=public_id)

@@ -154,7 +154,8 @@ def test_each_domain_needs_its_outbound_cutover(
     ("starts", "status", "expected"),
     [
         (8 * HOUR - timedelta(minutes=1), "todo", ["soon"]),
-        (8 * HOUR, "todo", []),
+        (8 * HOUR, "todo", ["soon"]),
+        (8 * HOUR + timedelta(minutes=1), "todo", []),
         (HOUR, "done", []),
         (HOUR, "not_applicable", []),
     ],

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.engine.outcomes import CheckKind
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.safe_times import SafeTime
 from onboarding.cutovers.conflicts import ConflictContext
 from onboarding.cutovers.planning import (
@@ -23,6 +23,7 @@ from onboarding.cutovers.planning import (
     plan_cutover,
 )
 from onboarding.cutovers.planning_facts import after_freezes, window_facts
+from onboarding.cutovers.readiness.task_rows import outbound_first_row
 from onboarding.models import Cutover, Freeze, Holiday, Task
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dates import due_date_shifts
@@ -151,12 +152,84 @@ def test_start_soon_requires_reason(tenant: Tenant, consultant: User) -> None:
     domains = list(tenant.domains.all())
 
     with pytest.raises(
-        ReasonMissing, match=r"7 h 59 min before its start, \d+ tasks that it depends on are open"
+        ReasonMissing, match=r"8 h 0 min before its start, \d+ tasks that it depends on are open"
     ):
-        plan_cutover(tenant.plan, "outbound", at("Mon 15:59"), domains, by=consultant)
-    made = plan_cutover(tenant.plan, "outbound", at("Mon 16:00"), domains, by=consultant)
+        plan_cutover(tenant.plan, "outbound", at("Mon 16:00"), domains, by=consultant)
+    made = plan_cutover(tenant.plan, "outbound", at("Mon 16:01"), domains, by=consultant)
 
     assert made.planning_reason == ""
+
+
+@pytest.fixture
+def both(tenant: Tenant, consultant: User) -> tuple[Cutover, Cutover]:
+    """An outbound and a later inbound cutover, planned without a caution."""
+    domains = list(tenant.domains.all())
+    plan = tenant.plan
+    outbound = plan_cutover(plan, "outbound", at("2 Mon 19:00"), domains, by=consultant)
+    return outbound, plan_cutover(plan, "inbound", at("3 Mon 19:00"), domains, by=consultant)
+
+
+STRANDED = (
+    "The inbound cutover of northwind.test remains planned. No outbound cutover is planned or done,"
+    " so inbound mail would switch first."
+)
+
+
+def test_cancelled_outbound_requires_reason(
+    both: tuple[Cutover, Cutover], tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    outbound, inbound = both
+    client = signed_in(consultant)
+    url = reverse("onboarding:cutover-cancel", args=[tenant.public_id, outbound.public_id])
+
+    refused = client.post(url)
+    was_planned = Cutover.objects.filter(pk=outbound.pk).exists()
+    done = client.post(url, {"reason": "Inbound only."})
+
+    inbound.refresh_from_db()
+    assert (refused.status_code, was_planned, done.status_code) == (422, True, 302)
+    assert any(STRANDED in text for text in texts(refused.content.decode(), "form"))
+    assert not Cutover.objects.filter(pk=outbound.pk).exists()
+    assert inbound.planning_reason == "Inbound only."
+    assert list(inbound.planning_cautions) == ["order"]
+
+
+def test_moved_outbound_requires_reason(both: tuple[Cutover, Cutover], consultant: User) -> None:
+    """The form of the outbound cutover has the same caution, so one reason covers both."""
+    outbound, inbound = both
+    domains = list(outbound.domains.all())
+
+    with pytest.raises(ReasonMissing):
+        change_cutover(outbound, at("4 Mon 19:00"), domains, expected_round=1, by=consultant)
+    change_cutover(
+        outbound, at("4 Mon 19:00"), domains, expected_round=1, by=consultant, reason="Agreed."
+    )
+
+    inbound.refresh_from_db()
+    assert inbound.planning_reason == "Agreed."
+
+
+def test_domain_removed_from_outbound_requires_reason(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    domains, plan = list(tenant.domains.order_by("name")), tenant.plan
+    outbound = plan_cutover(plan, "outbound", at("2 Mon 19:00"), domains, by=consultant)
+    plan_cutover(plan, "inbound", at("3 Mon 19:00"), domains, by=consultant)
+
+    with pytest.raises(ReasonMissing, match=r"two\.test is in no outbound cutover"):
+        change_cutover(outbound, outbound.planned_at, domains[:1], expected_round=1, by=consultant)
+
+
+def test_cancelled_inbound_and_order_need_no_reason(
+    both: tuple[Cutover, Cutover], consultant: User
+) -> None:
+    outbound, inbound = both
+
+    cancel_cutover(inbound, by=consultant)
+    cancel_cutover(outbound, by=consultant)
+
+    assert not Cutover.objects.exists()
 
 
 def test_later_time_clears_reason(tenant: Tenant, consultant: User) -> None:
@@ -257,6 +330,19 @@ def test_facts_have_end_of_outbound_days(
     found = window_facts(facts, others, NO_CALENDAR)
 
     assert (found.outbound, found.earliest) == (sentence, ends)
+
+
+@pytest.mark.parametrize("status", ["accepted_risk", "declined"])
+def test_decision_is_no_switch(status: str) -> None:
+    task = task_at("outbound-cutover", status)
+    facts = facts_for("inbound", tasks={"outbound-cutover": task}, **_safe_times(a=1))
+
+    found = window_facts(facts, [], NO_CALENDAR)
+    row = outbound_first_row(facts)
+
+    assert "leaves through Mimecast" not in found.outbound + row.detail
+    assert found.outbound.startswith("Nothing shows that outbound mail has switched.")
+    assert row.verdict is not Verdict.PASS
 
 
 def test_facts_list_freezes_and_holidays() -> None:
@@ -391,7 +477,7 @@ def test_preview_equals_update(
 
         preview = due_date_shifts(tenant.plan, instead=instead)
         if is_cancelled:
-            cancel_cutover(changed, by=consultant)
+            cancel_cutover(changed, by=consultant, reason="Yes.")
         else:
             change_cutover(
                 changed, moved.planned_at, domains, expected_round=1, by=consultant, reason="Yes."

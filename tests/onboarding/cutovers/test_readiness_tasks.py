@@ -148,6 +148,10 @@ def outbound_row(
     return row_of(facts, "outbound"), task, timed
 
 
+RISK_ACCEPTED = (
+    "Nothing shows that outbound mail has switched. A person accepted the risk of"
+    " “outbound-cutover”."
+)
 SOON = {"status": "accepted_risk", "status_reason": "Soon."}
 
 
@@ -158,7 +162,7 @@ SOON = {"status": "accepted_risk", "status_reason": "Soon."}
         ("todo", {}, {}),
         ("todo", SOON, {"waived": "Fewer days were accepted: “Soon.”"}),
         ("verified", {}, {"since": NOW}),
-        ("accepted_risk", {}, {"since": NOW}),
+        ("accepted_risk", {}, {"since": NOW, "decision": RISK_ACCEPTED}),
         ("verified", {"wait_started_at": NOW + HOUR}, {"since": NOW + HOUR}),
     ],
 )
