@@ -373,12 +373,28 @@ def best_action(inputs: ForecastInputs, current: Forecast) -> ForecastAction | N
     )
 
 
-def why_no_action(forecast: Forecast) -> str:
-    """The sentence for a forecast that no single action moves."""
+def why_no_action(inputs: ForecastInputs, forecast: Forecast) -> str:
+    """The sentence for a forecast that no single action moves.
+
+    Several chains decide the date only if all possible actions together move it.
+    """
     if not forecast.path:
         return "No open task is left."
     first = forecast.path[0]
     if first.step.kind is StepKind.WAIT or first.start_reason:
         cause = first.start_reason or first.step.title
         return f"Only time moves the date: {cause[:1].lower()}{cause[1:].removesuffix('.')}."
-    return "No single action moves the date: several chains of tasks end on that day."
+    if _after_every_action(inputs).finish < forecast.finish:
+        return "No single action moves the date: several chains of tasks end on that day."
+    return "No action moves the date: weekends, holidays, freezes or waits use up the saved days."
+
+
+def _after_every_action(inputs: ForecastInputs) -> Forecast:
+    """The forecast if every possible action of today is done."""
+    changed = inputs
+    for step, is_window, _ in possible_actions(inputs):
+        if is_window:
+            changed = with_windows(changed, step.key, (), is_unplanned=True)
+        else:
+            changed = with_done(changed, step.key, inputs.today)
+    return forecast_of(changed)

@@ -73,7 +73,7 @@ def load_card(tenant: Tenant, query: Mapping[str, str], *, now: datetime) -> For
         list(expected_cutovers(rows, inputs, forecast)),
         form,
         action,
-        "" if action is not None else why_no_action(forecast),
+        "" if action is not None else why_no_action(inputs, forecast),
         None if change.is_empty else what_if(rows, definitions, change, forecast),
     )
 

@@ -307,6 +307,11 @@ def test_action_that_moves_the_date(
     assert _action(inputs) == expected
 
 
+SAVED_DAYS_USED = (
+    "No action moves the date: weekends, holidays, freezes or waits use up the saved days."
+)
+
+
 @pytest.mark.parametrize(
     ("inputs", "sentence"),
     [
@@ -314,6 +319,16 @@ def test_action_that_moves_the_date(
         (
             plan(work("a", 4), work("b", 4)),
             "No single action moves the date: several chains of tasks end on that day.",
+        ),
+        # The wait ends on Sunday, or one day earlier: the work after it starts on Monday.
+        (plan(work("a", 1), wait("w", 5, "a"), work("b", 1, "w")), SAVED_DAYS_USED),
+        (
+            plan(
+                work("a", 1),
+                cutover("mx", "a"),
+                freezes=(FrozenDays(day(0), day(2), "Freeze"),),
+            ),
+            SAVED_DAYS_USED,
         ),
         (plan(wait("ttl", 3)), "Only time moves the date: ttl."),
         (
@@ -323,7 +338,7 @@ def test_action_that_moves_the_date(
     ],
 )
 def test_reason_without_action(inputs: ForecastInputs, sentence: str) -> None:
-    assert why_no_action(forecast_of(inputs)) == sentence
+    assert why_no_action(inputs, forecast_of(inputs)) == sentence
 
 
 def test_what_if_changes_one_step() -> None:
