@@ -43,7 +43,8 @@ OUTDATED = re.compile(
     r"|overdue|plan cutovers|confirm your part|your implementation consultant|no tasks for you"
     r"|come first|earliest safe|time left|elapsed|question for|not confirmed yet"
     r"|in this window|no decision yet|no approver yet|starts at go-live|being checked"
-    r"|in progress|check a test message",
+    r"|in progress|check a test message|until the implementation is closed|no contact yet"
+    r"|both sides sign off each|enter the rows|not signed off",
     re.IGNORECASE,
 )
 # The checks of a completed implementation still run, those of another closed tenant do not.

@@ -282,6 +282,9 @@ def test_sign_off_names_unanswered_questions_and_needs_reason(
     stale = client.post(address, {"revision": "99", "reason": "Keep this"})
 
     assert f"{len(missing)} questions without an answer" in page
+    # A sheet with open questions is not complete, so no sign-off states that it is.
+    assert "complete and correct" not in " ".join(page.split())
+    assert "confirms that the answers are correct" in " ".join(page.split())
     assert "<li>Number of mailboxes</li>" in page
     assert "<li>Company name</li>" not in page
     assert empty.status_code == 422
