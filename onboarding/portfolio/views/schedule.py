@@ -148,9 +148,8 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
     tenant, task = load_task(request, public_id, task_id)
     form = DueForm(request.POST)
     if not form.is_valid():
-        problems = " ".join(str(each) for each in form.errors["due_on"])
-        messages.error(request, f"{problems} The due date was not changed.")
-        return back_to_plan(request, tenant, task)
+        context = {"tenant": tenant, "task": task, "form": form}
+        return render(request, "plans/task_due_edit.html", context, status=422)
     day, expected = form.cleaned_data["due_on"], request.POST.get("expected")
     with errors_as_message(request):
         dates.set_due_date(task, day, by=current_user(request), expected=expected)

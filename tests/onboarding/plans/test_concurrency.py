@@ -70,19 +70,38 @@ def test_second_due_date_shows_the_first(
     assert task_of(tenant, KEY).due_on == first
 
 
-@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
-def test_distant_due_date_is_refused(
-    tenant: Tenant, consultant: User, signed_in: SignIn, day: str
+TOO_FAR = "Enter a day within ten years of today."
+NO_DATE = "Enter a day, such as 2026-12-31."
+
+
+@pytest.mark.parametrize(
+    ("day", "error"),
+    [
+        ("9999-12-31", TOO_FAR),
+        ("0001-01-01", TOO_FAR),
+        ("2027-02-31", NO_DATE),
+        ("next week", NO_DATE),
+    ],
+)
+def test_bad_due_date_is_refused_beside_the_field(
+    tenant: Tenant, consultant: User, signed_in: SignIn, day: str, error: str
 ) -> None:
     client = signed_in(consultant)
     before = task_of(tenant, KEY).due_on
     typed = {"task": [task_of(tenant, KEY).public_id], "due_on": day}
 
-    message = _press(client, tenant, "task-due", due_on=day)
+    url = reverse("onboarding:task-due", args=[tenant.public_id, task_of(tenant, KEY).public_id])
+    page = client.post(url, {"due_on": day, "expected": "2027-01-01"})
     bulk = client.post(reverse("onboarding:tasks-bulk", args=[tenant.public_id]), typed)
 
-    assert message == "Enter a day within ten years of today. The due date was not changed."
-    assert bulk.context["bulk"].errors == {"due_on": ["Enter a day within ten years of today."]}
+    html = page.content.decode()
+    assert page.status_code == 422
+    assert page.context["form"].errors == {"due_on": [error]}
+    assert error in html
+    # The form retains the typed text and the date that it was typed against.
+    assert f'value="{day}"' in html
+    assert 'value="2027-01-01"' in html
+    assert bulk.context["bulk"].errors == {"due_on": [error]}
     assert task_of(tenant, KEY).due_on == before
 
 
