@@ -16,8 +16,17 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant
-from onboarding.models import EvidenceFile, PlanTemplate, Task
+from onboarding.models import (
+    Contact,
+    EvidenceFile,
+    PlanTemplate,
+    RequirementsSheet,
+    SheetRow,
+    Task,
+    TaskRole,
+)
 from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.plans.recorded_facts import RECORDED_FACTS
 from tenants.activity import hash_of
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Membership, Tenant, User
 from tests.tenant_copies import RecordedTenant, copy_of, record
@@ -232,6 +241,25 @@ _SAMPLE_VALUES: dict[str, Any] = {
 }
 
 
+def record_fact(tenant: Tenant, fact: str) -> None:
+    """Store a fact that a task requires, where it is missing."""
+    if RECORDED_FACTS[fact].read(tenant):
+        return
+    if fact == "routing-domain":
+        Domain.objects.create(tenant=tenant, name="northwind.onmicrosoft.com", role="routing")
+    elif fact == "outbound-addresses":
+        sheet = RequirementsSheet.objects.get(
+            task__plan__tenant=tenant, task__role=TaskRole.GATHERS_OUTBOUND_ADDRESSES
+        )
+        SheetRow.objects.create(
+            sheet=sheet, position=1, key="192.0.2.1", values={"address": "192.0.2.1"}
+        )
+    else:
+        roles = ["emergency"] if fact == "emergency-contact" else Contact.Role.values
+        for role in roles:
+            Contact.objects.get_or_create(tenant=tenant, role=role, name="Ann Example")
+
+
 def fill_fields(task: Task) -> Task:
     """Store a value for every required field of the task, and attach a file if it asks for one."""
     for data in task.fields:
@@ -239,6 +267,8 @@ def fill_fields(task: Task) -> Task:
             EvidenceFile.objects.create(
                 task=task, name="a.png", content_type="image/png", size=1, stored_as=task.public_id
             )
+        elif data["type"] == "fact":
+            record_fact(task.plan.tenant, data["fact"])
         elif data.get("profile"):
             setattr(task.plan.tenant, data["profile"], "CUSA1")
             task.plan.tenant.save()

@@ -19,6 +19,7 @@ from onboarding.cutovers.planning import plan_cutover
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant, host_key
 from onboarding.models import (
     COMPLETE_STATUSES,
+    Contact,
     Cutover,
     ManualStatus,
     Plan,
@@ -240,6 +241,9 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         if unplanned_for(task, plan.tasks.all(), sample.cutovers):
             continue
         _record_facts(task, consultant)
+        if any(row.missing_text for row in load_field_rows(task, task.plan.tenant)):
+            # The lab serves no onmicrosoft domain.
+            continue
         if task.is_hard_gate:
             _passed(task, consultant, client)
             continue
@@ -259,6 +263,8 @@ def _record_facts(task: Task, consultant: User) -> None:
         if row.definition.type is FieldType.FILE:
             export = SimpleUploadedFile("connection-filter.txt", b"Identity: Default\n")
             store_file(task, export, by=consultant)
+        elif row.definition.type is FieldType.FACT:
+            _add_contacts(tenant)
         elif row.definition.required:
             values[row.name] = _sample_value(row.definition, tenant)
     save_fields(
@@ -268,6 +274,11 @@ def _record_facts(task: Task, consultant: User) -> None:
         actor=actor_for(consultant, tenant),
         expected=fingerprint(rows),
     )
+
+
+def _add_contacts(tenant: Tenant) -> None:
+    for role in Contact.Role.values:
+        Contact.objects.get_or_create(tenant=tenant, role=role, defaults={"name": CLIENT[1]})
 
 
 def _sample_value(definition: FieldDefinition, tenant: Tenant) -> Any:

@@ -18,6 +18,7 @@ from onboarding.plan_templates.schema import (
     Source,
     TaskDefinition,
 )
+from onboarding.plans.recorded_facts import RECORDED_FACTS
 from onboarding.plans.task_fields import LARGEST_NUMBER, FieldDefinition, FieldType
 from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.yaml_schema import YamlSection
@@ -36,6 +37,8 @@ _FIELD_OPTIONS = (
     "at_most",
     "at_least",
     "profile",
+    "fact",
+    "not_before_safe_time",
 )
 _DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
@@ -125,6 +128,9 @@ def _read_field(section: YamlSection) -> FieldDefinition:
         at_most=parts["at_most"].text() if "at_most" in parts else "",
         at_least=parts["at_least"].integer() if "at_least" in parts else None,
         profile=parts["profile"].choice(PROFILE_COLUMNS) if "profile" in parts else "",
+        fact=parts["fact"].choice(RECORDED_FACTS) if "fact" in parts else "",
+        not_before_safe_time="not_before_safe_time" in parts
+        and parts["not_before_safe_time"].boolean(),
     )
     for is_wrong, reason in _contradictions(definition):
         if is_wrong:
@@ -151,6 +157,15 @@ def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
         ),
         (field.per_domain and field.type is FieldType.FILE, "a file belongs to the whole task"),
         (field.per_domain and bool(field.profile), "a column of the profile is not per domain"),
+        (
+            (field.type is FieldType.FACT) != bool(field.fact),
+            "the type fact, and only it, names a recorded fact",
+        ),
+        (field.per_domain and field.type is FieldType.FACT, "a fact belongs to the whole task"),
+        (
+            field.not_before_safe_time and field.type is not FieldType.DATE,
+            "only a date is compared with the safe time",
+        ),
         (bool(field.profile) and field.type is not FieldType.TEXT, "a profile column is a text"),
     ]
 

@@ -13,7 +13,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
 from onboarding.plans.queries import has_file
 from onboarding.plans.services import lock_open_task, require_permitted
-from onboarding.plans.task_fields import FieldRow, FieldType, rows_for, text_of
+from onboarding.plans.task_fields import FieldRow, rows_for, text_of
 from onboarding.plans.transitions import SET_FIELDS, Actor
 from tenants import database_time
 from tenants.activity_names import ActivityName
@@ -28,8 +28,8 @@ def load_field_rows(task: Task, tenant: Tenant) -> tuple[FieldRow, ...]:
 
 def fingerprint(rows: Sequence[FieldRow]) -> str:
     """A digest of the values, to detect a change by another user."""
-    # An attached file changes no value that the form saves.
-    saved = [row for row in rows if row.definition.type is not FieldType.FILE]
+    # An attached file and a fact of another page change no value that the form saves.
+    saved = [row for row in rows if not row.definition.is_read_only]
     text = json.dumps([[row.name, row.value] for row in saved])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -56,7 +56,7 @@ def save_fields(
         changed = [
             row
             for row in rows
-            if row.definition.type is not FieldType.FILE
+            if not row.definition.is_read_only
             and row.name in values
             and values[row.name] != row.value
         ]

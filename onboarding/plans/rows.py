@@ -30,10 +30,9 @@ from onboarding.plans.proof import ProofSubject, TaskEvidence, label_of_source
 from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import (
     PlanSafeTime,
-    if_unknown,
+    gate_times,
     safe_time_for,
     shown_safe_time,
-    unsafe_until,
 )
 from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for, today_for
 from onboarding.plans.transitions import (
@@ -196,7 +195,7 @@ class TaskRow:
     def can_confirm_with_fields(self) -> bool:
         """Whether only values that the form can save are missing before a confirmation."""
         missing = self.context.missing_fields
-        if not missing or any(row.definition.type is FieldType.FILE for row in missing):
+        if not missing or any(row.definition.is_read_only for row in missing):
             return False
         return is_offered(self.task, CONFIRM, self.actor, replace(self.context, field_rows=()))
 
@@ -437,8 +436,7 @@ def _row(
         else (),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
-        unsafe_until=unsafe_until(safe_time, plan_context.tenant),
-        unknown_safe_time=if_unknown(safe_time),
+        **gate_times(safe_time, plan_context.tenant),
         field_rows=_field_rows(task, plan_context),
         unplanned_cutovers=unplanned_for(task, by_key.values(), viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),

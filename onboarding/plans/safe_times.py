@@ -7,7 +7,8 @@ import hashlib
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import TypedDict
 
 from django.conf import settings
 from django.core.cache import cache
@@ -142,11 +143,34 @@ def latest_cutover_time(safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | No
     return max(known, key=lambda each: each.safe_time.safe_at or each.now, default=None)
 
 
+class GateTimes(TypedDict):
+    """The safe time of a task as its transitions need it (see TransitionContext)."""
+
+    unsafe_until: datetime | None
+    safe_on: date | None
+    unknown_safe_time: PlanSafeTime | None
+
+
+def gate_times(safety: PlanSafeTime | None, tenant: Tenant) -> GateTimes:
+    return GateTimes(
+        unsafe_until=unsafe_until(safety, tenant),
+        safe_on=safe_day(safety, tenant),
+        unknown_safe_time=if_unknown(safety),
+    )
+
+
 def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None:
     """The safe time in the tenant's zone while it is ahead, else None."""
     if safety is None or not safety.is_ahead or safety.safe_time.safe_at is None:
         return None
     return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
+
+
+def safe_day(safety: PlanSafeTime | None, tenant: Tenant) -> date | None:
+    """The day of the known safe time, ahead or over, in the tenant's zone."""
+    if safety is None or safety.safe_time.safe_at is None:
+        return None
+    return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
 
 
 def if_unknown(safety: PlanSafeTime | None) -> PlanSafeTime | None:
@@ -157,7 +181,15 @@ def if_unknown(safety: PlanSafeTime | None) -> PlanSafeTime | None:
 def unsafe_tasks(
     tasks: Iterable[Task], tenant: Tenant, plan_tasks: Iterable[Task], *, now: datetime
 ) -> dict[Task, PlanSafeTime]:
-    """The tasks among `tasks` whose safe time is ahead or unknown, with that time.
+    """The tasks among `tasks` whose safe time is ahead or unknown, with that time."""
+    found = safe_times_for(tasks, tenant, plan_tasks, now=now)
+    return {task: time for task, time in found.items() if time.is_ahead or time.is_unknown}
+
+
+def safe_times_for(
+    tasks: Iterable[Task], tenant: Tenant, plan_tasks: Iterable[Task], *, now: datetime
+) -> dict[Task, PlanSafeTime]:
+    """The safe time of each task that has one, ahead or over.
 
     `plan_tasks` are all tasks of the plan. Two queries, one while no check has a new answer, none
     without a task that has a safe time.
@@ -168,11 +200,7 @@ def unsafe_tasks(
     safety = LazySafeTimes(tenant, list(checks_of(tenant)), now=now)
     every = list(plan_tasks)
     found = {task: safe_time_for(task, safety, every) for task in timed}
-    return {
-        task: time
-        for task, time in found.items()
-        if time is not None and (time.is_ahead or time.is_unknown)
-    }
+    return {task: time for task, time in found.items() if time is not None}
 
 
 def not_safe_yet(role: str, unsafe_until: datetime) -> str:

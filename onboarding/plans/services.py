@@ -41,7 +41,7 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.recipients import side_of_role
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import if_unknown, unsafe_tasks, unsafe_until
+from onboarding.plans.safe_times import gate_times, safe_times_for
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
 from onboarding.plans.timed_tasks import longest_outbound_days
 from onboarding.plans.transitions import (
@@ -409,7 +409,7 @@ class _LockedTask:
         """The facts that decide about the task's transitions, read after the lock."""
         is_proof_needed = domain is not None and bool(self.task.check_kinds)
         tenant = self.plan.tenant
-        unsafe = unsafe_tasks([self.task], tenant, self.tasks, now=database_time.now()).get(
+        safety = safe_times_for([self.task], tenant, self.tasks, now=database_time.now()).get(
             self.task
         )
         return TransitionContext(
@@ -417,8 +417,7 @@ class _LockedTask:
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=unsafe_until(unsafe, tenant),
-            unknown_safe_time=if_unknown(unsafe),
+            **gate_times(safety, tenant),
             field_rows=self._field_rows(),
             unplanned_cutovers=self._unplanned_cutovers(),
             residual_risks=self._residual_risks(),

@@ -17,11 +17,14 @@ from django.utils.dateparse import parse_datetime
 
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
+from onboarding.plans.recorded_facts import RECORDED_FACTS
 from tenants import database_time
 from tenants.models import Domain, Tenant
 
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10_000_000
+# An event of an implementation can precede the plan in Gangway by so much at most.
+EARLIEST_EVENT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
 
@@ -32,6 +35,8 @@ class FieldType(StrEnum):
     CHOICE = "choice"
     TEXT = "text"
     FILE = "file"
+    # A fact that another page of Gangway stores.
+    FACT = "fact"
 
 
 class FieldError(OnboardingError):
@@ -44,7 +49,9 @@ class FieldDefinition:
 
     `countdown_days` counts from a date: the page shows the end and the days left. `at_most` is the
     key of a number that this one should not exceed, and `at_least` the smallest accepted number.
-    `profile` is the tenant's column that stores the value, where the profile has it already.
+    `profile` is the tenant's column that stores the value, where the profile has it already. `fact`
+    is the key of the recorded fact that the task requires, and `not_before_safe_time` marks a date
+    that must not precede the safe time of the task.
     """
 
     key: str
@@ -59,6 +66,13 @@ class FieldDefinition:
     at_most: str = ""
     at_least: int | None = None
     profile: str = ""
+    fact: str = ""
+    not_before_safe_time: bool = False
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the form of the task does not store the value."""
+        return self.type in (FieldType.FILE, FieldType.FACT)
 
     def as_data(self) -> dict[str, Any]:
         """The definition as JSON data, without its empty parts."""
@@ -103,6 +117,18 @@ def _read_date(definition: FieldDefinition, text: str) -> str:
     return day.isoformat()
 
 
+def refuse_early_date(definition: FieldDefinition, value: Any, tenant: Tenant) -> None:
+    """Raise FieldError for an event long before the plan. The day of an expiry is no event."""
+    if definition.type is not FieldType.DATE or definition.countdown_days == 0 or not value:
+        return
+    earliest = tenant.created_at.date() - EARLIEST_EVENT
+    if date.fromisoformat(value) < earliest:
+        raise FieldError(
+            f"{value} is not plausible: it is more than a year before this plan. Enter the day of"
+            " this implementation."
+        )
+
+
 def _read_people(definition: FieldDefinition, text: str) -> list[str]:
     names = [" ".join(line.split()) for line in text.replace(";", "\n").splitlines()]
     people = list(dict.fromkeys(name for name in names if name))
@@ -140,6 +166,10 @@ def _read_file(definition: FieldDefinition, text: str) -> str:
     raise FieldError("Attach the file to the task as evidence.")
 
 
+def _read_fact(definition: FieldDefinition, text: str) -> str:
+    raise FieldError(RECORDED_FACTS[definition.fact].missing)
+
+
 _READERS = {
     FieldType.DATE: _read_date,
     FieldType.PEOPLE: _read_people,
@@ -147,6 +177,7 @@ _READERS = {
     FieldType.CHOICE: _read_choice,
     FieldType.TEXT: _read_text,
     FieldType.FILE: _read_file,
+    FieldType.FACT: _read_fact,
 }
 
 
@@ -194,12 +225,24 @@ class FieldRow:
         return self.definition.required and (self.value in (None, "", []) or is_too_small)
 
     @property
+    def missing_text(self) -> str:
+        """Who enters a missing fact where; empty for a value that the form of the task stores."""
+        fact = self.definition.fact
+        return RECORDED_FACTS[fact].missing if fact and self.is_missing else ""
+
+    @property
     def is_ahead(self) -> bool:
         """Whether the day of an event is still ahead. The day of an expiry may be."""
         is_event = self.definition.type is FieldType.DATE and self.definition.countdown_days != 0
         if not is_event or not self.value or self.today is None:
             return False
         return date.fromisoformat(self.value) > self.today
+
+    def is_before(self, safe_on: date) -> bool:
+        """Whether the day must not precede the safe time, and does."""
+        if not self.definition.not_before_safe_time or not self.value:
+            return False
+        return date.fromisoformat(self.value) < safe_on
 
     @property
     def ends_on(self) -> date | None:
@@ -257,10 +300,42 @@ def _row(
         return FieldRow(definition, domain, getattr(tenant, definition.profile) or None)
     if definition.type is FieldType.FILE:
         return FieldRow(definition, domain, "attached" if has_file else None)
+    if definition.type is FieldType.FACT:
+        return FieldRow(definition, domain, RECORDED_FACTS[definition.fact].read(tenant) or None)
     stored = task.field_values.get(field_name(definition, domain))
     if stored is None:
         return FieldRow(definition, domain, None)
     return FieldRow(definition, domain, stored["value"], stored["by"], parse_datetime(stored["at"]))
+
+
+def missing_refusal(missing: Sequence[FieldRow]) -> str:
+    """The sentence that names the missing values; empty without one. Facts that another page stores
+    come after the values of the task's own form."""
+    own = [row for row in missing if not row.missing_text]
+    if not own:
+        return f"“{missing[0].label}” is missing. {missing[0].missing_text}" if missing else ""
+    named = " and ".join(f"“{row.label}”" for row in own[:2])
+    more = f" and {len(own) - 2} more" if len(own) > 2 else ""
+    is_file = all(row.definition.type is FieldType.FILE for row in own)
+    return f"{'Attach' if is_file else 'Enter'} {named}{more} first."
+
+
+def date_refusal(rows: Sequence[FieldRow], safe_on: date | None) -> str:
+    """The sentence about an event that is ahead or too early; empty without one.
+
+    A confirmation states that something happened, so its day cannot be ahead. A switch before its
+    safe time is a risk that a consultant accepts. `safe_on` is None where no safe time is known.
+    """
+    ahead = [row for row in rows if row.is_ahead]
+    if ahead:
+        return f"“{ahead[0].label}” is in the future. Confirm the task when it is over."
+    early = [row for row in rows if safe_on is not None and row.is_before(safe_on)]
+    if not early:
+        return ""
+    return (
+        f"“{early[0].label}” is before the safe time of this task, {safe_on:%a %-d %b %Y}. Correct"
+        " the day. For an early switch, a consultant accepts the risk of this task."
+    )
 
 
 def cautions(rows: Sequence[FieldRow]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, Task
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.safe_times import PlanSafeTime, not_safe_yet
-from onboarding.plans.task_fields import FieldRow, FieldType
+from onboarding.plans.task_fields import FieldRow, date_refusal, missing_refusal
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
 
@@ -75,6 +75,8 @@ class TransitionContext:
     # The time, in the tenant's zone, before which the switch of the task is unsafe; None if it is
     # over or unknown.
     unsafe_until: datetime | None = None
+    # The day of the known safe time, ahead or over, in the tenant's zone.
+    safe_on: date | None = None
     # The safe time of the switch while the answers of a name server leave it unknown.
     unknown_safe_time: PlanSafeTime | None = None
     # The typed fields of the task with their values.
@@ -219,21 +221,11 @@ def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> s
 
 
 def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> str:
-    missing = context.missing_fields
-    if not missing or task.status not in _OPEN:
-        return ""
-    named = " and ".join(f"“{row.label}”" for row in missing[:2])
-    more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
-    is_file = all(row.definition.type is FieldType.FILE for row in missing)
-    return f"{'Attach' if is_file else 'Enter'} {named}{more} first."
+    return missing_refusal(context.missing_fields) if task.status in _OPEN else ""
 
 
 def _dates_are_over(task: Task, actor: Actor, context: TransitionContext) -> str:
-    """A confirmation states that something happened, so its day cannot be ahead."""
-    ahead = [row for row in context.concerned_fields if row.is_ahead]
-    if not ahead or task.status not in _OPEN:
-        return ""
-    return f"“{ahead[0].label}” is in the future. Confirm the task when it is over."
+    return date_refusal(context.concerned_fields, context.safe_on) if task.status in _OPEN else ""
 
 
 def _not_the_closure(task: Task, actor: Actor, context: TransitionContext) -> str:

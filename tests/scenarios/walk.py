@@ -29,6 +29,7 @@ from onboarding.requirements.sign_off import definition_of
 from tenants.models import User
 from tests.checks.engine.mail.signed_messages import SELECTOR, record, signed, written
 from tests.clock import at
+from tests.factories import record_fact
 from tests.scenarios.mail_hosts import OWN_ADDRESS, OWN_NAME, MailHosts
 from tests.scenarios.pages import Pages
 from tests.scenarios.scenario import NORTHWIND, Scenario
@@ -255,7 +256,13 @@ class Walk:
         missing = [each for each in row.context.missing_fields if not is_file(each)]
         if not missing or not row.can_set_fields or row.open_dependencies:
             return False
-        typed = {each.name: self.text_for(each) for each in row.field_rows if not is_file(each)}
+        facts = [each for each in missing if each.missing_text]
+        for each in facts:
+            record_fact(self.tenant, each.definition.fact)
+        if len(facts) == len(missing):
+            return True
+        rows = [each for each in row.field_rows if not each.definition.is_read_only]
+        typed = {each.name: self.text_for(each) for each in rows}
         typed["expected"] = fingerprint(row.field_rows)
         self.post(person, "task-fields", row, typed)
         return True

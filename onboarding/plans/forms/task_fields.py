@@ -8,7 +8,13 @@ from typing import Any
 from django import forms
 
 from onboarding.plans.field_services import fingerprint
-from onboarding.plans.task_fields import FieldError, FieldRow, FieldType, read_value
+from onboarding.plans.task_fields import (
+    FieldError,
+    FieldRow,
+    FieldType,
+    read_value,
+    refuse_early_date,
+)
 from tenants.errors import TenantError
 from tenants.models import Tenant
 from tenants.regions import load_regions, region_for_account_code
@@ -25,7 +31,7 @@ class TaskFieldsForm(forms.Form):
     ) -> None:
         super().__init__(data, auto_id=f"{key}-%s")
         self.tenant = tenant
-        self.rows = {row.name: row for row in rows if row.definition.type is not FieldType.FILE}
+        self.rows = {row.name: row for row in rows if not row.definition.is_read_only}
         self.stored = fingerprint(rows)
         self.fields["expected"].initial = self.stored
         for row in self.rows.values():
@@ -43,6 +49,7 @@ class TaskFieldsForm(forms.Form):
 
     def _value_of(self, row: FieldRow, text: str) -> Any:
         value = read_value(row.definition, text)
+        refuse_early_date(row.definition, value, self.tenant)
         if row.definition.profile == "account_code" and value is not None:
             return _account_code(value, self.tenant)
         return value

@@ -40,7 +40,10 @@ def gateway(tenant: Tenant, fixed_monday: Clock) -> Task:
     )
     switch_mx(tenant, at("Mon 07:00"))
     recompute_rollup(tenant.plan)
-    return fill_fields(task_of(tenant, KEY))
+    task = fill_fields(task_of(tenant, KEY))
+    task.field_values["switched-off-on"]["value"] = SAFE_AT.date().isoformat()
+    task.save()
+    return task
 
 
 def test_gateway_waits_for_mx_cutover(tenant: Tenant, owner: User) -> None:

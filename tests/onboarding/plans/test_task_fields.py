@@ -27,7 +27,7 @@ from onboarding.plans.task_fields import (
 )
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant, SignIn, fill_fields, task_of
+from tests.factories import MakeTenant, SignIn, fill_fields, record_fact, task_of
 from tests.markup import texts
 
 CONVERSATION = "initial-conversation"
@@ -139,6 +139,7 @@ def test_task_needs_its_fields(tenant: Tenant, consultant: User, owner: User) ->
     assert str(refused.value) == "Enter “Date of the session” and “People who took part” first."
 
     changed = save(tenant, CONVERSATION, owner, session_date="2026-11-02", participants=["Jo"])
+    record_fact(tenant, "contacts")
     confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
 
     assert changed == ["Date of the session", "People who took part"]
@@ -152,6 +153,7 @@ def test_task_needs_its_fields(tenant: Tenant, consultant: User, owner: User) ->
 def test_event_in_the_future_cannot_be_confirmed(tenant: Tenant, owner: User) -> None:
     later = today_for(tenant) + timedelta(days=1)
     save(tenant, CONVERSATION, owner, session_date=later.isoformat(), participants=["Jo"])
+    record_fact(tenant, "contacts")
 
     with pytest.raises(OnboardingError) as refused:
         confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
@@ -185,6 +187,7 @@ def test_only_days_of_events_can_be_ahead(
 
 def test_confirmed_task_retains_its_required_values(tenant: Tenant, owner: User) -> None:
     save(tenant, CONVERSATION, owner, session_date="2026-11-02", participants=["Jo"])
+    record_fact(tenant, "contacts")
     confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
 
     save(tenant, CONVERSATION, owner, session_date="2026-11-03")
