@@ -103,7 +103,7 @@ _NO_RANGES = (
 )
 # The person who can enter a value that is unknown, and the place.
 _WHO_ENTERS: Mapping[str, str] = {
-    "account_code": "You enter the account code in the task “Account Creation”.",
+    "account_code": "A consultant enters the account code in the task “Account Creation”.",
     "primary_domain": _NO_PRIMARY,
     "domains": _NO_DOMAIN,
     "sending_domains": _NO_DOMAIN,

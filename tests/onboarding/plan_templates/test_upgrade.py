@@ -94,7 +94,8 @@ def test_upgrade_to_version_4_gates_the_old_gateway(
     assert before == ("", False)
     assert (after.role, after.is_hard_gate) == ("decommission", True)
     assert after.field_values == gateway.field_values
-    assert (change.added, change.dropped, change.kept, change.lost) == ((), (), (), ())
+    assert [each.task.key for each in change.added] == ["former-dkim-signing"]
+    assert (change.dropped, change.kept, change.lost) == ((), (), ())
     assert task_of(tenant, "azure-ad-sync").client_confirmed_by == consultant
     assert "enhanced-filtering" in task_of(tenant, "office-365-connection-filter").depends_on
     assert _is_sound(tenant)
