@@ -352,7 +352,7 @@ class TaskRow:
 
         Empty for a complete task that no message contradicts, and one that completes on its date.
         """
-        if self.is_on_person and self.next_action is not None and not self.is_closure:
+        if self.is_on_person and self.next_action is not None:
             return self.next_action.side
         is_open = self.task.is_open_leaf and not self.task.is_wait
         return remaining_side(self.task) if is_open else ""
