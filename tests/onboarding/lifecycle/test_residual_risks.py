@@ -397,15 +397,16 @@ def test_closed_tenant_lists_accepted_risks(
     assert listed[0].count("“We know.”") == 3
 
 
-def test_reminder_button_hides_while_a_risk_is_open(
-    switched: Tenant, consultant: User, owner: User, signed_in: SignIn
+def test_reminder_button_hides_while_a_consultant_must_accept_risks(
+    tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
-    closing = closing_task_of(switched)
-    page = f"{address_of(switched, 'plan-show')}?phase={closing.phase.key}"
-    remind = address_of(switched, "task-remind", closing.public_id)
+    decide_all(tenant)
+    closing = closing_task_of(tenant)
+    page = f"{address_of(tenant, 'plan-show')}?phase={closing.phase.key}"
+    remind = address_of(tenant, "task-remind", closing.public_id)
     assert remind not in signed_in(consultant).get(page).content.decode()
 
-    accept_all_risks(switched, consultant)
+    accept_all_risks(tenant, consultant)
     assert remind in signed_in(consultant).get(page).content.decode()
 
 

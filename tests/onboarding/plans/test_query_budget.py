@@ -110,7 +110,12 @@ def test_queries_of_every_task(
     )
     switch_mx(tenant, timezone.now() - timedelta(days=8))
     recompute_rollup(tenant.plan)
-    fill_fields(task_of(tenant, key))
+    filled = fill_fields(task_of(tenant, key))
+    for data in filled.fields:
+        # After the safe time of the old route.
+        if data["type"] == "date" and data["key"] in filled.field_values:
+            filled.field_values[data["key"]]["value"] = timezone.localdate().isoformat()
+    filled.save()
     for direction in task.planned_cutovers:
         cutover_of(tenant, direction, timezone.now() + timedelta(days=9))
     confirm_task(task, by=consultant, side="mimecast")

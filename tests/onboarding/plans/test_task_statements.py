@@ -222,7 +222,9 @@ def missing_statements(task: Task, shown: Statement) -> list[str]:
         wanted["reason"] = re.escape(REASON)
     details = {}
     if status in OPEN:
-        details["work"] = re.escape(task.instructions[:40])
+        # An explained term adds its meaning to the text.
+        first, last = task.instructions[:20], task.instructions.rstrip()[-20:]
+        details["work"] = rf"{re.escape(first)}[\s\S]*?{re.escape(last)}"
     if status in OPEN and CheckKind.MESSAGE in task.check_kinds:
         details["next check"] = "Check a test message"
     elif status in OPEN and task.check_kinds:

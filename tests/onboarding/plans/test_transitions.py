@@ -467,7 +467,7 @@ def test_page_and_service_agree_without_safe_time(
     fill_fields(task_of(small, KEY))
     row = row_for(small, KEY, user)
 
-    assert (row.context.must_wait_for_time, row.icon_label) == (True, "Waiting for its safe time")
+    assert (row.context.must_wait_for_time, row.icon_label) == (True, "Safe time unknown")
     assert row.safety is not None
     assert row.safety.is_unknown
     assert not on_page(row)[CONFIRM.key]

@@ -352,6 +352,7 @@ def test_colleague_has_none_of_the_entries(
     question = NewComment("Which site?", asked_side="mimecast")
     add_comment(task_of(led, "initial-conversation"), question, by=owner, side="client")
     cutover_of(led, "outbound", timezone.now() + DAY)
+    add_host(led, name="mail.northwind.test", port=25, by=owner, decides=False)
     wait(task_of(led, "account-creation"))
 
     assert set(kinds(consultant)) == {*Kind} - {Kind.VOTE}
