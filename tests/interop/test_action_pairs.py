@@ -65,7 +65,6 @@ ACTIONS = {route.name for route in ROUTES if "POST" in ROWS[route.name]["methods
 NOT_OFFERED = {
     "health": "changes nothing",
     "onboarding:setup-dismiss": "needs a complete setup",
-    "tenants:setup-account": "needs an installation without an administrator",
     "tenants:notification-read": "changes the rows of one person alone",
     "tenants:notifications-read": "changes the rows of one person alone",
     "tenants:scim-token-create": "needs the password again",
