@@ -205,7 +205,7 @@ def discover(
                 replace(form, data=_merged(form.data, more)) for form in forms.get(route.name, [])
             ]
             if not candidates and route.name in values:
-                candidates.append(Action(route.name, url_of(route), user, more))
+                candidates.append(Action(route.name, url_of(route), user, _merged({}, more)))
             # All actions of a task on one task, where its form has an effect.
             candidates.sort(key=lambda action: ids["task_id"] not in action.url)
             for action in candidates[:_MOST_FORMS_TRIED]:
