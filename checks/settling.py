@@ -94,6 +94,7 @@ INFORMATIONAL_CODES = frozenset(
         "mx.names-below",
         "delivery-message.before-switch",
         "inbound-connector.direct-send-open",
+        "inbound-connector.no-certificate",
         "cloud-journaling.no-ndr-address",
     }
 )

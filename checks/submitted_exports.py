@@ -22,7 +22,7 @@ from checks.engine.sources.rules import Source
 from checks.models import Check, SubmittedExport
 from tenants.models import Tenant, User
 
-EXPORT_LIMIT = ("export", "30/h")
+EXPORT_LIMIT = ("platform-export", "30/h")
 
 
 def sources_of(tenant: Tenant) -> list[Source]:

@@ -302,6 +302,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "connection-filter.blocked": ("ranges", "command"),
         # Inbound connector of Exchange Online
         "inbound-connector.none": ("command",),
+        "inbound-connector.no-certificate": ("region",),
         "inbound-connector.direct-send-open": ("command",),
         "inbound-connector.not-partner": ("name", "type"),
         "inbound-connector.not-restricting": ("name", "command"),

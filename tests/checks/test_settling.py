@@ -177,6 +177,12 @@ def test_partial_pass_from_outcome() -> None:
         (Verdict.FAIL, {"mx.old-only"}, False, False),
         (Verdict.FAIL, {"mx.old-only"}, True, True),
         (Verdict.FAIL, {"mx.leftover"}, False, True),
+        (
+            Verdict.FAIL,
+            {"inbound-connector.none", "inbound-connector.no-certificate"},
+            False,
+            False,
+        ),
         (Verdict.FAIL, {"spf.no-network-passes", "spf.ptr"}, False, False),
         (Verdict.FAIL, {"spf.no-network-passes", "spf.permerror"}, False, True),
         (Verdict.PASS, {"spf.passes-everyone"}, True, False),

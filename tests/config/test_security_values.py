@@ -125,3 +125,17 @@ def test_rate_limits_are_documented() -> None:
         )
         for row in _rows("Rate limits")
     }
+
+
+def test_name_of_rate_limit_has_one_rate() -> None:
+    """Limits of one name share a count: the lower rate would then count other requests, too."""
+    rates: dict[str, set[str]] = {}
+    for route in routes():
+        view = route.pattern.callback
+        limits = [getattr(view, "rate_limit", ("", ""))[:2]]
+        limits += getattr(getattr(view, "view_class", None), "limits", {}).values()
+        for name, rate in filter(all, limits):
+            rates.setdefault(name, set()).add(rate)
+
+    assert {"export", "platform-export", "webhook"} <= rates.keys()
+    assert {name: found for name, found in rates.items() if len(found) > 1} == {}

@@ -126,6 +126,27 @@ def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) 
     )
 
 
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (-1, "Publish the new records of northwind.test."),
+        (0, "The window ended before every domain switched. Reschedule it."),
+        (600, "The window ended before every domain switched. Reschedule it."),
+    ],
+)
+def test_head_after_the_window(
+    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, words: str
+) -> None:
+    now = timezone.now()
+    observe(tenant, CheckKind.MX, now - timedelta(hours=1), 300, OLD)
+    length = timedelta(minutes=Cutover._meta.get_field("length_minutes").default)
+    cutover = plan_inbound(tenant, now - length - timedelta(minutes=minutes))
+
+    html = signed_in(owner).get(address(cutover)).content.decode()
+
+    assert words in " ".join(html.split())
+
+
 def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> None:
     form = {
         "planned_at": cutover.planned_at.isoformat(),

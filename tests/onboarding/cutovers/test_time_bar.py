@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from django.template.loader import render_to_string
 
 from checks.models import Check
 from checks.safe_times import SafeTime
@@ -16,6 +17,7 @@ from onboarding.models import Cutover
 from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.rows import Shape
 from tests.clock import at
+from tests.markup import texts
 
 START = at("Mon 19:00")
 HOUR = timedelta(hours=1)
@@ -101,3 +103,16 @@ def test_domain_without_switch_leaves_no_lockdown() -> None:
 
 def test_window_alone_has_start_and_end() -> None:
     assert places(bar_at(START)) == {MarkKind.START: 0, MarkKind.END: 1000}
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(1, "Lockdown is safe from this time"), (2, "Lockdown is safe"), (3, "Lockdown is safe")],
+)
+def test_lockdown_is_safe_from_its_time(hours: int, words: str) -> None:
+    bar = bar_at(START + hours * HOUR, board(), switches=(switch(2),))
+
+    html = render_to_string("cutovers/time_bar.html", {"bar": bar, "zone": "UTC"})
+
+    (item,) = [text for text in texts(html, "li") if "Lockdown" in text]
+    assert item.endswith(words)

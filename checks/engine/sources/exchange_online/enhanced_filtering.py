@@ -58,7 +58,9 @@ def _of_connector(row: Row, ranges: ExpectedRanges) -> list[Finding]:
         )
     left = missing(AddressSet(row["EFSkipIPs"]), ranges.firm)
     if row["EFSkipLastIP"]:
-        command = _skip_command(identity, ranges.all)
+        # With no range at all the command would switch enhanced filtering off.
+        known = [*row["EFSkipIPs"], *missing(AddressSet(row["EFSkipIPs"]), ranges.all)]
+        command = _skip_command(identity, known) if known else ""
         findings.append(Finding("enhanced-filtering.last-only", {"name": name, "command": command}))
     elif left:
         command = _skip_command(identity, [*row["EFSkipIPs"], *left])
@@ -74,12 +76,14 @@ def _of_connector(row: Row, ranges: ExpectedRanges) -> list[Finding]:
 def _skip_command(identity: str, ranges: Sequence[str]) -> str:
     return (
         f"Set-InboundConnector -Identity {identity} -EFSkipLastIP $false"
-        f" -EFSkipIPs {listed(ranges) or '$null'}"
+        f" -EFSkipIPs {listed(ranges)}"
     )
 
 
 def _listed_twice(question: Question, ranges: ExpectedRanges) -> list[Finding]:
-    """One of the two settings makes the other pointless."""
+    """Enhanced filtering for all recipients makes the allow list pointless."""
+    if not is_replaced(question):
+        return []
     allowed = AddressSet(
         entry for row in question.facts.rows(FILTER) for entry in row["IPAllowList"]
     )

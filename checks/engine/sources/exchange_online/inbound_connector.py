@@ -130,9 +130,11 @@ def _by_certificate(row: Row) -> bool:
 
 def _not_restricting(candidates: Sequence[Row], question: Question) -> list[Finding]:
     """The reason why each connector for Mimecast rejects nothing, or that there is none."""
-    findings = [_why_open(row) for row in candidates]
+    findings = [_why_open(row, question) for row in candidates]
     if not findings:
         findings = [Finding("inbound-connector.none", {"command": _new_command(question)})]
+    if any(finding.params.get("command") == "" for finding in findings):
+        findings.append(_no_certificate(question))
     organisations = question.facts.tables.get(ORGANISATION, ())
     if any(row.get("RejectDirectSend") is False for row in organisations):
         command = "Set-OrganizationConfig -RejectDirectSend $true"
@@ -141,43 +143,79 @@ def _not_restricting(candidates: Sequence[Row], question: Question) -> list[Find
 
 
 def _new_command(question: Question) -> str:
-    certificate = quoted(question.expected.get("certificate") or "*.mimecast.com")
+    """The command, or "" without the region's certificate: another one loses mail."""
+    certificate = question.expected.get("certificate")
+    if not certificate:
+        return ""
     return (
         "New-InboundConnector -Name 'Mimecast to Microsoft 365' -ConnectorType Partner"
         " -SenderDomains '*' -RequireTls $true -RestrictDomainsToCertificate $true"
-        f" -TlsSenderCertificateName {certificate} -Enabled $false"
+        f" -TlsSenderCertificateName {quoted(certificate)} -Enabled $false"
     )
 
 
-def _why_open(row: Row) -> Finding:
-    identity = quoted(row["Name"])
+def _no_certificate(question: Question) -> Finding:
+    return Finding("inbound-connector.no-certificate", {"region": question.region.name})
+
+
+def _why_open(row: Row, question: Question) -> Finding:
     if row["ConnectorType"].lower() != _PARTNER:
         return Finding(
             "inbound-connector.not-partner", {"name": row["Name"], "type": row["ConnectorType"]}
         )
     if not row["RestrictDomainsToIPAddresses"] and not row["RestrictDomainsToCertificate"]:
-        flag = "IPAddresses" if row["SenderIPAddresses"] else "Certificate"
-        command = f"Set-InboundConnector -Identity {identity} -RestrictDomainsTo{flag} $true"
+        command = (
+            _closing_command(row, question, "-RestrictDomainsToIPAddresses $true")
+            if row["SenderIPAddresses"]
+            else _certificate_command(row, question)
+        )
         return Finding(
             "inbound-connector.not-restricting", {"name": row["Name"], "command": command}
         )
     if not _by_addresses(row) and not _by_certificate(row):
-        command = f"Set-InboundConnector -Identity {identity} -RequireTls $true"
+        command = _certificate_command(row, question)
         return Finding(
             "inbound-connector.restriction-empty", {"name": row["Name"], "command": command}
         )
-    command = f"Set-InboundConnector -Identity {identity} -Enabled $true"
+    command = _closing_command(row, question, "-Enabled $true")
     return Finding("inbound-connector.disabled", {"name": row["Name"], "command": command})
+
+
+def _certificate_command(row: Row, question: Question) -> str:
+    settings = "-RequireTls $true -RestrictDomainsToCertificate $true"
+    return _closing_command({**row, "RestrictDomainsToCertificate": True}, question, settings)
+
+
+def _closing_command(row: Row, question: Question, settings: str) -> str:
+    """The command with which the connector rejects mail, and still admits all of Mimecast's.
+
+    It corrects a certificate name and a list of addresses that would reject mail from Mimecast.
+    The result is "" if the connector asks for a certificate and that of the region is unknown.
+    """
+    parts = [f"Set-InboundConnector -Identity {quoted(row['Name'])}", settings]
+    if row["RestrictDomainsToCertificate"]:
+        certificate = question.expected.get("certificate")
+        if not certificate:
+            return ""
+        if _has_wrong_certificate(row, question):
+            parts.append(f"-TlsSenderCertificateName {quoted(certificate)}")
+    firm = ExpectedRanges.of(question.expected).firm
+    entries = AddressSet(row["SenderIPAddresses"])
+    if row["SenderIPAddresses"] and (left := missing(entries, firm)):
+        parts.append(f"-SenderIPAddresses @{{ Add={listed(left)} }}")
+    return " ".join(parts)
 
 
 def _faults(row: Row, question: Question) -> list[Finding]:
     """Faults of a connector that rejects mail: with them, mail from Mimecast is lost."""
     findings = []
     if row["RestrictDomainsToCertificate"] and _has_wrong_certificate(row, question):
-        certificate = question.expected.get("certificate") or "*.mimecast.com"
+        certificate = question.expected.get("certificate")
         command = (
             f"Set-InboundConnector -Identity {quoted(row['Name'])}"
             f" -TlsSenderCertificateName {quoted(certificate)}"
+            if certificate
+            else ""
         )
         found = row["TlsSenderCertificateName"]
         findings.append(
@@ -186,6 +224,8 @@ def _faults(row: Row, question: Question) -> list[Finding]:
                 {"name": row["Name"], "found": found, "command": command},
             )
         )
+        if not certificate:
+            findings.append(_no_certificate(question))
     if not _by_addresses(row):
         return findings
     entries = AddressSet(row["SenderIPAddresses"])

@@ -118,12 +118,19 @@ def _wrong_hosts(row: Row, families: list[set[str]], question: Question) -> Find
 
 def _several(rows: Sequence[Row], families: list[set[str]]) -> Finding:
     """Exchange Online chooses one of them, so that mail takes both ways."""
-    others = [row for row in rows if _hosts(row) not in families] or rows[1:]
+    kept = max(rows, key=lambda row: _rank(row, families))
+    others = [row for row in rows if row is not kept]
     command = "; ".join(
         f"Set-OutboundConnector -Identity {quoted(row['Name'])} -Enabled $false" for row in others
     )
     names = [row["Name"] for row in rows]
     return Finding("outbound-connector.several", {"names": names, "command": command})
+
+
+def _rank(row: Row, families: list[set[str]]) -> tuple[bool, bool]:
+    """The highest rank has the connector that sends to Mimecast already: it stays enabled."""
+    is_mimecast = _hosts(row) in families and not row["UseMXRecord"]
+    return is_mimecast, not row["TestMode"]
 
 
 def _cautions(row: Row) -> list[Finding]:

@@ -128,6 +128,9 @@ def test_missing_property_is_unknown(name: str) -> None:
         ({"EFSkipLastIP": True}, [], Verdict.WARN, ["enhanced-filtering.last-only"]),
         ({"EFSkipIPs": RANGES[:1]}, [], Verdict.WARN, ["enhanced-filtering.ranges-missing"]),
         ({"EFSkipIPs": RANGES}, RANGES[:1], Verdict.WARN, ["enhanced-filtering.allow-list-too"]),
+        # The other recipients of a pilot need the allow list.
+        ({"EFSkipIPs": RANGES, "EFUsers": ["a@b.test"]}, RANGES, Verdict.WARN,
+         ["enhanced-filtering.pilot"]),
     ],
 )  # fmt: skip
 def test_enhanced_filtering(
@@ -141,3 +144,30 @@ def test_enhanced_filtering(
     outcome = judge(CheckKind.ENHANCED_FILTERING, export)
 
     assert (outcome.verdict, codes(outcome)) == (verdict, expected)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "ranges", "listed"),
+    [
+        ([], RANGES, "'192.0.2.0/24','198.51.100.0/25'"),
+        (["203.0.113.9", RANGES[0]], RANGES, "'203.0.113.9','192.0.2.0/24','198.51.100.0/25'"),
+        (["203.0.113.9"], [], "'203.0.113.9'"),
+        ([], [], ""),
+    ],
+)
+def test_command_leaves_enhanced_filtering_on(
+    skipped: list[str], ranges: list[str], listed: str
+) -> None:
+    connector = {**LOCKED, "EFSkipLastIP": True, "EFSkipIPs": skipped}
+    wanted = {**EXPECTED, "ranges": [[network, "entered"] for network in ranges]}
+
+    outcome = judge(
+        CheckKind.ENHANCED_FILTERING, export_of(InboundConnector=[connector]), expected=wanted
+    )
+
+    (finding,) = [found for found in outcome.findings if found.code.endswith("last-only")]
+    command = (
+        "Set-InboundConnector -Identity 'Mimecast to Microsoft 365' -EFSkipLastIP $false"
+        f" -EFSkipIPs {listed}"
+    )
+    assert finding.params["command"] == (command if listed else "")

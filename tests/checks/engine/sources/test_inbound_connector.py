@@ -139,3 +139,56 @@ def test_missing_ranges_are_in_the_command() -> None:
         "Set-InboundConnector -Identity 'It’’s ‘‘x’’; exit'"
         " -SenderIPAddresses @{ Add='198.51.100.0/25' }"
     )
+
+
+NO_CERTIFICATE = {**EXPECTED, "certificate": ""}
+OPEN = {"RestrictDomainsToIPAddresses": False, "RestrictDomainsToCertificate": False}
+OTHER_REGION = {"TlsSenderCertificateName": "*.mimecast.co.za"}
+
+
+def commands(changes: Mapping[str, Any], expected: Mapping[str, Any]) -> list[tuple[str, object]]:
+    outcome = judge(KIND, export_of(InboundConnector=[connector(**changes)]), expected=expected)
+    return [(each.code.partition(".")[2], each.params.get("command")) for each in outcome.findings]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"SenderDomains": []}, "none"),
+        ({**OPEN, "SenderIPAddresses": []}, "not-restricting"),
+        ({**BY_CERTIFICATE, "RequireTls": False}, "restriction-empty"),
+        ({"Enabled": False}, "disabled"),
+        ({"TlsSenderCertificateName": "*.partner.test"}, "other-certificate"),
+    ],
+)
+def test_unknown_certificate_has_no_command(changes: Mapping[str, Any], code: str) -> None:
+    """The certificate of another region would reject all mail from Mimecast."""
+    assert commands(changes, NO_CERTIFICATE) == [(code, ""), ("no-certificate", None)]
+    assert commands(changes, EXPECTED)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        (OPEN, "-RestrictDomainsToIPAddresses $true"),
+        ({**OPEN, "SenderIPAddresses": RANGES[:1]},
+         "-RestrictDomainsToIPAddresses $true -SenderIPAddresses @{ Add='198.51.100.0/25' }"),
+        ({**OPEN, "SenderIPAddresses": []},
+         "-RequireTls $true -RestrictDomainsToCertificate $true"),
+        ({**OPEN, **OTHER_REGION, "SenderIPAddresses": []},
+         "-RequireTls $true -RestrictDomainsToCertificate $true"
+         " -TlsSenderCertificateName '*.mimecast.com'"),
+        ({**BY_CERTIFICATE, **OTHER_REGION, "RequireTls": False},
+         "-RequireTls $true -RestrictDomainsToCertificate $true"
+         " -TlsSenderCertificateName '*.mimecast.com'"),
+        ({"Enabled": False}, "-Enabled $true"),
+        ({"Enabled": False, **OTHER_REGION, "SenderIPAddresses": RANGES[:1]},
+         "-Enabled $true -TlsSenderCertificateName '*.mimecast.com'"
+         " -SenderIPAddresses @{ Add='198.51.100.0/25' }"),
+    ],
+)  # fmt: skip
+def test_command_that_closes_admits_mimecast(changes: Mapping[str, Any], settings: str) -> None:
+    (_, command), *others = commands(changes, EXPECTED)
+
+    assert command == f"Set-InboundConnector -Identity 'Mimecast to Microsoft 365' {settings}"
+    assert others == []

@@ -75,6 +75,37 @@ def test_second_catch_all_is_named() -> None:
     )
 
 
+OLD = {"Name": "Old", "SmartHosts": ["old.test"]}
+OLDER = {"Name": "Older", "SmartHosts": ["older.test"]}
+BY_MX = {"Name": "By MX", "UseMXRecord": True}
+TESTED = {"Name": "Tested", "TestMode": True}
+
+
+@pytest.mark.parametrize(
+    ("rows", "disabled"),
+    [
+        ([{}, OLD], ["Old"]),
+        ([OLD, {}], ["Old"]),
+        ([OLD, OLDER], ["Older"]),
+        ([BY_MX, {}, OLD], ["By MX", "Old"]),
+        ([TESTED, {}], ["Tested"]),
+        ([OLD, TESTED], ["Old"]),
+    ],
+)
+def test_one_of_several_connectors_stays_enabled(
+    rows: list[dict[str, Any]], disabled: list[str]
+) -> None:
+    """Without any connector, Exchange Online would send around Mimecast."""
+    export = export_of(OutboundConnector=[{**SENDING, **row} for row in rows])
+
+    finding = judge(CheckKind.OUTBOUND_CONNECTOR, export).findings[-1]
+
+    assert finding.code == "outbound-connector.several"
+    assert finding.params["command"] == "; ".join(
+        f"Set-OutboundConnector -Identity '{name}' -Enabled $false" for name in disabled
+    )
+
+
 def test_second_catch_all_in_test_mode() -> None:
     assert outbound({}, {"Name": "Test", "TestMode": True})[0] is Verdict.FAIL
 
