@@ -1,8 +1,7 @@
 """Exports of a mail platform: submitted by a person, read by a worker, then deleted.
 
 A request stores the bytes and reads none of them. A worker stores the listed properties as facts
-and deletes the bytes. The checks of the source then judge the newest facts, again and again, like
-the answers of a server.
+and deletes the bytes. Each run of a check of the source then judges the newest facts.
 """
 
 from __future__ import annotations

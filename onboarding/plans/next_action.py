@@ -255,7 +255,8 @@ def _without_check(task: Task, subject: ProofSubject) -> Need:
         case CheckKind.DKIM | CheckKind.MESSAGE:
             sentence = (
                 f"Enter the DKIM selector of {name} from Mimecast’s console. Without it, no check"
-                " can verify this task. Otherwise a consultant exempts the domain with a reason."
+                " can verify this task. Without a selector, a consultant exempts the domain, with a"
+                " reason."
             )
         case CheckKind.LOCKDOWN:
             sentence = (
