@@ -65,7 +65,7 @@ class FirstAdministratorForm(NewAccountForm):
         max_length=254,
         error_messages={"invalid": "This is not an e-mail address."},
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
-        help_text="You sign in with it. Gangway sends its test message to it.",
+        help_text="You sign in with it. Gangway sends its test e-mail to it.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -27,7 +27,7 @@ from onboarding.portfolio.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("setup/", setup.setup_show, name="setup"),
-    path("setup/test-message/", setup.mail_test, name="setup-mail-test"),
+    path("setup/mail-test/", setup.mail_test, name="setup-mail-test"),
     path("setup/regions/", setup.regions_review, name="setup-regions"),
     path("setup/dismiss/", setup.setup_dismiss, name="setup-dismiss"),
     path("desk/", desk.desk, name="desk"),

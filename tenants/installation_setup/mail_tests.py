@@ -64,7 +64,7 @@ def sends_to_people() -> bool:
 
 
 def request_mail_test(*, by: User, site: str) -> MailTest:
-    """Queue a test message to the person. It replaces the former test."""
+    """Queue a test e-mail to the person. It replaces the former test."""
     with transaction.atomic():
         MailTest.objects.all().delete()
         now = database_time.now()
@@ -105,14 +105,14 @@ def newest_result() -> MailTestResult | None:
 
 
 def compose(message: OutboxMessage) -> Email | None:
-    """The test message. None if a later test replaced it, or if the person cannot sign in."""
+    """The test e-mail. None if a later test replaced it, or if the person cannot sign in."""
     test = MailTest.objects.filter(public_id=message.public_id).first()
     person = User.objects.filter(public_id=message.payload["person"], is_active=True).first()
     if test is None or person is None:
         return None
     context = {"person": person, "site": message.payload["site"], "test": test}
     text = render_to_string("emails/mail_test.txt", context)
-    return Email(person.email, "Test message from Gangway", text)
+    return Email(person.email, "Test e-mail from Gangway", text)
 
 
 def store_acceptance(message: OutboxMessage, at: datetime) -> None:

@@ -34,7 +34,7 @@ class SetupDecision(models.Model):
 
 
 class MailTest(models.Model):
-    """A test message to the administrator who requested it. The newest one counts."""
+    """A test e-mail to the administrator who requested it. The newest one counts."""
 
     # That of its message in the outbox, which has the attempts.
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
@@ -48,4 +48,4 @@ class MailTest(models.Model):
         ordering: ClassVar[list[str]] = ["-requested_at", "-pk"]
 
     def __str__(self) -> str:
-        return f"test message to {self.requested_by}"
+        return f"test e-mail to {self.requested_by}"

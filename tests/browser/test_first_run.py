@@ -38,7 +38,7 @@ def test_link_leads_to_the_checklist(
 def test_test_message_shows_its_result(open_page: OpenPage, administrator: User) -> None:
     page = open_page(administrator, reverse("onboarding:setup"))
 
-    page.get_by_role("button", name="Send test message").click()
+    page.get_by_role("button", name="Send test e-mail").click()
 
     expect(page.locator("#mail")).to_contain_text("The mail server accepted the message")
     assert MailTest.objects.get().accepted_at is not None
@@ -67,7 +67,7 @@ def test_checklist_without_scripts(
     page = context.new_page()
 
     page.goto(reverse("onboarding:setup"))
-    page.get_by_role("button", name="Send test message").click()
+    page.get_by_role("button", name="Send test e-mail").click()
     page.get_by_role("link", name="Review values").click()
     page.get_by_role("button", name="Mark as reviewed").click()
 

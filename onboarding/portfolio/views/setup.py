@@ -33,7 +33,7 @@ def setup_show(request: HttpRequest) -> HttpResponse:
 @require_POST
 @throttled("setup-mail-test", "20/h")
 def mail_test(request: HttpRequest) -> HttpResponse:
-    """Queue a test message to the signed-in administrator. The page shows its result."""
+    """Queue a test e-mail to the signed-in administrator. The page shows its result."""
     mail_tests.request_mail_test(by=current_user(request), site=site_url(request))
     response = redirect("onboarding:setup")
     response["Location"] += "#mail"

@@ -105,7 +105,7 @@ def test_worker_sends_the_test_message(
     response = signed_in(administrator).post(reverse("onboarding:setup-mail-test"))
 
     (sent,) = mail.outbox
-    assert (sent.to, sent.subject) == (["administrator@gangway.test"], "Test message from Gangway")
+    assert (sent.to, sent.subject) == (["administrator@gangway.test"], "Test e-mail from Gangway")
     assert "https://gangway.example/setup/" in str(sent.body)
     assert response["Location"] == "/setup/#mail"
     html = _page(signed_in(administrator))
