@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from tenants.installation_setup.decisions import is_dismissed
+from tenants.installation_setup.decisions import is_finished
 from tenants.models import User
 from tenants.second_factor import must_set_up
 
@@ -22,7 +22,7 @@ from tenants.second_factor import must_set_up
 def second_factor(request: HttpRequest) -> HttpResponse:
     """The library's page, with a notice for users who must set up a second factor first."""
     user = cast(User, request.user)
-    context = {"must_set_up": must_set_up(user), "is_set_up": is_dismissed}
+    context = {"must_set_up": must_set_up(user), "is_set_up": is_finished}
     response: HttpResponse = IndexView.as_view(extra_context=context)(request)
     return response
 

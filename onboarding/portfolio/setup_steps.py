@@ -52,7 +52,7 @@ class SetupChecklist:
     colleagues: int
     colleague_names: Sequence[str]
     first_tenant: Tenant | None
-    is_dismissed: bool
+    is_finished: bool
 
     @property
     def done(self) -> int:
@@ -102,7 +102,7 @@ def checklist() -> SetupChecklist:
         colleagues=colleagues.count(),
         colleague_names=[each.name for each in colleagues[:_SHOWN]],
         first_tenant=first_tenant,
-        is_dismissed=decisions.is_dismissed(),
+        is_finished=decisions.is_finished(),
     )
 
 

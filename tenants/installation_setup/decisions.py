@@ -43,13 +43,13 @@ def review_regions(compiled: str, *, by: User) -> bool:
     return True
 
 
-def is_dismissed() -> bool:
-    return SetupDecision.objects.filter(kind=SetupDecision.Kind.DISMISSED).exists()
+def is_finished() -> bool:
+    return SetupDecision.objects.filter(kind=SetupDecision.Kind.FINISHED).exists()
 
 
-def dismiss(*, by: User) -> None:
+def finish(*, by: User) -> None:
     """End the first run: it is no longer the home page of administrators."""
-    _decide(SetupDecision.Kind.DISMISSED, by=by)
+    _decide(SetupDecision.Kind.FINISHED, by=by)
 
 
 def _decide(kind: SetupDecision.Kind, *, by: User, subject: str = "") -> None:

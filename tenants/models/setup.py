@@ -18,7 +18,7 @@ class SetupDecision(models.Model):
         # Its row is also the lock of the creation of the first administrator.
         ADMINISTRATOR = "administrator", "First administrator"
         REGIONS = "regions", "Region values reviewed"
-        DISMISSED = "dismissed", "Setup dismissed"
+        FINISHED = "finished", "Setup finished"
 
     kind = models.CharField(max_length=20, choices=Kind, unique=True)
     # Of REGIONS: the date of the reviewed data, such as 2026-11-23.

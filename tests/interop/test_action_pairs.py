@@ -64,7 +64,7 @@ ACTIONS = {route.name for route in ROUTES if "POST" in ROWS[route.name]["methods
 # The actions that the prepared plan does not offer, with the reason.
 NOT_OFFERED = {
     "health": "changes nothing",
-    "onboarding:setup-dismiss": "needs a complete setup",
+    "onboarding:setup-finish": "needs a complete setup",
     "tenants:notification-read": "changes the rows of one person alone",
     "tenants:notifications-read": "changes the rows of one person alone",
     "tenants:scim-token-create": "needs the password again",

@@ -25,7 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("onboarding:desk")
     if user.is_mimecast:
         # Until an administrator ends it, the first run is their home page.
-        is_set_up = decisions.is_dismissed()
+        is_set_up = decisions.is_finished()
         return redirect("onboarding:tenant-list" if is_set_up else "onboarding:setup")
     tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])
     if len(tenants) == 1:

@@ -58,11 +58,11 @@ def regions_review(request: HttpRequest) -> HttpResponse:
 
 @require(Permission.MANAGE_STAFF)
 @require_POST
-def setup_dismiss(request: HttpRequest) -> HttpResponse:
+def setup_finish(request: HttpRequest) -> HttpResponse:
     """End the first run. It is refused while a required step is open."""
     if not checklist().is_complete:
         messages.error(request, _OPEN_STEPS)
         return redirect("onboarding:setup")
-    decisions.dismiss(by=current_user(request))
+    decisions.finish(by=current_user(request))
     messages.success(request, "The setup is finished. The account menu still leads to it.")
     return redirect("onboarding:tenant-list")

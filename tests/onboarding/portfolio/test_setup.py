@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 from smtplib import SMTPAuthenticationError
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.apps import apps
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
@@ -234,22 +236,33 @@ def test_region_table_has_the_date_of_each_value() -> None:
             }
 
 
-def test_dismissal_needs_the_required_steps(administrator: User, signed_in: SignIn) -> None:
+def test_finish_needs_the_required_steps(administrator: User, signed_in: SignIn) -> None:
     client = signed_in(administrator)
 
-    client.post(reverse("onboarding:setup-dismiss"))
-    assert not decisions.is_dismissed()
+    client.post(reverse("onboarding:setup-finish"))
+    assert not decisions.is_finished()
     _complete(administrator)
-    client.post(reverse("onboarding:setup-dismiss"))
+    client.post(reverse("onboarding:setup-finish"))
 
-    assert decisions.is_dismissed()
+    assert decisions.is_finished()
+
+
+def test_migration_renames_the_decision() -> None:
+    migration = importlib.import_module("tenants.migrations.0027_setup_finished")
+    SetupDecision.objects.create(kind="dismissed")
+
+    migration.rename_to_finished(apps, None)
+    assert decisions.is_finished()
+    migration.rename_to_dismissed(apps, None)
+
+    assert list(SetupDecision.objects.values_list("kind", flat=True)) == ["dismissed"]
 
 
 def test_home_of_administrators(administrator: User, signed_in: SignIn) -> None:
     home = reverse("onboarding:home")
 
     assert signed_in(administrator).get(home)["Location"] == reverse("onboarding:setup")
-    decisions.dismiss(by=administrator)
+    decisions.finish(by=administrator)
     assert signed_in(administrator).get(home)["Location"] == reverse("onboarding:tenant-list")
 
 
