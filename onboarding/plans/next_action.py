@@ -39,7 +39,7 @@ class ActionKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Need:
+class RequiredAction:
     """One action of one side. `side` is mimecast or client, `subject` a domain, host or task."""
 
     kind: ActionKind
@@ -59,13 +59,13 @@ class Awaited(StrEnum):
 
 @dataclass(frozen=True)
 class NextAction:
-    """The next event on a task. `needs` has the actions of persons, the most urgent first.
+    """The next event on a task. `actions` are those of persons, the most urgent first.
 
     `next_check_at` is the next run of a check; None while none is scheduled.
     """
 
     awaited: Awaited
-    needs: tuple[Need, ...] = ()
+    actions: tuple[RequiredAction, ...] = ()
     next_check_at: datetime | None = None
 
     @property
@@ -75,16 +75,18 @@ class NextAction:
     @property
     def side(self) -> str:
         """The side that acts: mimecast, client or both; empty while time or a check decides."""
-        sides = {need.side for need in self.needs}
+        sides = {action.side for action in self.actions}
         return Responsibility.BOTH.value if len(sides) > 1 else next(iter(sides), "")
 
     @property
     def sentence(self) -> str:
         """The first action, and the number of the others; empty without an action."""
-        if not self.needs:
+        if not self.actions:
             return ""
-        others = len(self.needs) - 1
-        return f"{self.needs[0].sentence} And {others} more." if others else self.needs[0].sentence
+        others = len(self.actions) - 1
+        return (
+            f"{self.actions[0].sentence} And {others} more." if others else self.actions[0].sentence
+        )
 
 
 _TIME = NextAction(Awaited.TIME)
@@ -130,32 +132,36 @@ def proof_action(task: Task, evidence: TaskEvidence, supporting: TaskEvidence) -
     ]
     if task.status != TaskStatus.AWAITING_VERIFICATION or not task.applies:
         return NextAction(Awaited.PERSON, tuple(contradicted)) if contradicted else None
-    needs = sorted([*contradicted, *needs_of(task, evidence)], key=_urgency)
-    if needs:
-        return NextAction(Awaited.PERSON, tuple(needs))
+    actions = sorted([*contradicted, *required_actions(task, evidence)], key=_urgency)
+    if actions:
+        return NextAction(Awaited.PERSON, tuple(actions))
     checks = [s.check for s in evidence.subjects if s.check is not None and not _is_settled(s)]
     return NextAction(
         Awaited.CHECK, next_check_at=min((c.next_due_at for c in checks), default=None)
     )
 
 
-def needs_of(task: Task, evidence: TaskEvidence) -> list[Need]:
+def required_actions(task: Task, evidence: TaskEvidence) -> list[RequiredAction]:
     """The actions that the checks of a task need before they can verify it, whatever its status."""
     found = [_missing(kind) for kind in evidence.missing]
-    found += [need for s in evidence.subjects if (need := _need_of(task, s)) is not None]
+    found += [
+        action for s in evidence.subjects if (action := _required_action(task, s)) is not None
+    ]
     found += [_of_export(task, s) for s in evidence.alternatives if s.settled is Verdict.FAIL]
     if not evidence.subjects and not evidence.missing and task.check_kinds:
         sentence = (
             "No check applies to this profile. A consultant marks the task as not applicable."
         )
-        found.append(Need(ActionKind.COMPLETE_PROFILE, _MIMECAST, task.title, sentence))
+        found.append(RequiredAction(ActionKind.COMPLETE_PROFILE, _MIMECAST, task.title, sentence))
     return found
 
 
-def _of_export(task: Task, subject: ProofSubject) -> Need:
+def _of_export(task: Task, subject: ProofSubject) -> RequiredAction:
     """A new export, after the settings that the newest one shows are corrected."""
     sentence = f"Correct the settings of {subject.name}, and submit a new export."
-    return Need(ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, subject.check)
+    return RequiredAction(
+        ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, subject.check
+    )
 
 
 def contradicting_messages(
@@ -194,8 +200,8 @@ def _text_kinds(task: Task) -> frozenset[str]:
     return frozenset(UNVERIFIED_KINDS & {*task.check_kinds, *task.evidence_kinds})
 
 
-def _urgency(need: Need) -> int:
-    return list(ActionKind).index(need.kind)
+def _urgency(action: RequiredAction) -> int:
+    return list(ActionKind).index(action.kind)
 
 
 def _own_side(task: Task) -> str:
@@ -213,7 +219,7 @@ def _is_settled(subject: ProofSubject) -> bool:
     )
 
 
-def _need_of(task: Task, subject: ProofSubject) -> Need | None:
+def _required_action(task: Task, subject: ProofSubject) -> RequiredAction | None:
     check = subject.check
     if _is_settled(subject) or subject.has_pending_message:
         return None
@@ -226,9 +232,9 @@ def _need_of(task: Task, subject: ProofSubject) -> Need | None:
             f"The value of {subject.name} is {check.proposed_label}. A consultant confirms or"
             " rejects it."
         )
-        return Need(ActionKind.DECIDE_VALUE, _MIMECAST, subject.name, sentence)
+        return RequiredAction(ActionKind.DECIDE_VALUE, _MIMECAST, subject.name, sentence)
     if subject.needs_message:
-        return Need(
+        return RequiredAction(
             ActionKind.SUBMIT_MESSAGE,
             _own_side(task),
             subject.name,
@@ -239,11 +245,11 @@ def _need_of(task: Task, subject: ProofSubject) -> Need | None:
     codes = {found["code"] for found in check.latest.findings} if check.latest is not None else ()
     if _NO_CONSENT in codes:
         sentence = f"A consultant confirms the client’s consent to connections to {subject.name}."
-        return Need(ActionKind.CONFIRM_CONSENT, _MIMECAST, subject.name, sentence)
+        return RequiredAction(ActionKind.CONFIRM_CONSENT, _MIMECAST, subject.name, sentence)
     return None
 
 
-def _without_check(task: Task, subject: ProofSubject) -> Need:
+def _without_check(task: Task, subject: ProofSubject) -> RequiredAction:
     """No check of the subject exists, so the confirmation waits for the value that it needs."""
     name = subject.name
     match subject.kind:
@@ -263,21 +269,21 @@ def _without_check(task: Task, subject: ProofSubject) -> Need:
                 f"No check of {name} runs, because this installation has no control target. A"
                 " consultant accepts the risk of this task."
             )
-            return Need(ActionKind.ACCEPT_RISK, _MIMECAST, name, sentence)
+            return RequiredAction(ActionKind.ACCEPT_RISK, _MIMECAST, name, sentence)
         case _:
             sentence = f"{name} cannot be checked yet. A consultant completes the tenant’s profile."
-            return Need(ActionKind.COMPLETE_PROFILE, _MIMECAST, name, sentence)
-    return Need(ActionKind.ENTER_VALUE, _own_side(task), name, sentence)
+            return RequiredAction(ActionKind.COMPLETE_PROFILE, _MIMECAST, name, sentence)
+    return RequiredAction(ActionKind.ENTER_VALUE, _own_side(task), name, sentence)
 
 
-def _missing(kind: CheckKind) -> Need:
+def _missing(kind: CheckKind) -> RequiredAction:
     """The profile has no subject of the kind."""
     if kind is CheckKind.SMTP:
         sentence = "Nothing to check yet: enter a delivery host, because the profile has none."
-        return Need(ActionKind.ENTER_VALUE, _CLIENT, str(kind.value), sentence)
+        return RequiredAction(ActionKind.ENTER_VALUE, _CLIENT, str(kind.value), sentence)
     thing = "a directory host" if kind is CheckKind.LDAPS else "a domain that this task applies to"
     sentence = f"Nothing to check yet: a consultant enters {thing} in the tenant’s profile."
-    return Need(ActionKind.COMPLETE_PROFILE, _MIMECAST, str(kind.value), sentence)
+    return RequiredAction(ActionKind.COMPLETE_PROFILE, _MIMECAST, str(kind.value), sentence)
 
 
 def _message_sentence(subject: ProofSubject, check: Check) -> str:
@@ -321,39 +327,42 @@ def _is_contradicted(task: Task, subject: ProofSubject) -> bool:
     )
 
 
-def _contradicting_run(task: Task, subject: ProofSubject, check: Check) -> Need:
+def _contradicting_run(task: Task, subject: ProofSubject, check: Check) -> RequiredAction:
     then = "submit a new message" if subject.needs_message else "check it again"
     sentence = f"The last check of {subject.name} found a fault. Correct it, then {then}."
-    return Need(ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, check)
+    return RequiredAction(ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, check)
 
 
-def _contradicting_message(task: Task, subject: ProofSubject) -> Need:
+def _contradicting_message(task: Task, subject: ProofSubject) -> RequiredAction:
     sentence = (
         f"A received message contradicts this task. Correct the route to {subject.name}, then"
         " submit a new message."
     )
-    return Need(ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, subject.check)
+    return RequiredAction(
+        ActionKind.CORRECT, _own_side(task), subject.name, sentence, True, subject.check
+    )
 
 
 def of_unknown_safe_time(safety: PlanSafeTime) -> NextAction:
     """The client repairs the name servers that leave the safe time of a task unknown."""
     sentence = f"{safety.cause} {safety.remedy}"
     return NextAction(
-        Awaited.PERSON, (Need(ActionKind.REPAIR_SERVERS, _CLIENT, safety.domain, sentence),)
+        Awaited.PERSON,
+        (RequiredAction(ActionKind.REPAIR_SERVERS, _CLIENT, safety.domain, sentence),),
     )
 
 
 def _of_risks(risks: Iterable[ResidualRisk]) -> NextAction:
     """The actions that end residual risks. Time ends the others, or a consultant accepts them."""
-    needs = tuple(_end_risks(risks))
-    return NextAction(Awaited.PERSON, needs) if needs else _TIME
+    actions = tuple(_end_risks(risks))
+    return NextAction(Awaited.PERSON, actions) if actions else _TIME
 
 
-def _end_risks(risks: Iterable[ResidualRisk]) -> Iterator[Need]:
+def _end_risks(risks: Iterable[ResidualRisk]) -> Iterator[RequiredAction]:
     """The client's remedy for each risk, else the consultant's acceptance of the risk."""
     for risk in risks:
         if risk.remedy:
-            yield Need(ActionKind.END_RISK, _CLIENT, risk.subject, risk.remedy)
+            yield RequiredAction(ActionKind.END_RISK, _CLIENT, risk.subject, risk.remedy)
         elif not risk.ends_by_time:
             sentence = f"A consultant accepts the risk “{risk.name}” with a reason."
-            yield Need(ActionKind.ACCEPT_RISK, _MIMECAST, risk.subject, sentence)
+            yield RequiredAction(ActionKind.ACCEPT_RISK, _MIMECAST, risk.subject, sentence)

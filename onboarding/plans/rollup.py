@@ -17,9 +17,9 @@ from onboarding.models import (
     Task,
     TaskStatus,
 )
-from onboarding.plans.needed_sides import needed_sides
 from onboarding.plans.next_action import of_unknown_safe_time
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.required_sides import required_sides
 from onboarding.plans.safe_times import SAFE_TIME_ROLES, unsafe_tasks
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
 from onboarding.plans.task_events import add_task_events, values_before
@@ -52,8 +52,8 @@ def recompute_rollup(
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
     asked = asked_sides([plan.pk])
-    needed = needed_sides(plan, rows) | _set_safe_from(plan, rows, asked, now=now)
-    set_waiting_on(rows, asked, needed, now=now)
+    required = required_sides(plan, rows) | _set_safe_from(plan, rows, asked, now=now)
+    set_waiting_on(rows, asked, required, now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
         edited.save(update_fields=[*fields, *_fields_of([edited])])

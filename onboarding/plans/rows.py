@@ -18,11 +18,11 @@ from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.domain_rows import DomainRow, domain_rows
 from onboarding.plans.next_action import (
     ActionKind,
-    Need,
     NextAction,
+    RequiredAction,
     contradicting_messages,
-    needs_of,
     next_action,
+    required_actions,
 )
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
@@ -379,16 +379,18 @@ class TaskRow:
         return self.next_action is not None and self.next_action.is_on_person
 
     @cached_property
-    def needs(self) -> Sequence[Need]:
+    def required_actions(self) -> Sequence[RequiredAction]:
         """The actions before a check can verify the open task, the most urgent first."""
-        if self.next_action is not None and self.next_action.needs:
-            return self.next_action.needs
-        return needs_of(self.task, self.evidence) if self.task.is_open_leaf else ()
+        if self.next_action is not None and self.next_action.actions:
+            return self.next_action.actions
+        return required_actions(self.task, self.evidence) if self.task.is_open_leaf else ()
 
     @property
     def is_contradicted(self) -> bool:
         """Whether a run after the confirmation found that the task is not done."""
-        return self.is_on_person and any(need.kind is ActionKind.CORRECT for need in self.needs)
+        return self.is_on_person and any(
+            action.kind is ActionKind.CORRECT for action in self.required_actions
+        )
 
     @property
     def needs_time(self) -> bool:

@@ -16,9 +16,9 @@ from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.next_action import (
     ActionKind,
     Awaited,
-    needs_of,
     next_action,
     proof_action,
+    required_actions,
 )
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.rows import Shape, shape_of
@@ -128,7 +128,7 @@ def test_side_of_each_action(
     action = proof_action(task(), TaskEvidence(tuple(subjects), missing), NONE)
 
     assert action is not None
-    assert (action.side, action.needs[0].kind) == (side, kind)
+    assert (action.side, action.actions[0].kind) == (side, kind)
 
 
 def test_host_without_consent_waits_on_mimecast() -> None:
@@ -139,7 +139,7 @@ def test_host_without_consent_waits_on_mimecast() -> None:
     action = proof_action(task(), TaskEvidence((subject(of, CheckKind.SMTP),)), NONE)
 
     assert action is not None
-    assert (action.side, action.needs[0].kind) == ("mimecast", ActionKind.CONFIRM_CONSENT)
+    assert (action.side, action.actions[0].kind) == ("mimecast", ActionKind.CONFIRM_CONSENT)
 
 
 @pytest.mark.parametrize("responsibility", Responsibility.values)
@@ -156,7 +156,7 @@ def test_ordinary_work_has_no_next_action(status: TaskStatus) -> None:
     evidence = TaskEvidence((subject(None, CheckKind.OWNERSHIP),))
 
     assert next_action(task(status), evidence, NONE) is None
-    assert len(needs_of(task(status), evidence)) == 1
+    assert len(required_actions(task(status), evidence)) == 1
 
 
 @pytest.mark.parametrize("confirmed_at", [None, NOW])
@@ -169,9 +169,9 @@ def test_first_sentence_of_a_hybrid_system_names_both_halves(confirmed_at: datet
         confirmed_at=confirmed_at,
     )
 
-    (need,) = needs_of(task(TaskStatus.TODO), TaskEvidence((of,)))
+    (action,) = required_actions(task(TaskStatus.TODO), TaskEvidence((of,)))
 
-    assert [platform.label in need.sentence for platform in SendingPlatform] == [True, True]
+    assert [platform.label in action.sentence for platform in SendingPlatform] == [True, True]
 
 
 # --- Complete tasks that a received message contradicts
@@ -263,4 +263,4 @@ def test_verified_subject_needs_no_action() -> None:
     of = subject(check(CheckKind.SPF, "pass", settled="pass"))
 
     assert of.settled is Verdict.PASS
-    assert needs_of(task(), TaskEvidence((of,))) == []
+    assert required_actions(task(), TaskEvidence((of,))) == []

@@ -11,7 +11,7 @@ from onboarding.plans.next_action import kinds_that_decide, proof_action
 from onboarding.plans.plan_context import PlanContext
 
 
-def needed_sides(plan: Plan, tasks: Sequence[Task]) -> dict[int, str]:
+def required_sides(plan: Plan, tasks: Sequence[Task]) -> dict[int, str]:
     """The side to act on each confirmed task that waits for a proof, by task id.
 
     The side is empty while a check decides. Complete tasks are listed only while a received message
