@@ -104,7 +104,7 @@ def test_scan_fills_in_the_form(
     page.get_by_role("button", name="Scan DNS").click()
 
     expect(page.get_by_label("Platform")).to_have_value("microsoft_365")
-    expect(page.locator(".guess").first).to_contain_text("From MX of wingtip.test.")
+    expect(page.locator(".suggested-value").first).to_contain_text("From MX of wingtip.test.")
     page.get_by_label("Region", exact=True).select_option("us")
     page.get_by_label("Time zone").fill("Berlin")
     page.get_by_role("button", name="Create tenant and plan").click()

@@ -1,4 +1,4 @@
-"""Creating a tenant: its domains first, then the other fields with the guesses of DNS discovery."""
+"""Creating a tenant: its domains first, then the other fields with the suggestions from DNS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from onboarding.lifecycle.forms.profile import (
     domain_formset,
     host_formset,
 )
-from onboarding.lifecycle.profile_guesses import Guess, ProfileGuesses, guess_profile
+from onboarding.lifecycle.new_profile_suggestions import (
+    NewProfileSuggestions,
+    SuggestedValue,
+    suggest_profile,
+)
 from onboarding.lifecycle.tasks import queue_domain_scan
 from onboarding.lifecycle.tenants import DNS_SCAN_LIMIT
 from onboarding.lifecycle.views.profile import all_valid, entry_of
@@ -35,7 +39,7 @@ from tenants.permissions import Permission, may
 from tenants.throttle import throttled
 
 _PAGE = "lifecycle/tenant_create.html"
-# The fields with a guess or a hint, in the order of the page.
+# The fields with a suggestion or a hint, in the order of the page.
 _ROWS = (
     "platform",
     "account_code",
@@ -52,14 +56,14 @@ _WITHOUT_SCAN = {
 
 
 @dataclass(frozen=True)
-class GuessedField:
-    """A field of the form with its guess. `differs`: the field has another value.
+class SuggestedField:
+    """A field of the form with its suggestion. `differs`: the field has another value.
 
     `is_searched`: DNS discovery covers the field, also if it found no value.
     """
 
     field: BoundField
-    guess: Guess
+    suggestion: SuggestedValue
     differs: bool
     is_searched: bool
 
@@ -112,10 +116,10 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
     if scan is not None and is_waiting and request.method == "GET":
         context = {"scan": scan, "is_late": domain_scans.is_late(scan), "source": source}
         return _show(request, context)
-    guesses = guess_profile(scan.domains, scan.found) if scan is not None else None
+    suggestions = suggest_profile(scan.domains, scan.found) if scan is not None else None
     tenant = tenants.clone_of(source) if source is not None else Tenant()
     tenant.consultant = current_user(request)
-    forms = _bound_forms(request, tenant) or _guessed_forms(tenant, guesses, source)
+    forms = _bound_forms(request, tenant) or _suggested_forms(tenant, suggestions, source)
     if request.method == "POST" and all_valid(forms["profile"], forms["domains"], forms["hosts"]):
         with errors_on_form(forms["profile"]):
             entry = entry_of(forms["domains"], forms["hosts"])
@@ -127,8 +131,8 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
         **forms,
         "source": source,
         "scan": scan,
-        "guesses": guesses,
-        "rows": _guessed_fields(forms["profile"], guesses, source),
+        "suggestions": suggestions,
+        "rows": _suggested_fields(forms["profile"], suggestions, source),
         "is_complete": True,
     }
     return _show(request, context)
@@ -145,7 +149,7 @@ def _show(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 def _scan_of(request: HttpRequest) -> DomainScan | None:
     """The scan of the address. Raises Http404 for the scan of another person, or an old one.
 
-    A form that is sent after the scan expired is read without its guesses.
+    A form that is sent after the scan expired is read without its suggestions.
     """
     public_id = request.GET.get("scan", "")
     if not public_id:
@@ -181,11 +185,11 @@ def _bound_forms(request: HttpRequest, tenant: Tenant) -> dict[str, Any] | None:
     }
 
 
-def _guessed_forms(
-    tenant: Tenant, guesses: ProfileGuesses | None, source: Tenant | None
+def _suggested_forms(
+    tenant: Tenant, suggestions: NewProfileSuggestions | None, source: Tenant | None
 ) -> dict[str, Any]:
-    """The forms with the guessed values. Those of a cloned profile have priority."""
-    if guesses is None:
+    """The forms with the suggested values. Those of a cloned profile have priority."""
+    if suggestions is None:
         return {
             "profile": ProfileForm(instance=tenant),
             "domains": DomainFormSet(instance=tenant, prefix="domains"),
@@ -193,27 +197,31 @@ def _guessed_forms(
         }
     cloned = tenants.CLONED_FIELDS if source is not None else ()
     # Without evidence a field stays empty, so that the person chooses its value.
-    initial = {name: guess.value for name, guess in guesses.fields.items() if name not in cloned}
+    initial = {
+        name: suggestion.value
+        for name, suggestion in suggestions.fields.items()
+        if name not in cloned
+    }
     return {
         "profile": ProfileForm(instance=tenant, initial=initial),
-        "domains": domain_formset(tenant, [each.as_row() for each in guesses.domains]),
-        "hosts": host_formset(tenant, guesses.hosts),
+        "domains": domain_formset(tenant, [each.as_row() for each in suggestions.domains]),
+        "hosts": host_formset(tenant, suggestions.hosts),
     }
 
 
-def _guessed_fields(
-    profile: ProfileForm, guesses: ProfileGuesses | None, source: Tenant | None
-) -> list[GuessedField]:
-    """The fields with their guesses, in the order of the page. Without a scan, none has a guess."""
+def _suggested_fields(
+    profile: ProfileForm, suggestions: NewProfileSuggestions | None, source: Tenant | None
+) -> list[SuggestedField]:
+    """The fields in the order of the page. Without a scan, none has a suggestion."""
     rows = []
     for name in _ROWS:
-        found = guesses.fields.get(name) if guesses is not None else None
-        guess = found or Guess(reason=_WITHOUT_SCAN.get(name, ""))
-        if not guess.is_found and source is not None and name in tenants.CLONED_FIELDS:
-            guess = Guess(reason=f"From the profile of {source}.")
+        found = suggestions.fields.get(name) if suggestions is not None else None
+        suggestion = found or SuggestedValue(reason=_WITHOUT_SCAN.get(name, ""))
+        if not suggestion.is_found and source is not None and name in tenants.CLONED_FIELDS:
+            suggestion = SuggestedValue(reason=f"From the profile of {source}.")
         field = profile[name]
-        differs = guess.is_found and _text(field) != str(guess.value)
-        rows.append(GuessedField(field, guess, differs, is_searched=found is not None))
+        differs = suggestion.is_found and _text(field) != str(suggestion.value)
+        rows.append(SuggestedField(field, suggestion, differs, is_searched=found is not None))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""A new tenant: domains first, a scan by a worker, and a form with its guesses."""
+"""A new tenant: domains first, a scan by a worker, and a form with its suggestions."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ def test_late_scan_is_explained(page: Client, consultant: User) -> None:
     assert "no worker has started the scan" in html
 
 
-def test_form_has_guesses_with_reasons(page: Client, scan: DomainScan) -> None:
+def test_form_has_suggestions_with_reasons(page: Client, scan: DomainScan) -> None:
     response = page.get(_address(scan))
 
     html = response.content.decode()
     profile = response.context["profile"]
     values = {name: profile[name].value() for name in ("name", "platform", "dkim_in_use")}
     assert values == {"name": "Wingtip", "platform": "microsoft_365", "dkim_in_use": True}
-    rows = [" ".join(text.split()) for text in texts(html, ".guess")]
+    rows = [" ".join(text.split()) for text in texts(html, ".suggested-value")]
     assert rows[0].endswith("High confidence From MX of wingtip.test.")
     assert rows[2].endswith(
         "Not found DNS does not show it. Enter the account code, or choose the region."
@@ -228,7 +228,9 @@ def test_scan_of_another_person_is_hidden(
     assert DomainScan.objects.count() == 1
 
 
-def test_clone_has_priority_over_guesses(page: Client, scan: DomainScan, tenant: Tenant) -> None:
+def test_clone_has_priority_over_suggestions(
+    page: Client, scan: DomainScan, tenant: Tenant
+) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace", region="de")
 
     response = page.get(_address(scan, f"&from={tenant.public_id}"))

@@ -1,4 +1,4 @@
-"""The guesses for a new profile: only from evidence, and each with its reason."""
+"""The suggestions for a new profile: only from evidence, and each with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from checks.engine.discovery import DiscoveryResult, SpfSender
 from onboarding.lifecycle.country_zones import zone_of
-from onboarding.lifecycle.profile_guesses import guess_profile
+from onboarding.lifecycle.new_profile_suggestions import suggest_profile
 
 M365 = {
     "platform": "microsoft_365",
@@ -27,14 +27,14 @@ def _found(**results: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _guess(**results: dict[str, Any] | None) -> Any:
+def _suggest(**results: dict[str, Any] | None) -> Any:
     found = _found(**results)
-    return guess_profile(list(found), found)
+    return suggest_profile(list(found), found)
 
 
 def _field(name: str, **results: dict[str, Any] | None) -> tuple[Any, str]:
-    guess = _guess(**results).fields[name]
-    return guess.value, guess.confidence.value
+    suggestion = _suggest(**results).fields[name]
+    return suggestion.value, suggestion.confidence.value
 
 
 GATEWAY = M365 | {"gateway": "Proofpoint", "mx": ("mx1.pphosted.com",), "delivery_host": ""}
@@ -97,10 +97,10 @@ def test_region(result: dict[str, Any], expected: tuple[str, str]) -> None:
     ],
 )
 def test_time_zone(names: list[str], expected: tuple[str, str]) -> None:
-    guess = guess_profile(names, dict.fromkeys(names)).fields["time_zone"]
+    suggestion = suggest_profile(names, dict.fromkeys(names)).fields["time_zone"]
 
     # Germany has a second zone, Busingen.
-    assert (guess.value, guess.confidence.value) == (
+    assert (suggestion.value, suggestion.confidence.value) == (
         expected if names != ["client.de"] else ("", "none")
     )
 
@@ -126,7 +126,7 @@ def test_no_zone_of_a_country_with_several() -> None:
     ],
 )
 def test_role_of_a_further_domain(result: dict[str, Any] | None, role: str) -> None:
-    rows = _guess(first_example={}, other_example=result).domains
+    rows = _suggest(first_example={}, other_example=result).domains
 
     assert [(row.name, row.role) for row in rows] == [
         ("first.example", "primary"),
@@ -137,7 +137,7 @@ def test_role_of_a_further_domain(result: dict[str, Any] | None, role: str) -> N
 def test_routing_domain_is_added_once() -> None:
     with_name = M365 | {"onmicrosoft": "client.onmicrosoft.com"}
 
-    rows = _guess(a_example=with_name, b_example=with_name).domains
+    rows = _suggest(a_example=with_name, b_example=with_name).domains
 
     assert [(row.name, row.role) for row in rows][2:] == [("client.onmicrosoft.com", "routing")]
 
@@ -145,20 +145,20 @@ def test_routing_domain_is_added_once() -> None:
 def test_routing_name_is_never_primary() -> None:
     names = ["client.onmicrosoft.com", "client.example"]
 
-    rows = guess_profile(names, dict.fromkeys(names)).domains
+    rows = suggest_profile(names, dict.fromkeys(names)).domains
 
     assert [row.role for row in rows] == ["routing", "primary"]
 
 
 @pytest.mark.parametrize(("ttl", "original"), [(3600, None), (86_400, None), (172_800, 172_800)])
 def test_only_a_long_ttl_is_entered(ttl: int, original: int | None) -> None:
-    (row,) = _guess(a_example=M365 | {"mx_ttl": ttl}).domains
+    (row,) = _suggest(a_example=M365 | {"mx_ttl": ttl}).domains
 
     assert row.original_mx_ttl_seconds == original
 
 
 def test_delivery_host_is_entered_once() -> None:
-    assert _guess(a_example=M365, b_example=M365).hosts == [
+    assert _suggest(a_example=M365, b_example=M365).hosts == [
         {"purpose": "delivery", "name": M365["delivery_host"], "port": 25}
     ]
 
@@ -172,7 +172,7 @@ def test_delivery_host_is_entered_once() -> None:
     ],
 )
 def test_company_name(name: str, expected: str) -> None:
-    assert guess_profile([name], {name: None}).fields["name"].value == expected
+    assert suggest_profile([name], {name: None}).fields["name"].value == expected
 
 
 def test_dkim_without_keys_is_no_evidence() -> None:
@@ -181,12 +181,12 @@ def test_dkim_without_keys_is_no_evidence() -> None:
 
 
 def test_silent_domain_is_a_caution() -> None:
-    (sentence,) = _guess(a_example=M365, b_example=None).cautions
+    (sentence,) = _suggest(a_example=M365, b_example=None).cautions
 
     assert sentence.startswith("b.example: no name server gave a reliable answer.")
 
 
 def test_policy_is_a_caution() -> None:
-    (sentence,) = _guess(a_example=M365 | {"mta_sts": True}).cautions
+    (sentence,) = _suggest(a_example=M365 | {"mta_sts": True}).cautions
 
     assert sentence.startswith("a.example: an MTA-STS policy is published.")

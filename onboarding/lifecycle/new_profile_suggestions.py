@@ -1,6 +1,6 @@
-"""Values of a new profile, guessed from the DNS of its domains, each with its reason. Pure.
+"""Values of a new profile, suggested by the DNS of its domains, each with its reason. Pure.
 
-A person sees each guess with its confidence and can change it. A value without evidence stays
+A person sees each suggestion with its confidence and can change it. A value without evidence stays
 empty: Gangway never chooses one to fill a field.
 """
 
@@ -37,7 +37,7 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True)
-class Guess:
+class SuggestedValue:
     """The suggested value of a field. `shown` is its text, and `reason` a sentence."""
 
     value: Any = ""
@@ -51,7 +51,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class DomainGuess:
+class SuggestedDomain:
     """A row of the domains. `fact` is a sentence about its DNS."""
 
     name: str
@@ -66,22 +66,22 @@ class DomainGuess:
 
 
 @dataclass(frozen=True)
-class ProfileGuesses:
-    """All guesses of a new profile. `fields` are those of the profile form by name."""
+class NewProfileSuggestions:
+    """All suggestions of a new profile. `fields` are those of the profile form by name."""
 
-    fields: Mapping[str, Guess]
-    domains: Sequence[DomainGuess]
+    fields: Mapping[str, SuggestedValue]
+    domains: Sequence[SuggestedDomain]
     hosts: Sequence[Mapping[str, Any]] = ()
     cautions: Sequence[str] = ()
     senders: Sequence[str] = field(default=())
 
 
-def guess_profile(domains: Sequence[str], found: Found) -> ProfileGuesses:
-    """The guesses for these domains. A domain without a usable answer has None in `found`."""
+def suggest_profile(domains: Sequence[str], found: Found) -> NewProfileSuggestions:
+    """The suggestions for these domains. A domain without a usable answer has None in `found`."""
     known = {name: data for name in domains if (data := found.get(name))}
     platform = _platform(known)
     rows = [*_domain_rows(domains, found)]
-    return ProfileGuesses(
+    return NewProfileSuggestions(
         fields={
             "name": _name(rows),
             "region": _region(known),
@@ -103,59 +103,65 @@ def _names(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 2} more" if len(names) > 2 else shown
 
 
-def _name(rows: Sequence[DomainGuess]) -> Guess:
+def _name(rows: Sequence[SuggestedDomain]) -> SuggestedValue:
     primary = next((row.name for row in rows if row.role == Domain.Role.PRIMARY), "")
     label = organisational_domain(primary).partition(".")[0]
     if not label or label.startswith("xn--"):
-        return Guess()
+        return SuggestedValue()
     name = label.replace("-", " ").title()
-    return Guess(name, name, Confidence.LOW, f"From the domain {primary}. Check the spelling.")
+    return SuggestedValue(
+        name, name, Confidence.LOW, f"From the domain {primary}. Check the spelling."
+    )
 
 
-def _platform(known: Mapping[str, Mapping[str, Any]]) -> Guess:
+def _platform(known: Mapping[str, Mapping[str, Any]]) -> SuggestedValue:
     """The platform of most domains. Behind a gateway only SPF shows it."""
     by_domain = {name: data["platform"] for name, data in known.items() if data["platform"]}
     if not by_domain:
-        return Guess(reason="DNS does not show it. Ask the client where the mailboxes are.")
+        return SuggestedValue(
+            reason="DNS does not show it. Ask the client where the mailboxes are."
+        )
     value = Counter(by_domain.values()).most_common(1)[0][0]
     names = [name for name, platform in by_domain.items() if platform == value]
     label = str(Platform(value).label)
     gateways = sorted({known[name]["gateway"] for name in names if known[name]["gateway"]})
     if gateways:
         reason = f"From SPF of {_names(names)}: MX points to {_names(gateways)}."
-        return Guess(value, label, Confidence.MEDIUM, reason)
+        return SuggestedValue(value, label, Confidence.MEDIUM, reason)
     if value == Platform.ON_PREMISES:
         reason = f"The MX hosts of {_names(names)} belong to the company."
-        return Guess(value, label, Confidence.MEDIUM, reason)
+        return SuggestedValue(value, label, Confidence.MEDIUM, reason)
     others = [name for name, platform in by_domain.items() if platform != value]
     if others:
         reason = f"From MX of {_names(names)}. {_names(others)} differs."
-        return Guess(value, label, Confidence.MEDIUM, reason)
-    return Guess(value, label, Confidence.HIGH, f"From MX of {_names(names)}.")
+        return SuggestedValue(value, label, Confidence.MEDIUM, reason)
+    return SuggestedValue(value, label, Confidence.HIGH, f"From MX of {_names(names)}.")
 
 
-def _directory(platform: Guess) -> Guess:
+def _directory(platform: SuggestedValue) -> SuggestedValue:
     directory = _DIRECTORIES.get(platform.value)
     if directory is None:
-        return Guess(reason="DNS does not show it. Ask the client.")
+        return SuggestedValue(reason="DNS does not show it. Ask the client.")
     label = str(directory.label)
     reason = f"Usual with {platform.shown}. DNS does not show it."
-    return Guess(directory.value, label, Confidence.LOW, reason)
+    return SuggestedValue(directory.value, label, Confidence.LOW, reason)
 
 
-def _region(known: Mapping[str, Mapping[str, Any]]) -> Guess:
+def _region(known: Mapping[str, Mapping[str, Any]]) -> SuggestedValue:
     for region in load_regions().values():
         for name, data in known.items():
             hosts = [host for host in data["mx"] if host in region.mx]
             if hosts:
                 reason = f"MX of {name} lists {hosts[0]}."
-                return Guess(region.id, region.name, Confidence.HIGH, reason)
+                return SuggestedValue(region.id, region.name, Confidence.HIGH, reason)
     for region in load_regions().values():
         for name, data in known.items():
             if _includes(data, region):
                 reason = f"SPF of {name} includes {region.spf_include}."
-                return Guess(region.id, region.name, Confidence.MEDIUM, reason)
-    return Guess(reason="DNS does not show it. Enter the account code, or choose the region.")
+                return SuggestedValue(region.id, region.name, Confidence.MEDIUM, reason)
+    return SuggestedValue(
+        reason="DNS does not show it. Enter the account code, or choose the region."
+    )
 
 
 def _includes(data: Mapping[str, Any], region: Region) -> bool:
@@ -163,26 +169,30 @@ def _includes(data: Mapping[str, Any], region: Region) -> bool:
     return bool(region.spf_include) and f"include:{region.spf_include}" in terms
 
 
-def _time_zone(domains: Sequence[str]) -> Guess:
+def _time_zone(domains: Sequence[str]) -> SuggestedValue:
     zones = {zone: name for name in reversed(domains) if (zone := zone_of(name))}
     if len(zones) == 1:
         ((zone, name),) = zones.items()
         ending = name.rpartition(".")[2]
-        return Guess(zone, zone, Confidence.MEDIUM, f"From the ending .{ending} of {name}.")
-    return Guess(reason="DNS does not show it. Type the city of the client.")
+        return SuggestedValue(
+            zone, zone, Confidence.MEDIUM, f"From the ending .{ending} of {name}."
+        )
+    return SuggestedValue(reason="DNS does not show it. Type the city of the client.")
 
 
-def _dkim(known: Mapping[str, Mapping[str, Any]]) -> Guess:
+def _dkim(known: Mapping[str, Mapping[str, Any]]) -> SuggestedValue:
     signed = {name: data["dkim_selectors"] for name, data in known.items()}
     signed = {name: selectors for name, selectors in signed.items() if selectors}
     if signed:
         name, selectors = next(iter(signed.items()))
         reason = f"{name} publishes the key of {_names(selectors)}."
-        return Guess(True, "yes", Confidence.HIGH, reason)
-    return Guess(False, "no", reason="No key at the usual selectors. Other selectors can exist.")
+        return SuggestedValue(True, "yes", Confidence.HIGH, reason)
+    return SuggestedValue(
+        False, "no", reason="No key at the usual selectors. Other selectors can exist."
+    )
 
 
-def _domain_rows(domains: Sequence[str], found: Found) -> Sequence[DomainGuess]:
+def _domain_rows(domains: Sequence[str], found: Found) -> Sequence[SuggestedDomain]:
     routing = [name for name in domains if name.endswith(_ROUTING_ENDING)]
     primary = next((name for name in domains if name not in routing), "")
     rows = [_domain_row(name, found.get(name), is_primary=name == primary) for name in domains]
@@ -193,20 +203,20 @@ def _domain_rows(domains: Sequence[str], found: Found) -> Sequence[DomainGuess]:
     }
     role = Domain.Role.ROUTING.value
     for name, source in added.items():
-        rows.append(DomainGuess(name, role, f"Added from the DKIM records of {source}."))
+        rows.append(SuggestedDomain(name, role, f"Added from the DKIM records of {source}."))
     return rows
 
 
-def _domain_row(name: str, data: Mapping[str, Any] | None, *, is_primary: bool) -> DomainGuess:
+def _domain_row(name: str, data: Mapping[str, Any] | None, *, is_primary: bool) -> SuggestedDomain:
     if name.endswith(_ROUTING_ENDING):
-        return DomainGuess(name, Domain.Role.ROUTING.value, "A name of Microsoft 365.")
+        return SuggestedDomain(name, Domain.Role.ROUTING.value, "A name of Microsoft 365.")
     other = Domain.Role.PRIMARY if is_primary else Domain.Role.SECONDARY
     if data is None:
-        return DomainGuess(name, other.value, "No reliable answer from its name servers.")
+        return SuggestedDomain(name, other.value, "No reliable answer from its name servers.")
     role = Domain.Role.PRIMARY if is_primary else _role(data)
     ttl = data["mx_ttl"]
     original = ttl if ttl is not None and ttl > _ASSUMED_TTL else None
-    return DomainGuess(name, role.value, _fact(data), original)
+    return SuggestedDomain(name, role.value, _fact(data), original)
 
 
 def _role(data: Mapping[str, Any]) -> Domain.Role:
