@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from checks.engine.sources.exports.clixml import TEXT_KEY, ClixmlError, read_clixml
@@ -21,6 +21,8 @@ MAX_ROWS = 2_000
 MAX_ITEMS = 5_000
 MAX_TEXT = 1_000
 GENERATED_AT = "GeneratedAt"
+# No export is older. The year before year 1 that an offset gives cannot be read from a database.
+_FIRST_YEAR = 2000
 
 # How PowerShell prints a value below its depth limit.
 _TRUNCATED = re.compile(r"System\.(Object\[\]|Collections\.|String\[\])|@\{|Microsoft\.Exchange\.")
@@ -233,13 +235,17 @@ def _mail_domain(name: str, value: Any) -> str | None:
 
 
 def _generated_at(value: Any) -> datetime | None:
+    """The time in UTC; None without an offset or a possible year."""
     if not isinstance(value, str):
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            return None
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else None
+    return moment if moment.year >= _FIRST_YEAR else None
 
 
 _READERS = {

@@ -202,6 +202,12 @@ def test_unreadable_files(content: bytes, problem: str) -> None:
     [
         ("2026-11-28T09:00:00Z", datetime(2026, 11, 28, 9, tzinfo=UTC)),
         ("2026-11-28T09:00:00.1234567Z", datetime(2026, 11, 28, 9, 0, 0, 123456, tzinfo=UTC)),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("2000-01-01T00:00:00+14:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        # In UTC, both are outside the years of a datetime.
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-14:00", None),
         ("2026-11-28T09:00:00", None),
         ("yesterday", None),
         (None, None),
