@@ -51,7 +51,7 @@ def obligations_of(
 
 
 def _contradicted(tasks: Iterable[Task], plan_context: PlanContext) -> list[tuple[str, str]]:
-    """Each domain once, with the first task that its newest received message contradicts."""
+    """Each domain once, with the first task that a received message contradicts."""
     found: dict[str, str] = {}
     for task in tasks:
         if not kinds_that_decide(task) & UNVERIFIED_KINDS:

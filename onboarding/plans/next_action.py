@@ -129,6 +129,7 @@ def proof_action(task: Task, evidence: TaskEvidence, supporting: TaskEvidence) -
     contradicted = [
         _contradicting_message(task, subject)
         for subject in contradicting_messages(task, evidence, supporting)
+        if not subject.has_pending_message
     ]
     if task.status != TaskStatus.AWAITING_VERIFICATION or not task.applies:
         return NextAction(Awaited.PERSON, tuple(contradicted)) if contradicted else None
@@ -167,11 +168,13 @@ def _of_export(task: Task, subject: ProofSubject) -> RequiredAction:
 def contradicting_messages(
     task: Task, evidence: TaskEvidence, supporting: TaskEvidence
 ) -> tuple[ProofSubject, ...]:
-    """The subjects whose newest message shows that a confirmed or verified task is not done."""
+    """The subjects for which a message shows that a confirmed or verified task is not done.
+
+    Also while a new message waits for its run: only its verdict can end the contradiction.
+    """
     if task.status not in CLAIMED_STATUSES:
         return ()
-    found = evidence.contradicting_messages + supporting.contradicting_messages
-    return tuple(subject for subject in found if not subject.has_pending_message)
+    return evidence.contradicting_messages + supporting.contradicting_messages
 
 
 def contradicting_checks(task: Task, evidence: TaskEvidence) -> list[Check]:

@@ -22,6 +22,7 @@ from onboarding.plans.domain_progress import (
     facts_by_task,
     facts_by_tenant,
 )
+from onboarding.plans.earlier_messages import earlier_messages
 from onboarding.plans.proof import (
     SubjectKey,
     TaskEvidence,
@@ -30,6 +31,7 @@ from onboarding.plans.proof import (
     last_switch,
     supporting_kinds,
 )
+from onboarding.plans.received_messages import ReceivedMessage
 from tenants import database_time
 from tenants.models import Domain, Host, Tenant
 
@@ -47,6 +49,8 @@ class PlanContext:
     drifted_since: Mapping[int, datetime] = field(default_factory=dict)
     # The ids of the checks with a submitted message that waits for its run.
     pending_messages: frozenset[int] = frozenset()
+    # The messages before the newest one, by the id of a check whose newest one decides nothing.
+    earlier_messages: Mapping[int, tuple[ReceivedMessage, ...]] = field(default_factory=dict)
     # The time of the current states.
     now: datetime = field(default_factory=database_time.known_now)
 
@@ -75,6 +79,7 @@ class PlanContext:
             facts_by_task(tenant) if progress is None else progress,
             _drifted(checks),
             _pending(checks),
+            _earlier(checks),
         )
 
     @classmethod
@@ -92,7 +97,8 @@ class PlanContext:
             if check.host_id in host_by_pk:
                 check.host = host_by_pk[check.host_id]
         drifted, pending = _drifted(checks), _pending(checks)
-        return cls(tenant, checks, domains, hosts, progress, drifted, pending)
+        earlier = _earlier(checks)
+        return cls(tenant, checks, domains, hosts, progress, drifted, pending, earlier)
 
     @classmethod
     def of_many(cls, tenants: Collection[Tenant], *, kinds: Collection[str]) -> dict[int, Self]:
@@ -101,6 +107,7 @@ class PlanContext:
         rows = of_kinds.select_related("domain", "host__proposed_by", "latest")
         checks = list(_annotated(rows))
         drifted, pending = _drifted(checks), _pending(checks)
+        earlier = _earlier(checks)
         checks_by = _by_tenant(checks)
         domains_by = _by_tenant(Domain.objects.filter(tenant__in=tenants))
         hosts_by = _by_tenant(Host.objects.filter(tenant__in=tenants).select_related("proposed_by"))
@@ -114,6 +121,7 @@ class PlanContext:
                 progress_by.get(tenant.pk, {}),
                 drifted,
                 pending,
+                earlier,
             )
             for tenant in tenants
         }
@@ -159,6 +167,7 @@ class PlanContext:
             progress=self.progress.get(task.pk, {}),
             drifted_since=self.drifted_since,
             pending_messages=self.pending_messages,
+            earlier_messages=self.earlier_messages,
             now=self.now,
         )
 
@@ -177,6 +186,10 @@ def _drifted(checks: Iterable[Check]) -> dict[int, datetime]:
 
 def _pending(checks: Iterable[Check]) -> frozenset[int]:
     return frozenset(check.pk for check in checks if getattr(check, "has_pending_message", False))
+
+
+def _earlier(checks: Sequence[Check]) -> dict[int, tuple[ReceivedMessage, ...]]:
+    return earlier_messages(checks, checks_by_subject(checks))
 
 
 _Row = TypeVar("_Row", Check, Domain, Host)

@@ -26,6 +26,7 @@ from checks.source_expectations import organisation_domain
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
+from onboarding.plans.received_messages import ReceivedMessage, show_a_fault
 from tenants import database_time
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -47,8 +48,6 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 SubjectKey = tuple[str, int | None, int | None]
 
 _NO_POLICY = "mta-sts.none"
-# Findings on a received message that are a fault at any time.
-_NEVER_RIGHT = {"delivery-message.other-region"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ class ProofSubject:
     drifted_since: datetime | None = None
     # Whether a submitted message waits for its run.
     has_pending_message: bool = False
+    # The judged messages before the newest one, newest first.
+    earlier_messages: tuple[ReceivedMessage, ...] = ()
     now: datetime = field(default_factory=database_time.known_now, compare=False)
 
     @cached_property
@@ -157,24 +158,22 @@ class ProofSubject:
 
     @property
     def contradicts(self) -> bool:
-        """Whether the newest message shows that the task is not done.
-
-        Mail reaches the old hosts until caches of their MX records expire. Until then a direct
-        delivery is no fault.
-        """
+        """Whether a message shows that the task is not done, and no newer one that it is."""
         check = self.check
         if check is None or check.latest is None or not self.is_unverified_text:
             return False
-        if check.latest.verdict != Verdict.FAIL.value:
-            return False
-        if any(found["code"] in _NEVER_RIGHT for found in check.latest.findings):
-            return True
-        received_at = check.latest.evidence.get("message", {}).get("received_at")
-        if not self.follows_switch or self.switched_at is None or not received_at:
-            return False
+        latest = check.latest
+        newest = ReceivedMessage(
+            Verdict(latest.verdict),
+            frozenset(found["code"] for found in latest.findings),
+            parse_datetime(latest.evidence.get("message", {}).get("received_at") or ""),
+        )
         original_ttl = check.domain.original_mx_ttl_seconds if check.domain is not None else None
-        old_ttl = timedelta(seconds=original_ttl or ASSUMED_TTL_SECONDS)
-        return datetime.fromisoformat(received_at) >= self.switched_at + old_ttl
+        return show_a_fault(
+            [newest, *self.earlier_messages],
+            switched_at=self.switched_at if self.follows_switch else None,
+            old_ttl=timedelta(seconds=original_ttl or ASSUMED_TTL_SECONDS),
+        )
 
     @property
     def needs_message(self) -> bool:
@@ -297,7 +296,7 @@ class TaskEvidence:
 
     @property
     def contradicting_messages(self) -> tuple[ProofSubject, ...]:
-        """The subjects whose newest message shows that the task is not done."""
+        """The subjects for which a message shows that the task is not done."""
         return tuple(s for s in self.subjects if s.contradicts)
 
     @property
@@ -361,6 +360,7 @@ def evidence_for(
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
     drifted_since: Mapping[int, datetime] = MappingProxyType({}),
     pending_messages: Container[int] = frozenset(),
+    earlier_messages: Mapping[int, tuple[ReceivedMessage, ...]] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
@@ -369,7 +369,8 @@ def evidence_for(
     exempt ones. `progress` are the task's rows by domain id: a message proves the outbound cutover
     only if it was signed after the confirmation.
     `drifted_since` has the opening of each open drift by check id, `pending_messages` the ids of
-    the checks with a message that waits for its run. `now` is the time of the states.
+    the checks with a message that waits for its run, `earlier_messages` those before the newest by
+    check id. `now` is the time of the states.
     """
     wanted = task.check_kinds if kinds is None else kinds
     completing = completing_kinds(task, tenant) if kinds is None else []
@@ -382,7 +383,8 @@ def evidence_for(
         if tenant.platform == Platform.HYBRID:
             of_kind = [_of_both_halves(subject) for subject in of_kind]
         subjects += [
-            _with_state(subject, drifted_since, pending_messages, now) for subject in of_kind
+            _with_state(subject, drifted_since, pending_messages, now, earlier_messages)
+            for subject in of_kind
         ]
         if not of_kind and kind not in SOURCE_KINDS:
             missing.append(kind)
@@ -414,6 +416,7 @@ def _with_state(
     drifted_since: Mapping[int, datetime],
     pending_messages: Container[int],
     now: datetime | None,
+    earlier_messages: Mapping[int, tuple[ReceivedMessage, ...]] = MappingProxyType({}),
 ) -> ProofSubject:
     check = subject.check
     if check is None:
@@ -422,6 +425,7 @@ def _with_state(
         subject,
         drifted_since=drifted_since.get(check.pk),
         has_pending_message=check.pk in pending_messages,
+        earlier_messages=earlier_messages.get(check.pk, ()),
         now=now or subject.now,
     )
 

@@ -312,7 +312,7 @@ class TaskRow:
 
     @property
     def contradicting_messages(self) -> tuple[ProofSubject, ...]:
-        """The subjects whose newest message shows that a confirmed or verified task is not done."""
+        """The subjects for which a message shows that a confirmed or verified task is not done."""
         return contradicting_messages(self.task, self.evidence, self.supporting)
 
     @property
