@@ -122,7 +122,10 @@ def _entries(dictionary: _Element, objects: dict[str, Any]) -> Iterator[tuple[st
     for entry in dictionary.children:
         parts = {item.attributes.get("N", ""): item for item in entry.children}
         if "Key" in parts and "Value" in parts:
-            yield str(_value(parts["Key"], objects)), _value(parts["Value"], objects)
+            key = _value(parts["Key"], objects)
+            # The text of a list of references can be longer than any memory.
+            if isinstance(key, str):
+                yield key, _value(parts["Value"], objects)
 
 
 def _unescaped(text: str) -> str:

@@ -5,6 +5,7 @@ Only the listed properties remain. A property with a value of another type count
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -50,7 +51,26 @@ class _TooShallow(ValueError):
 
 
 class _TooLong(ValueError):
-    """A table or a list is longer than the limits."""
+    """A table, a list or all rows together are longer than the limits."""
+
+
+class _Allowance:
+    """The length of all values that are read, in characters and items.
+
+    A reference of Clixml repeats a value without its length in the file.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_BYTES
+
+    def charge(self, value: Any) -> None:
+        """Count a value. Raises _TooLong if all values together are longer than MAX_BYTES."""
+        if isinstance(value, str | list | dict):
+            self._left -= len(value)
+        if isinstance(value, list):
+            self._left -= sum(len(item) for item in value if isinstance(item, str))
+        if self._left < 0:
+            raise _TooLong
 
 
 def read_export(content: bytes, listed: Listed) -> Export | UnreadableExport:
@@ -74,9 +94,10 @@ def _tables(
     by_name: Mapping[str, Any], listed: Listed
 ) -> dict[str, tuple[Row, ...]] | UnreadableExport:
     tables: dict[str, tuple[Row, ...]] = {}
+    allowance = _Allowance()
     for table, properties in listed.items():
         try:
-            rows = _rows(by_name.get(table.lower()), properties)
+            rows = _rows(by_name.get(table.lower()), properties, allowance)
         except _TooShallow as error:
             return UnreadableExport("depth", f"{table}: {error}")
         except _TooLong:
@@ -88,9 +109,10 @@ def _tables(
 
 def _distinct(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """The rows without repetitions: the script asks for some objects with several commands."""
-    found: dict[str, Row] = {}
+    found: dict[bytes, Row] = {}
     for row in rows:
-        found.setdefault(json.dumps(row, sort_keys=True), row)
+        text = json.dumps(row, sort_keys=True)
+        found.setdefault(hashlib.sha256(text.encode()).digest(), row)
     return tuple(found.values())
 
 
@@ -121,7 +143,9 @@ def _clixml_document(text: str) -> Mapping[str, Any] | UnreadableExport:
     return UnreadableExport("no-tables")
 
 
-def _rows(value: Any, properties: Mapping[str, PropertyType]) -> tuple[Row, ...] | None:
+def _rows(
+    value: Any, properties: Mapping[str, PropertyType], allowance: _Allowance
+) -> tuple[Row, ...] | None:
     """The rows of a table; None if the export does not have it.
 
     PowerShell prints a single object without a list, and an empty result as `[null]`. A plain null
@@ -143,17 +167,25 @@ def _rows(value: Any, properties: Mapping[str, PropertyType]) -> tuple[Row, ...]
             raise _TooShallow("a row is text")
         if not isinstance(item, dict):
             return None
-        rows.append(_row(item, properties))
+        rows.append(_row(item, properties, allowance))
     return tuple(rows)
 
 
-def _row(item: Mapping[str, Any], properties: Mapping[str, PropertyType]) -> Row:
+def _row(
+    item: Mapping[str, Any], properties: Mapping[str, PropertyType], allowance: _Allowance
+) -> Row:
+    allowance.charge(item)
     by_name = {str(name).lower(): value for name, value in item.items()}
     row: dict[str, Any] = {}
     for name, kind in properties.items():
         if name.lower() not in by_name:
             continue
-        value = _READERS[kind](name, _unwrapped(by_name[name.lower()]))
+        stored = by_name[name.lower()]
+        allowance.charge(stored)
+        unwrapped = _unwrapped(stored)
+        if unwrapped is not stored:
+            allowance.charge(unwrapped)
+        value = _READERS[kind](name, unwrapped)
         if value is not None:
             row[name] = value
     return row

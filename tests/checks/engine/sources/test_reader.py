@@ -296,3 +296,47 @@ def test_bombs_use_little_memory(content: bytes) -> None:
         tracemalloc.stop()
 
     assert peak < 50_000_000
+
+
+CONNECTORS = "Get-InboundConnector"
+_REPEATED = {
+    "a list of texts": "<LST>" + f"<S>{'a' * 990}</S>" * 300 + "</LST>",
+    "a list that is counted": f"<LST>{'<S/>' * 40_000}</LST>",
+    "a list of objects": f"<LST>{'<Obj/>' * 4_000}</LST>",
+    "a dictionary": "<MS>" + "".join(f'<S N="p{n}"/>' for n in range(9_000)) + "</MS>",
+}
+
+
+@pytest.mark.parametrize("name", ["SenderIPAddresses", "EFUsers", "RequireTls", "Name"])
+@pytest.mark.parametrize("value", _REPEATED.values(), ids=_REPEATED)
+def test_references_count_as_what_they_repeat(name: str, value: str) -> None:
+    first = f'<Obj><MS><Obj RefId="1" N="{name}">{value}</Obj></MS></Obj>'
+    others = "".join(
+        f'<Obj><MS><Ref RefId="1" N="{name}"/><S N="Comment">{n}</S></MS></Obj>'
+        for n in range(1_900)
+    )
+    entry = f'<En><S N="Key">{CONNECTORS}</S><Obj N="Value"><LST>{first}{others}</LST></Obj></En>'
+    content = f"<Objs><Obj><DCT>{entry}</DCT></Obj></Objs>".encode()
+    assert len(content) < MAX_BYTES
+
+    assert problem_of(content) == "too-many"
+
+
+def test_repeated_rows_count_each_time() -> None:
+    row = "".join(f'<S N="p{n}"/>' for n in range(9_000))
+    rows = f'<Obj RefId="1"><MS>{row}</MS></Obj>' + '<Ref RefId="1"/>' * 1_900
+    entry = f'<En><S N="Key">{CONNECTORS}</S><Obj N="Value"><LST>{rows}</LST></Obj></En>'
+
+    assert problem_of(f"<Objs><Obj><DCT>{entry}</DCT></Obj></Objs>".encode()) == "too-many"
+
+
+def test_key_of_references_is_no_text() -> None:
+    """Each list has the one before it ten times, so that its text would have 10**20 items."""
+    lists = ['<Obj RefId="0" N="p0"><LST><S>a</S></LST></Obj>']
+    for number in range(1, 21):
+        references = f'<Ref RefId="{number - 1}"/>' * 10
+        lists.append(f'<Obj RefId="{number}" N="p{number}"><LST>{references}</LST></Obj>')
+    entry = '<En><Ref N="Key" RefId="20"/><S N="Value">a</S></En>'
+    content = f"<Objs><Obj><MS>{''.join(lists)}</MS><DCT>{entry}</DCT></Obj></Objs>"
+
+    assert problem_of(content.encode()) == "no-tables"
