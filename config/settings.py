@@ -337,6 +337,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# A profile of 200 domains and its hosts has about 2,000 fields.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
 DEFAULT_EXCEPTION_REPORTER = "config.redaction.RedactingExceptionReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.RedactingReporterFilter"
 
