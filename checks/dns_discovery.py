@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,12 @@ from checks.network_settings import network_from_settings
 from tenants import database_time
 from tenants.models import Domain
 
+logger = logging.getLogger(__name__)
+
 # Scans of one request that run at the same time.
 _AT_ONCE = 20
+# The time for all names of one request, well below CELERY_TASK_SOFT_TIME_LIMIT.
+_ALL_SECONDS = 90.0
 
 
 def request_discovery(domain: Domain) -> Discovery:
@@ -51,6 +56,7 @@ def scan_names(names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
 
 
 async def _inspect_all(names: Sequence[str], network: Network) -> dict[str, dict[str, Any] | None]:
+    """The results by name. A name without one after the time for all of them has None."""
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def one(name: str) -> dict[str, Any] | None:
@@ -58,7 +64,25 @@ async def _inspect_all(names: Sequence[str], network: Network) -> dict[str, dict
             found = await _inspect(name, network)
         return found.as_data() if found is not None else None
 
-    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+    scans = {name: asyncio.create_task(one(name)) for name in names}
+    if not scans:
+        return {}
+    _, unfinished = await asyncio.wait(scans.values(), timeout=_ALL_SECONDS)
+    for scan in unfinished:
+        scan.cancel()
+    await asyncio.gather(*unfinished, return_exceptions=True)
+    return {name: _result_of(name, scan) for name, scan in scans.items()}
+
+
+def _result_of(name: str, scan: asyncio.Task[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """The result of a finished scan. An error of one name leaves the results of the others."""
+    if scan.cancelled():
+        return None
+    error = scan.exception()
+    if error is None:
+        return scan.result()
+    logger.error("the DNS of %s could not be scanned", name, exc_info=error)
+    return None
 
 
 async def _inspect(domain: str, network: Network) -> discovery.DiscoveryResult | None:

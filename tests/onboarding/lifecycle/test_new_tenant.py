@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from checks import dns_discovery
 from checks.engine.discovery import DiscoveryResult
@@ -121,6 +123,40 @@ def test_worker_stores_the_results(consultant: User, monkeypatch: pytest.MonkeyP
     assert made.found["silent.test"] is None
     assert made.found["wingtip.test"]["mx"] == ["mx.test"]
     assert not domain_scans.run_scan(made.public_id)
+
+
+def test_slow_or_failing_names_leave_the_other_results(
+    consultant: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["slow1.test", "slow2.test", "broken.test", "wingtip.test"]
+    made = domain_scans.create_scan(names, by=consultant)
+
+    async def inspect(name: str, network: object) -> DiscoveryResult | None:
+        if name.startswith("slow"):
+            await asyncio.sleep(3)
+        if name == "broken.test":
+            raise RuntimeError("unexpected")
+        return DiscoveryResult(name, mx=("mx.test",))
+
+    monkeypatch.setattr(dns_discovery, "_inspect", inspect)
+    monkeypatch.setattr(dns_discovery, "_ALL_SECONDS", 0.2)
+
+    assert domain_scans.run_scan(made.public_id)
+    made.refresh_from_db()
+    assert [made.found[name] is not None for name in names] == [False, False, False, True]
+    assert "broken.test" in caplog.text
+
+
+def test_deadline_is_below_the_time_limit_of_a_task(settings: Settings) -> None:
+    assert dns_discovery._ALL_SECONDS <= 0.8 * settings.CELERY_TASK_SOFT_TIME_LIMIT
+
+
+def test_page_asks_rarely_for_a_late_scan(page: Client, consultant: User) -> None:
+    made = domain_scans.create_scan(["wingtip.test"], by=consultant)
+    created_at = timezone.now() - domain_scans.LATE_AFTER * 2
+    DomainScan.objects.filter(pk=made.pk).update(created_at=created_at)
+
+    assert 'hx-trigger="load delay:10s"' in page.get(_address(made)).content.decode()
 
 
 def test_page_waits_for_the_scan(page: Client, consultant: User) -> None:
