@@ -191,7 +191,8 @@ class NetworkLookup:
     ) -> bool:
         """Return whether the server repeats both answers.
 
-        It does not if it rotates its records, or if the zone has changed between two answers.
+        It does not if it rotates its records, or if the zone has changed between two answers. A
+        failed query repeats nothing.
         """
         for number in range(1, _COMPARISONS + 1):
             again = await wait_for_all(
@@ -200,7 +201,7 @@ class NetworkLookup:
                     for lower in (False, True)
                 ]
             )
-            if any(map(_differ, answers, again)):
+            if not all(map(_repeats, answers, again)):
                 return False
         return True
 
@@ -493,6 +494,11 @@ def _differ(one: Answer, other: Answer) -> bool:
         sorted_values(each.values) if isinstance(each, Records) else [] for each in (one, other)
     )
     return first != second
+
+
+def _repeats(first: Answer, again: Answer) -> bool:
+    """Return whether the second answer confirms the first one."""
+    return not isinstance(again, LookupFailure) and not _differ(first, again)
 
 
 def _unroutable(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import pytest
 
 from checks.engine.batch import CheckRequest, run_all
@@ -37,12 +38,20 @@ LEFT = MIMECAST + OLD
 SENSITIVE, CHANGES = "dns.case-sensitive-server", "dns.case-changes-answer"
 
 
-def answer_by_case(choose: Callable[[bool], str]) -> Behaviour:
-    """Answer from the zone that `choose` returns for a name in lower case, or not."""
+def answer_by_case(choose: Callable[[bool], str | None]) -> Behaviour:
+    """Answer from the zone that `choose` returns for a name in lower case, or not.
+
+    None refuses the query.
+    """
 
     def behaviour(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
         name = query.question[0].name.to_text()
-        usual, server.zone = server.zone, read_zone(WORLD + choose(name == name.lower()))
+        records = choose(name == name.lower())
+        if records is None:
+            refusal = dns.message.make_response(query)
+            refusal.set_rcode(dns.rcode.REFUSED)
+            return refusal.to_wire()
+        usual, server.zone = server.zone, read_zone(WORLD + records)
         try:
             return server.response_to(query).to_wire()
         finally:
@@ -51,12 +60,12 @@ def answer_by_case(choose: Callable[[bool], str]) -> Behaviour:
     return behaviour
 
 
-def run_checks(choose: Callable[[bool], str], *kinds: CheckKind) -> dict[CheckKind, Outcome]:
+def run_checks(choose: Callable[[bool], str | None], *kinds: CheckKind) -> dict[CheckKind, Outcome]:
     async def run() -> list[Outcome]:
         # The resolver sends lower case, and has no answer that depends on it.
         behaviour = answer_by_case(choose)
         async with (
-            nameserver(WORLD + choose(True)) as resolver,
+            nameserver(WORLD + (choose(True) or "")) as resolver,
             nameserver(
                 WORLD, {DOMAIN: behaviour}, address="127.0.0.1", port=0, recursive=False
             ) as server,
@@ -122,6 +131,21 @@ def test_rotating_answer_is_no_dependence_on_case(turn: str) -> None:
     turns = itertools.cycle([MIMECAST, turn, turn])
 
     outcome = run_checks(lambda is_lower: SPF + next(turns), CheckKind.MX)[CheckKind.MX]
+
+    assert CHANGES not in codes(outcome)
+
+
+def test_failed_repetition_confirms_nothing() -> None:
+    """The server has changed its zone between the first two answers, and then limits its rate."""
+    # The zone of the resolver is the first one.
+    left = iter(range(2))
+
+    def choose(is_lower: bool) -> str | None:
+        if is_lower and next(left, None) is None:
+            return None
+        return SPF + (MIMECAST if is_lower else OLD)
+
+    outcome = run_checks(choose, CheckKind.MX)[CheckKind.MX]
 
     assert CHANGES not in codes(outcome)
 
