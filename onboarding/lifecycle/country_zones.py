@@ -9,11 +9,60 @@ from importlib import resources
 
 # Endings that differ from the code of their country in ISO 3166.
 _CODES = {"uk": "gb"}
+# Endings of countries that registries sell worldwide as general ones: they name no country.
+_SOLD_WORLDWIDE = frozenset(
+    [
+        "ac",
+        "ag",
+        "ai",
+        "am",
+        "as",
+        "bz",
+        "cc",
+        "cd",
+        "cm",
+        "co",
+        "cx",
+        "dj",
+        "fm",
+        "gd",
+        "gg",
+        "gl",
+        "gs",
+        "ht",
+        "im",
+        "io",
+        "la",
+        "lc",
+        "ly",
+        "me",
+        "mn",
+        "ms",
+        "mu",
+        "nu",
+        "pw",
+        "sc",
+        "sh",
+        "so",
+        "st",
+        "tc",
+        "tk",
+        "tl",
+        "to",
+        "tv",
+        "vc",
+        "vg",
+        "vu",
+        "ws",
+    ]
+)
 
 
 def zone_of(domain: str) -> str:
-    """The only time zone of the country of the domain; empty for others, such as .com and .us."""
-    ending = domain.rpartition(".")[2]
+    """The only time zone of the country of the domain; empty for others, such as .com and .io."""
+    ending = domain.rpartition(".")[2].lower()
+    if ending in _SOLD_WORLDWIDE:
+        return ""
     return _single_zones().get(_CODES.get(ending, ending), "")
 
 

@@ -89,8 +89,8 @@ def test_region(result: dict[str, Any], expected: tuple[str, str]) -> None:
     ("names", "expected"),
     [
         (["client.de"], ("Europe/Berlin", "none")),
-        (["client.co.uk", "client.com"], ("Europe/London", "medium")),
-        (["client.fr", "client.com", "andere.fr"], ("Europe/Paris", "medium")),
+        (["client.co.uk", "client.com"], ("Europe/London", "low")),
+        (["client.fr", "client.com", "andere.fr"], ("Europe/Paris", "low")),
         (["client.co.uk", "client.fr"], ("", "none")),
         (["client.us"], ("", "none")),
         (["client.com"], ("", "none")),
@@ -103,6 +103,44 @@ def test_time_zone(names: list[str], expected: tuple[str, str]) -> None:
     assert (suggestion.value, suggestion.confidence.value) == (
         expected if names != ["client.de"] else ("", "none")
     )
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "ac",
+        "ag",
+        "ai",
+        "bz",
+        "cc",
+        "co",
+        "fm",
+        "gg",
+        "im",
+        "io",
+        "la",
+        "ly",
+        "me",
+        "nu",
+        "sc",
+        "sh",
+        "so",
+        "st",
+        "to",
+        "tv",
+        "vc",
+        "ws",
+        "IO",
+    ],
+)
+def test_no_zone_of_an_ending_that_is_sold_worldwide(ending: str) -> None:
+    assert zone_of(f"client.{ending}") == ""
+    assert _zone_guess("client.fr", f"client.{ending}") == ("Europe/Paris", "low")
+
+
+def _zone_guess(*names: str) -> tuple[str, str]:
+    guess = guess_profile(names, dict.fromkeys(names)).fields["time_zone"]
+    return guess.value, guess.confidence.value
 
 
 def test_no_zone_of_a_country_with_several() -> None:
