@@ -15,22 +15,22 @@ from django.db.models import Q
 
 from checks.engine.outcomes import SOURCE_KINDS, CheckKind
 from checks.engine.sources.exports.reader import UnreadableExport, read_export
-from checks.engine.sources.facts import Facts, Provenance
+from checks.engine.sources.facts import FactProvenance, Facts
 from checks.engine.sources.registry import SOURCE_OF_KIND, SOURCES
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 from checks.models import Check, SubmittedExport
 from tenants.models import Tenant, User
 
 EXPORT_LIMIT = ("platform-export", "30/h")
 
 
-def sources_of(tenant: Tenant) -> list[Source]:
+def sources_of(tenant: Tenant) -> list[ProofSource]:
     """The sources for the tenant's mail platform."""
     return [source for source in SOURCES.values() if tenant.platform in source.platforms]
 
 
 def submit_export(
-    tenant: Tenant, source: Source, content: bytes, *, by: User, at: datetime
+    tenant: Tenant, source: ProofSource, content: bytes, *, by: User, at: datetime
 ) -> SubmittedExport:
     """Store an export for a worker. It replaces an earlier one that no worker has read yet."""
     with transaction.atomic():
@@ -91,7 +91,7 @@ def facts_of(export: SubmittedExport) -> Facts:
     """The facts of a readable export."""
     assert export.obtained_at is not None
     return Facts(
-        export.source, export.tables, export.obtained_at, Provenance.STATED, export.public_id
+        export.source, export.tables, export.obtained_at, FactProvenance.STATED, export.public_id
     )
 
 
@@ -103,7 +103,7 @@ def exports_behind(checks: Iterable[Check]) -> dict[str, SubmittedExport]:
     return {export.public_id: export for export in rows.defer("content", "tables")}
 
 
-def supplied_sources(tenant: Tenant) -> list[Source]:
+def supplied_sources(tenant: Tenant) -> list[ProofSource]:
     """The sources for the tenant's platform that have supplied facts."""
     candidates = {source.key: source for source in sources_of(tenant)}
     if not candidates:
@@ -114,13 +114,13 @@ def supplied_sources(tenant: Tenant) -> list[Source]:
     return [candidates[key] for key in sorted(set(rows.values_list("source", flat=True)))]
 
 
-def checks_of_source(tenant: Tenant, source: Source) -> list[Check]:
+def checks_of_source(tenant: Tenant, source: ProofSource) -> list[Check]:
     """The active checks that judge the facts of the source."""
     kinds = [kind.value for kind in source.kinds]
     return list(Check.objects.filter(tenant=tenant, kind__in=kinds, is_active=True))
 
 
-def latest_exports(tenant: Tenant, source: Source, *, most: int = 10) -> list[SubmittedExport]:
+def latest_exports(tenant: Tenant, source: ProofSource, *, most: int = 10) -> list[SubmittedExport]:
     """Recent exports, newest first, without the replaced ones, each with its submitter."""
     rows = SubmittedExport.objects.filter(tenant=tenant, source=source.key)
     shown = rows.exclude(Q(problem=SubmittedExport.REPLACED)).select_related("submitted_by")

@@ -121,14 +121,13 @@ def routes(
 
 def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
     """Create one object of each kind. Returns their identifiers by URL parameter."""
-    by = User.objects.create_user(
-        f"helper@{tenant.domains.get().name}", "pw", name=f"Helper of {tenant}"
-    )
+    domain = tenant.domains.get()
+    by = User.objects.create_user(f"helper@{domain.name}", "pw", name=f"Helper of {tenant}")
     Membership.objects.create(tenant=tenant, user=by, role="member")
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant, is_sample=True)
     tenant.domains.update(dkim_selectors="mimecast")
     sync_checks(tenant)
-    request_discovery(tenant.domains.get())
+    request_discovery(domain)
     task = Task.objects.filter(
         plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
     )[0]

@@ -91,10 +91,7 @@ def change_cutover(
     with transaction.atomic():
         _lock_inbound_too(cutover)
         locked = _lock(cutover)
-        if locked.round != expected_round:
-            raise ConflictingChange(
-                "The cutover has changed since you opened the page. Your change was not saved."
-            )
+        _require_round(locked, expected_round)
         before, wanted = set(locked.domains.all()), set(domains)
         cautions = _inbound_cautions(locked, now=now)
         is_moved = locked.planned_at != planned_at
@@ -120,6 +117,13 @@ def change_cutover(
             request_votes(locked, by=by)
         locked.plan.touch()
         recompute_waits_after_commit(locked.plan)
+
+
+def _require_round(locked: Cutover, expected: int) -> None:
+    if locked.round != expected:
+        raise ConflictingChange(
+            "The cutover has changed since you opened the page. Your change was not saved."
+        )
 
 
 def cancel_cutover(cutover: Cutover, *, by: User, reason: str = "") -> None:

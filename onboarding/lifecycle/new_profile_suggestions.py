@@ -174,9 +174,7 @@ def _time_zone(domains: Sequence[str]) -> SuggestedValue:
     if len(zones) == 1:
         ((zone, name),) = zones.items()
         ending = name.rpartition(".")[2]
-        return SuggestedValue(
-            zone, zone, Confidence.LOW, f"From the ending .{ending} of {name}."
-        )
+        return SuggestedValue(zone, zone, Confidence.LOW, f"From the ending .{ending} of {name}.")
     return SuggestedValue(reason="DNS does not show it. Type the city of the client.")
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from checks.engine.sources.rules import MAX_AGE_DAYS
 
 
-class ExportRequest(StrEnum):
+class ReasonForExport(StrEnum):
     """The reason for a new export."""
 
     NONE_YET = "none_yet"
@@ -18,14 +18,14 @@ class ExportRequest(StrEnum):
 
 def export_request(
     obtained_at: datetime | None, switched_at: datetime | None, *, now: datetime
-) -> ExportRequest | None:
+) -> ReasonForExport | None:
     """The reason for a new export, or None.
 
     `obtained_at` is the time of the newest facts, `switched_at` the last observed MX switch.
     """
     if obtained_at is None:
-        return ExportRequest.NONE_YET
+        return ReasonForExport.NONE_YET
     if switched_at is not None and obtained_at <= switched_at:
-        return ExportRequest.BEFORE_SWITCH
+        return ReasonForExport.BEFORE_SWITCH
     is_old = now - obtained_at > timedelta(days=MAX_AGE_DAYS)
-    return ExportRequest.OUTDATED if is_old else None
+    return ReasonForExport.OUTDATED if is_old else None

@@ -27,7 +27,7 @@ from onboarding.plans.current_state import (
 )
 from onboarding.plans.domain_progress import ProgressByTask, progress_by_task
 from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
-from onboarding.plans.export_requests import ExportRequest, export_request
+from onboarding.plans.export_requests import ReasonForExport, export_request
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
@@ -197,10 +197,10 @@ class TenantPage:
         return exports_behind(checks) if checks else {}
 
     @cached_property
-    def export_requests(self) -> dict[str, ExportRequest | None]:
+    def export_requests(self) -> dict[str, ReasonForExport | None]:
         """The reason for a new export of each source that has supplied facts, by its key."""
         switched_at = self.plan_context.switched_at
-        requests: dict[str, ExportRequest | None] = {}
+        requests: dict[str, ReasonForExport | None] = {}
         for check in self.plan_context.checks:
             latest = check.latest if check.is_of_source else None
             origin = latest.evidence.get("export") if latest is not None else None

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from checks.engine.sources.exports.texts import MAX_BYTES
 from checks.engine.sources.registry import SOURCES
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 from checks.models import SubmittedExport
 from checks.submitted_exports import EXPORT_LIMIT, sources_of
 from onboarding.error_responses import problem_of_forms
@@ -75,7 +75,7 @@ class PlatformExportListView(ApiListView):
         shown = SubmittedExport.objects.filter(tenant=self.tenant).defer("content", "tables")
         return shown.select_related("submitted_by")
 
-    def source_of(self, key: str) -> Source:
+    def source_of(self, key: str) -> ProofSource:
         for source in sources_of(self.tenant):
             if source.key == key:
                 return source

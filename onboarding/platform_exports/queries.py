@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 from checks.models import Check, SubmittedExport
 from checks.submitted_exports import latest_exports
 from onboarding.plans.current_state import CurrentState
-from onboarding.plans.export_requests import ExportRequest, export_request
+from onboarding.plans.export_requests import ReasonForExport, export_request
 from onboarding.plans.tenant_page import TenantPage
 from onboarding.platform_exports.problems import problem_sentence
 
@@ -27,11 +27,11 @@ class ExportRow:
 class SourceState:
     """A source of a tenant. `newest` is the export whose facts the checks judge."""
 
-    source: Source
+    source: ProofSource
     rows: Sequence[ExportRow]
     checks: Sequence[tuple[Check, CurrentState]]
     newest: SubmittedExport | None
-    request: ExportRequest | None
+    request: ReasonForExport | None
 
     @property
     def waiting(self) -> SubmittedExport | None:
@@ -39,7 +39,7 @@ class SourceState:
         return next((row.export for row in self.rows if row.export.read_at is None), None)
 
 
-def source_state(page: TenantPage, source: Source, *, now: datetime) -> SourceState:
+def source_state(page: TenantPage, source: ProofSource, *, now: datetime) -> SourceState:
     """The state of a source, with the current states of its checks."""
     exports = latest_exports(page.tenant, source)
     readable = [export for export in exports if export.obtained_at is not None]

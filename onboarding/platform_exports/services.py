@@ -8,7 +8,7 @@ from celery import Task as CeleryTask
 from django.db import transaction
 
 from checks.engine.sources.registry import SOURCES
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 from checks.expectations import sync_checks
 from checks.models import SubmittedExport
 from checks.submitted_exports import checks_of_source, read_submitted, submit_export
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def submit_platform_export(
-    plan: Plan, source: Source, content: bytes, *, by: User, task: CeleryTask[..., None]
+    plan: Plan, source: ProofSource, content: bytes, *, by: User, task: CeleryTask[..., None]
 ) -> SubmittedExport:
     """Store an export and queue `task`, which reads it. A request reads nothing of it.
 

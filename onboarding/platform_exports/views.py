@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 from checks.source_expectations import organisation_domain
 from checks.submitted_exports import EXPORT_LIMIT, sources_of
 from onboarding.collaboration.uploads import was_too_large
@@ -23,7 +23,7 @@ from tenants.permissions import Permission
 from tenants.throttle import throttled
 
 
-def _load(request: HttpRequest, public_id: str, source_name: str) -> tuple[TenantPage, Source]:
+def _load(request: HttpRequest, public_id: str, source_name: str) -> tuple[TenantPage, ProofSource]:
     page = load_page(request, public_id)
     for source in sources_of(page.tenant):
         if source.key == source_name:
@@ -31,12 +31,12 @@ def _load(request: HttpRequest, public_id: str, source_name: str) -> tuple[Tenan
     raise Http404("No such source for this mail platform.")
 
 
-def _script(page: TenantPage, source: Source) -> str:
+def _script(page: TenantPage, source: ProofSource) -> str:
     named = organisation_domain(page.domains)
     return source.script(named.name if named is not None else "your organisation")
 
 
-def _context(page: TenantPage, source: Source, form: ExportForm) -> dict[str, Any]:
+def _context(page: TenantPage, source: ProofSource, form: ExportForm) -> dict[str, Any]:
     return {
         "page": page,
         "tab": "domains",

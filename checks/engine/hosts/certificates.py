@@ -178,7 +178,7 @@ class _ClientHandshake(ssl.SSLObject):
 
 
 def reason_of_tls(error: ssl.SSLError) -> str:
-    """Return OpenSSL's name of the error, such as TLSV1_ALERT_INTERNAL_ERROR."""
+    """Return OpenSSL's name of the error, in capitals with underscores."""
     if error.reason:
         return error.reason
     # Python has no name for the newer alerts, only OpenSSL's text.

@@ -160,7 +160,7 @@ def _no_tls(host: str, port: int, result: NoTls) -> Finding:
 def _is_alert(reason: str) -> bool:
     """Whether OpenSSL names an alert of the server, which only TLS has.
 
-    The alerts of RFC 6066 are named without the word: TLSV1_UNRECOGNIZED_NAME.
+    The alerts of RFC 6066 are named without the word, as in “tlsv1 unrecognized name”.
     """
     return "ALERT" in reason or reason.startswith("TLSV1_")
 

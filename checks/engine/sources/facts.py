@@ -22,7 +22,7 @@ class Strength(StrEnum):
         return self is not Strength.SUPPORT
 
 
-class Provenance(StrEnum):
+class FactProvenance(StrEnum):
     """The origin of facts."""
 
     STATED = "stated"  # an export that a person submitted and could have edited
@@ -57,7 +57,7 @@ class Facts:
     source: str
     tables: Mapping[str, Sequence[Row]] = field(hash=False)
     obtained_at: datetime
-    provenance: Provenance = Provenance.STATED
+    provenance: FactProvenance = FactProvenance.STATED
     id: str = ""
 
     def rows(self, table: str) -> Sequence[Row]:
@@ -81,6 +81,6 @@ class Facts:
             data["source"],
             data["tables"],
             datetime.fromisoformat(data["obtained_at"]),
-            Provenance(data["provenance"]),
+            FactProvenance(data["provenance"]),
             data["id"],
         )

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from checks.engine.outcomes import CheckKind
 from checks.engine.sources.exchange_online.source import SOURCE as EXCHANGE_ONLINE
 from checks.engine.sources.facts import Strength
-from checks.engine.sources.rules import Source
+from checks.engine.sources.rules import ProofSource
 
-SOURCES: Mapping[str, Source] = MappingProxyType(
+SOURCES: Mapping[str, ProofSource] = MappingProxyType(
     {source.key: source for source in (EXCHANGE_ONLINE,)}
 )
-SOURCE_OF_KIND: Mapping[CheckKind, Source] = MappingProxyType(
+SOURCE_OF_KIND: Mapping[CheckKind, ProofSource] = MappingProxyType(
     {kind: source for source in SOURCES.values() for kind in source.kinds}
 )
 

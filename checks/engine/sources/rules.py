@@ -20,7 +20,7 @@ MAX_AGE_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Question:
+class RuleInput:
     """The complete facts of a source, and the values that the rule expects.
 
     `expected` is the expectation of the check, as plain data. `region` has the values of the other
@@ -51,12 +51,12 @@ class Rule:
     kind: CheckKind
     strength: Strength
     needs: Mapping[str, Sequence[str]] = field(hash=False)
-    judge: Callable[[Question], Judgement]
+    judge: Callable[[RuleInput], Judgement]
     half_of: frozenset[MailPlatform] = frozenset()
 
 
 @dataclass(frozen=True)
-class Source:
+class ProofSource:
     """A supplier of facts.
 
     `organisation` is the table and the property that list the domains of the organisation: an
@@ -82,7 +82,7 @@ class Source:
 
 
 def judge_facts(
-    source: Source,
+    source: ProofSource,
     kind: CheckKind,
     subject: str,
     facts: Facts | None,
@@ -99,7 +99,7 @@ def judge_facts(
     problem = _problem(source, rule, facts, expected, now=now)
     if problem is not None:
         return _unknown(kind, subject, problem, origin)
-    judged = rule.judge(Question(facts, expected, region))
+    judged = rule.judge(RuleInput(facts, expected, region))
     return Outcome(
         kind,
         subject,
@@ -128,7 +128,7 @@ def _unknown(
 
 
 def _problem(
-    source: Source, rule: Rule, facts: Facts, expected: Mapping[str, Any], *, now: datetime
+    source: ProofSource, rule: Rule, facts: Facts, expected: Mapping[str, Any], *, now: datetime
 ) -> Finding | None:
     """The reason why the facts prove nothing, or None."""
     obtained_at = facts.obtained_at

@@ -135,12 +135,12 @@ def test_time_zone(names: list[str], expected: tuple[str, str]) -> None:
 )
 def test_no_zone_of_an_ending_that_is_sold_worldwide(ending: str) -> None:
     assert zone_of(f"client.{ending}") == ""
-    assert _zone_guess("client.fr", f"client.{ending}") == ("Europe/Paris", "low")
+    assert _suggested_zone("client.fr", f"client.{ending}") == ("Europe/Paris", "low")
 
 
-def _zone_guess(*names: str) -> tuple[str, str]:
-    guess = guess_profile(names, dict.fromkeys(names)).fields["time_zone"]
-    return guess.value, guess.confidence.value
+def _suggested_zone(*names: str) -> tuple[str, str]:
+    suggestion = suggest_profile(names, dict.fromkeys(names)).fields["time_zone"]
+    return suggestion.value, suggestion.confidence.value
 
 
 def test_no_zone_of_a_country_with_several() -> None:

@@ -11,7 +11,7 @@ from checks.engine.sources.exchange_online.tables import FILTER, INBOUND
 from checks.engine.sources.exports.address_sets import AddressSet, missing
 from checks.engine.sources.exports.commands import listed
 from checks.engine.sources.facts import Row
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 NEEDS = {
     FILTER: ("IsDefault", "IPAllowList", "IPBlockList"),
@@ -19,7 +19,7 @@ NEEDS = {
 }
 
 
-def judge(question: Question) -> Judgement:
+def judge(question: RuleInput) -> Judgement:
     policy = _default_policy(question.facts.rows(FILTER))
     if policy is None:
         return Judgement(Verdict.UNKNOWN, [Finding("connection-filter.no-policy", {})])
@@ -41,7 +41,7 @@ def _default_policy(rows: Sequence[Row]) -> Row | None:
 
 
 def _compare(
-    policy: Row, ranges: ExpectedRanges, question: Question
+    policy: Row, ranges: ExpectedRanges, question: RuleInput
 ) -> tuple[Verdict, list[Finding]]:
     allowed, blocked = AddressSet(policy["IPAllowList"]), AddressSet(policy["IPBlockList"])
     in_block_list = [network for network in ranges.all if blocked.overlaps(network)]
@@ -69,7 +69,7 @@ def _covered(ranges: ExpectedRanges) -> tuple[Verdict, list[Finding]]:
     return Verdict.WARN, [Finding("connection-filter.list-not-entered", {})]
 
 
-def _none(allowed: AddressSet, ranges: list[str], question: Question) -> list[Finding]:
+def _none(allowed: AddressSet, ranges: list[str], question: RuleInput) -> list[Finding]:
     regions = other_regions(allowed, question.region)
     found = [Finding("connection-filter.none", _params(ranges))]
     if regions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from checks.engine.outcomes import Finding, Verdict
 from checks.engine.sources.exchange_online.tables import DOMAINS, SIGNING
 from checks.engine.sources.exports.commands import quoted
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 ACCEPTED_NEEDS = {DOMAINS: ("DomainName", "DomainType", "InitialDomain")}
 SIGNING_NEEDS = {SIGNING: ("Domain", "Enabled")}
@@ -14,7 +14,7 @@ _HYBRID_ROUTING = ".mail.onmicrosoft.com"
 _MOST_SHOWN = 50
 
 
-def judge_accepted(question: Question) -> Judgement:
+def judge_accepted(question: RuleInput) -> Judgement:
     """Every accepted domain is in the profile, and every mail domain of the profile is accepted."""
     rows = question.facts.rows(DOMAINS)
     accepted = {row["DomainName"].lower() for row in rows}
@@ -33,7 +33,7 @@ def judge_accepted(question: Question) -> Judgement:
     return Judgement(Verdict.WARN if findings else Verdict.PASS, findings, evidence)
 
 
-def judge_signing(question: Question) -> Judgement:
+def judge_signing(question: RuleInput) -> Judgement:
     """Exchange Online signs none of the tenant's domains with DKIM any more."""
     rows = question.facts.rows(SIGNING)
     wanted = set(question.expected.get("domains", ()))

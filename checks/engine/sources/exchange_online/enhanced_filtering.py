@@ -10,7 +10,7 @@ from checks.engine.sources.exchange_online.tables import FILTER, INBOUND
 from checks.engine.sources.exports.address_sets import AddressSet, missing
 from checks.engine.sources.exports.commands import listed, quoted
 from checks.engine.sources.facts import Row
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 NEEDS = {
     INBOUND: ("Name", "Enabled", "EFSkipLastIP", "EFSkipIPs", "EFUsers"),
@@ -18,7 +18,7 @@ NEEDS = {
 }
 
 
-def judge(question: Question) -> Judgement:
+def judge(question: RuleInput) -> Judgement:
     filtering = [row for row in question.facts.rows(INBOUND) if row["Enabled"] and _is_on(row)]
     evidence = {"connectors": [_shown(row) for row in filtering]}
     if not filtering:
@@ -31,7 +31,7 @@ def judge(question: Question) -> Judgement:
     return Judgement(Verdict.WARN if findings else Verdict.PASS, findings, evidence)
 
 
-def is_replaced(question: Question) -> bool:
+def is_replaced(question: RuleInput) -> bool:
     """Whether enhanced filtering is on for all recipients, so that the allow list is not needed."""
     rows = question.facts.rows(INBOUND)
     return any(row["Enabled"] and _is_on(row) and not row["EFUsers"] for row in rows)
@@ -80,7 +80,7 @@ def _skip_command(identity: str, ranges: Sequence[str]) -> str:
     )
 
 
-def _listed_twice(question: Question, ranges: ExpectedRanges) -> list[Finding]:
+def _listed_twice(question: RuleInput, ranges: ExpectedRanges) -> list[Finding]:
     """Enhanced filtering for all recipients makes the allow list pointless."""
     if not is_replaced(question):
         return []

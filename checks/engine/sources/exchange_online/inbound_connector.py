@@ -16,7 +16,7 @@ from checks.engine.sources.exchange_online.tables import (
 from checks.engine.sources.exports.address_sets import AddressSet, missing, outside, unreadable
 from checks.engine.sources.exports.commands import listed, quoted
 from checks.engine.sources.facts import Row
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 NEEDS = {
     INBOUND: (
@@ -38,14 +38,14 @@ _SHOWN = NEEDS[INBOUND]
 _MOST_SHOWN = 20
 
 
-def judge(question: Question) -> Judgement:
+def judge(question: RuleInput) -> Judgement:
     rows = [row for row in question.facts.rows(INBOUND) if _is_for_all_senders(row)]
     evidence = {"connectors": [{name: row[name] for name in _SHOWN} for row in rows]}
     verdict, findings = _judge(rows, question)
     return Judgement(verdict, findings, evidence)
 
 
-def _judge(rows: Sequence[Row], question: Question) -> tuple[Verdict, list[Finding]]:
+def _judge(rows: Sequence[Row], question: RuleInput) -> tuple[Verdict, list[Finding]]:
     candidates = [row for row in rows if _names_mimecast(row, question)]
     restricting = [row for row in candidates if _restricts(row)]
     strangers = [row for row in rows if row not in candidates and _restricts(row)]
@@ -81,7 +81,7 @@ def _is_for_all_senders(row: Row) -> bool:
     return "*" in map(address_space, row["SenderDomains"])
 
 
-def _names_mimecast(row: Row, question: Question) -> bool:
+def _names_mimecast(row: Row, question: RuleInput) -> bool:
     """Whether the connector is meant for Mimecast, by its certificate or one of its addresses."""
     if _has_mimecast_certificate(row):
         return True
@@ -97,7 +97,7 @@ def _has_mimecast_certificate(row: Row) -> bool:
     return any(name.endswith(f".{parent}") for parent in MIMECAST_DOMAINS)
 
 
-def _has_wrong_certificate(row: Row, question: Question) -> bool:
+def _has_wrong_certificate(row: Row, question: RuleInput) -> bool:
     """Whether the connector asks for a certificate that this region's servers do not show."""
     expected = str(question.expected.get("certificate") or "").lower().removeprefix("*")
     if not expected:
@@ -128,7 +128,7 @@ def _by_certificate(row: Row) -> bool:
     )
 
 
-def _not_restricting(candidates: Sequence[Row], question: Question) -> list[Finding]:
+def _not_restricting(candidates: Sequence[Row], question: RuleInput) -> list[Finding]:
     """The reason why each connector for Mimecast rejects nothing, or that there is none."""
     findings = [_why_open(row, question) for row in candidates]
     if not findings:
@@ -142,7 +142,7 @@ def _not_restricting(candidates: Sequence[Row], question: Question) -> list[Find
     return findings
 
 
-def _new_command(question: Question) -> str:
+def _new_command(question: RuleInput) -> str:
     """The command, or "" without the region's certificate: another one loses mail."""
     certificate = question.expected.get("certificate")
     if not certificate:
@@ -154,11 +154,11 @@ def _new_command(question: Question) -> str:
     )
 
 
-def _no_certificate(question: Question) -> Finding:
+def _no_certificate(question: RuleInput) -> Finding:
     return Finding("inbound-connector.no-certificate", {"region": question.region.name})
 
 
-def _why_open(row: Row, question: Question) -> Finding:
+def _why_open(row: Row, question: RuleInput) -> Finding:
     if row["ConnectorType"].lower() != _PARTNER:
         return Finding(
             "inbound-connector.not-partner", {"name": row["Name"], "type": row["ConnectorType"]}
@@ -181,12 +181,12 @@ def _why_open(row: Row, question: Question) -> Finding:
     return Finding("inbound-connector.disabled", {"name": row["Name"], "command": command})
 
 
-def _certificate_command(row: Row, question: Question) -> str:
+def _certificate_command(row: Row, question: RuleInput) -> str:
     settings = "-RequireTls $true -RestrictDomainsToCertificate $true"
     return _closing_command({**row, "RestrictDomainsToCertificate": True}, question, settings)
 
 
-def _closing_command(row: Row, question: Question, settings: str) -> str:
+def _closing_command(row: Row, question: RuleInput, settings: str) -> str:
     """The command with which the connector rejects mail, and still admits all of Mimecast's.
 
     It corrects a certificate name and a list of addresses that would reject mail from Mimecast.
@@ -206,7 +206,7 @@ def _closing_command(row: Row, question: Question, settings: str) -> str:
     return " ".join(parts)
 
 
-def _faults(row: Row, question: Question) -> list[Finding]:
+def _faults(row: Row, question: RuleInput) -> list[Finding]:
     """Faults of a connector that rejects mail: with them, mail from Mimecast is lost."""
     findings = []
     if row["RestrictDomainsToCertificate"] and _has_wrong_certificate(row, question):
@@ -246,14 +246,14 @@ def _faults(row: Row, question: Question) -> list[Finding]:
     return findings
 
 
-def _doubts(row: Row, question: Question) -> list[Finding]:
+def _doubts(row: Row, question: RuleInput) -> list[Finding]:
     """Without a known range, addresses alone do not show that the connector admits Mimecast."""
     if _by_certificate(row) or ExpectedRanges.of(question.expected).firm:
         return []
     return [Finding("inbound-connector.no-ranges", {"name": row["Name"]})]
 
 
-def _open_domains(restricting: Sequence[Row], question: Question) -> list[Finding]:
+def _open_domains(restricting: Sequence[Row], question: RuleInput) -> list[Finding]:
     """A connector with associated domains closes these recipient domains only."""
     if any(not row["AssociatedAcceptedDomains"] for row in restricting):
         return []
@@ -272,7 +272,7 @@ def _open_domains(restricting: Sequence[Row], question: Question) -> list[Findin
     ]
 
 
-def _cautions(row: Row, question: Question) -> list[Finding]:
+def _cautions(row: Row, question: RuleInput) -> list[Finding]:
     if not _by_addresses(row):
         return [Finding("inbound-connector.certificate-only", {"name": row["Name"]})]
     ranges = ExpectedRanges.of(question.expected)

@@ -13,7 +13,7 @@ from checks.engine.sources.exchange_online.tables import (
 )
 from checks.engine.sources.exports.commands import listed, quoted
 from checks.engine.sources.facts import Row
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 NEEDS = {
     JOURNAL_RULES: ("Name", "Enabled", "Scope", "JournalEmailAddress", "Recipient"),
@@ -24,7 +24,7 @@ NEEDS = {
 _INTERNAL_SCOPES = frozenset({"internal", "global"})
 
 
-def judge(question: Question) -> Judgement:
+def judge(question: RuleInput) -> Judgement:
     rules = question.facts.rows(JOURNAL_RULES)
     evidence = {
         "rules": [
@@ -53,7 +53,7 @@ def judge(question: Question) -> Judgement:
     return Judgement(Verdict.PASS, (), evidence)
 
 
-def _connectors_to(domain: str, question: Question) -> list[Row]:
+def _connectors_to(domain: str, question: RuleInput) -> list[Row]:
     """The enabled connectors for the domain of the journal address."""
     return [
         row
@@ -118,7 +118,7 @@ def _no_rule() -> Finding:
     return Finding("cloud-journaling.none", {"command": command})
 
 
-def _ndr_unset(question: Question) -> list[Finding]:
+def _ndr_unset(question: RuleInput) -> list[Finding]:
     """Without this address Exchange Online loses reports that cannot be delivered."""
     rows = question.facts.rows(TRANSPORT)
     if rows and all(row["JournalingReportNdrTo"] for row in rows):

@@ -8,7 +8,7 @@ from checks.engine.outcomes import Finding, Verdict
 from checks.engine.sources.exchange_online.tables import OUTBOUND, RULES, address_space
 from checks.engine.sources.exports.commands import listed, quoted
 from checks.engine.sources.facts import Row
-from checks.engine.sources.rules import Judgement, Question
+from checks.engine.sources.rules import Judgement, RuleInput
 
 NEEDS = {
     OUTBOUND: (
@@ -27,7 +27,7 @@ NEEDS = {
 _VERIFIED_TLS = frozenset({"certificatevalidation", "domainvalidation"})
 
 
-def judge(question: Question) -> Judgement:
+def judge(question: RuleInput) -> Judgement:
     rows = question.facts.rows(OUTBOUND)
     evidence = {"connectors": [{name: row[name] for name in NEEDS[OUTBOUND]} for row in rows]}
     families = [set(hosts) for hosts in question.expected.get("smart_hosts", ()) if hosts]
@@ -73,7 +73,7 @@ def _none(rows: Sequence[Row], families: list[set[str]]) -> Finding:
     return Finding("outbound-connector.none", {"command": command})
 
 
-def _faults(row: Row, families: list[set[str]], question: Question) -> list[Finding]:
+def _faults(row: Row, families: list[set[str]], question: RuleInput) -> list[Finding]:
     set_connector = f"Set-OutboundConnector -Identity {quoted(row['Name'])}"
     findings = []
     if row["TestMode"]:
@@ -91,7 +91,7 @@ def _faults(row: Row, families: list[set[str]], question: Question) -> list[Find
     return findings
 
 
-def _wrong_hosts(row: Row, families: list[set[str]], question: Question) -> Finding | None:
+def _wrong_hosts(row: Row, families: list[set[str]], question: RuleInput) -> Finding | None:
     hosts = _hosts(row)
     if hosts in families:
         return None
@@ -149,7 +149,7 @@ def _cautions(row: Row) -> list[Finding]:
     return findings
 
 
-def _rule_routes(question: Question) -> list[Finding]:
+def _rule_routes(question: RuleInput) -> list[Finding]:
     """Mail flow rules that send a part of the mail through another connector."""
     names = [
         row["Name"]

@@ -15,11 +15,11 @@ from checks.engine.sources.exchange_online import (
 )
 from checks.engine.sources.exchange_online.tables import DOMAINS, LISTED
 from checks.engine.sources.facts import Strength
-from checks.engine.sources.rules import Rule, Source
+from checks.engine.sources.rules import ProofSource, Rule
 
 _HYBRID = frozenset({MailPlatform.HYBRID})
 
-SOURCE = Source(
+SOURCE = ProofSource(
     key="exchange_online",
     title="Exchange Online export",
     platforms=frozenset({MailPlatform.MICROSOFT_365, MailPlatform.HYBRID}),
