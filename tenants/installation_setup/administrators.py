@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from django.core import signing
@@ -50,12 +50,24 @@ def new_token() -> str:
 
 
 def is_open(token: str) -> bool:
-    """Whether the link is genuine, not expired, and the installation has no administrator."""
+    """Whether the link is genuine, neither expired nor used, and there is no administrator.
+
+    An administrator may have lost the role since the link was used.
+    """
     try:
         until = float(_signer().unsign_object(token)["until"])
     except signing.BadSignature:
         return False
-    return database_time.now().timestamp() < until and not has_administrator()
+    is_expired = database_time.now().timestamp() >= until
+    return not is_expired and not has_administrator() and not _is_used(until)
+
+
+def _is_used(until: float) -> bool:
+    """Whether a link has created an administrator since the link with this end was printed."""
+    printed_at = datetime.fromtimestamp(until, UTC) - VALID_FOR
+    kind = SetupDecision.Kind.ADMINISTRATOR
+    created = SetupDecision.objects.filter(kind=kind, decided_at__gte=printed_at)
+    return created.exists()
 
 
 def _signer() -> signing.Signer:
@@ -75,8 +87,8 @@ def create_first_administrator(*, name: str, email: str, password: str) -> User:
             raise FirstAdministratorError("A person with this e-mail address already exists.")
         person = User.objects.create_superuser(email, password, name=name)
         EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
-        row.decided_by = person
-        row.save(update_fields=["decided_by"])
+        row.decided_by, row.decided_at = person, database_time.now()
+        row.save(update_fields=["decided_by", "decided_at"])
         role = person.staff_role
         write_activity(
             None,

@@ -136,3 +136,18 @@ def test_sign_in_page_with_accounts(consultant: User) -> None:
     html = Client().get(reverse("account_login")).content.decode()
 
     assert "setup_link" not in html
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"staff_role": ""}])
+def test_used_link_creates_no_second_administrator(change: dict[str, Any]) -> None:
+    path = _path()
+    assert Client().post(path, ENTRY).status_code == 302
+    User.objects.update(**change, is_superuser=False)
+
+    response = Client().post(path, ENTRY | {"address": "other@gangway.test"})
+
+    assert response.status_code == 404
+    assert not User.objects.filter(email="other@gangway.test").exists()
+    # A link that an operator prints after that creates one.
+    new = Client().post(_path(), ENTRY | {"address": "other@gangway.test"})
+    assert new.status_code == 302
