@@ -16,8 +16,8 @@ ACCEPTED = Path(__file__).resolve().parent.parent / "data" / "pictures"
 SCALE = 0.25
 # The side of a compared square, in pixels of the reduced picture.
 SQUARE = 8
-# The mean difference of a square, of 255, from which it counts as changed.
-LIMIT = 14
+# The mean difference of one color in a square, of 255, from which it counts as changed.
+LIMIT = 20
 
 _COMPARE = """
 async ([taken, accepted, scale, square, limit]) => {
@@ -52,9 +52,10 @@ async ([taken, accepted, scale, square, limit]) => {
     for (let left = 0; left < width; left += square) {
       const now = context.getImageData(left, top, square, square).data;
       const then = before.getImageData(left, top, square, square).data;
-      let sum = 0;
-      for (let index = 0; index < now.length; index += 1) sum += Math.abs(now[index] - then[index]);
-      const mean = (sum * 4) / (3 * now.length);
+      const sums = [0, 0, 0, 0];
+      for (let index = 0; index < now.length; index += 1)
+        sums[index % 4] += Math.abs(now[index] - then[index]);
+      const mean = (Math.max(...sums) * 4) / now.length;
       if (mean > limit) changes.push(`${left / scale}, ${top / scale}`);
     }
   return { reduced, changes };

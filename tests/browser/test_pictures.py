@@ -74,6 +74,7 @@ def test_main_pages_are_as_accepted(
             accepted = ACCEPTED / f"{name}.webp"
             comparison = comparer.compare(picture, accepted)
             if comparison.changes and is_accepted:
+                ACCEPTED.mkdir(parents=True, exist_ok=True)
                 accepted.write_bytes(comparison.reduced)
             elif comparison.changes:
                 changed[name] = comparison.changes[:5]
