@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers
 
 from tenants import retries
 from tenants.models import User
+from tenants.request_context import set_repeated
 from tenants.rest.middleware import PREFIX as API_PREFIX
 from tenants.second_factor import must_set_up
 from tenants.visible_text import SHOWN_START, as_typed, visible
@@ -163,6 +164,7 @@ def _may_repeat(request: HttpRequest) -> bool:
 def _forget_attempt(request: HttpRequest) -> None:
     """Remove the traces of a rolled back attempt from the request."""
     request.__dict__["is_repeated"] = True
+    set_repeated()
     request.__dict__.pop("access", None)
     request.__dict__["_messages"] = default_storage(request)
     for files in request.FILES.lists():

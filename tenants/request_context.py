@@ -16,7 +16,7 @@ class RequestOrigin:
     """The client's address and user agent. Both are empty in workers and commands.
 
     `token_id` and `token_name` identify the API token of the request, if it has one, and
-    `scim_token_id` the token of the directory.
+    `scim_token_id` the token of the directory. `is_repeated`: a conflict repeats the request.
     """
 
     address: str = ""
@@ -24,6 +24,7 @@ class RequestOrigin:
     token_id: str = ""
     token_name: str = ""
     scim_token_id: str = ""
+    is_repeated: bool = False
 
 
 _NO_REQUEST = RequestOrigin()
@@ -42,6 +43,11 @@ def set_token(token_id: str, name: str) -> None:
 def set_scim_token(token_id: str) -> None:
     """Add the token of the directory to the origin of the current request."""
     _current.set(replace(_current.get(), scim_token_id=token_id))
+
+
+def set_repeated() -> None:
+    """Note that a conflict of transactions repeats the current request."""
+    _current.set(replace(_current.get(), is_repeated=True))
 
 
 def request_origin_middleware(

@@ -14,9 +14,12 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
+from checks.run_requests import RUN_LIMIT, RUN_RATE, may_run_now
 from tenants import retries
 from tenants.middleware import conflict_middleware
 from tenants.models import User
+from tenants.request_context import request_origin_middleware
+from tenants.throttle import usage_of
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -107,6 +110,29 @@ def test_request_is_repeated() -> None:
 
     assert User.objects.count() == 1
     assert [str(message) for message in get_messages(request)] == ["Saved."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_repeated_request_is_one_run_of_checks() -> None:
+    person = User.objects.create_user("member@gangway.test", "pw", name="Member")
+    work = failing(0, database_error("40P01"))
+    allowed: list[bool] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        allowed.append(may_run_now(person))
+        return HttpResponse(work())
+
+    origin = request_origin_middleware(lambda request: _response(send(view)))
+    for _ in range(2):
+        work = failing(2, database_error("40P01"))
+        origin(RequestFactory().post("/"))
+
+    assert allowed == [True] * 6
+    assert usage_of(RUN_LIMIT, RUN_RATE, f"user:{person.pk}").used == 3
+
+
+def _response(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.path)
 
 
 @pytest.mark.parametrize("is_atomic", [True, False])
