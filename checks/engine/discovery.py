@@ -61,7 +61,8 @@ class DiscoveryResult:
 
     `unanswered` lists the questions without a usable answer. `platform` is a value of the plan
     template; `gateway` is the name of the gateway in front of it. `dmarc_domain` is the domain of
-    the DMARC record, which can be above the domain.
+    the DMARC record, which can be above the domain. `may_receive_at_address`: the domain has no MX
+    record, and its A or AAAA records then receive mail (RFC 5321 section 5.1), or are not known.
     """
 
     domain: str
@@ -71,6 +72,7 @@ class DiscoveryResult:
     onmicrosoft: str = ""
     mx: tuple[str, ...] = ()
     mx_ttl: int | None = None
+    may_receive_at_address: bool = False
     senders: tuple[SpfSender, ...] = ()
     spf_lookups: int = 0
     dkim_selectors: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
         lookup.delegation(domain),
     )
     exchanges = _exchanges(authoritative)
+    ttl = _highest_ttl(authoritative)
     applied = dmarc.applied or AppliedPolicy()
     servers = _name_servers(delegation)
     hosts = sorted({host for host in map(dns_provider, servers) if host})
@@ -109,7 +112,8 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
         ),
         onmicrosoft=next((name for _, name in selectors if name), ""),
         mx=tuple(exchanges),
-        mx_ttl=_highest_ttl(authoritative),
+        mx_ttl=ttl,
+        may_receive_at_address=ttl is None and await _may_have_address(domain, lookup),
         senders=tuple(senders_in(spf)),
         spf_lookups=spf.lookups,
         dkim_selectors=tuple(selector for selector, _ in selectors),
@@ -121,6 +125,12 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
         dns_hosts=tuple(hosts),
         unanswered=_unanswered(authoritative, spf, dmarc, sts),
     )
+
+
+async def _may_have_address(domain: str, lookup: Lookup) -> bool:
+    """Return False if the domain certainly has neither A nor AAAA records."""
+    answers = await asyncio.gather(*(lookup.resolve(domain, rtype) for rtype in ("A", "AAAA")))
+    return any(isinstance(answer, Records | LookupFailure) for answer in answers)
 
 
 def _exchanges(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> list[str]:

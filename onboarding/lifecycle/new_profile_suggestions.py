@@ -218,11 +218,16 @@ def _domain_row(name: str, data: Mapping[str, Any] | None, *, is_primary: bool) 
 
 
 def _role(data: Mapping[str, Any]) -> Domain.Role:
-    if data["mx"] or "mx" in data["unanswered"]:
+    if data["mx"] or "mx" in data["unanswered"] or _may_receive_at_address(data):
         return Domain.Role.SECONDARY
     if data["senders"] or "spf" in data["unanswered"]:
         return Domain.Role.SEND_ONLY
     return Domain.Role.PARKED
+
+
+def _may_receive_at_address(data: Mapping[str, Any]) -> bool:
+    """Whether mail may reach a domain without an MX record. An earlier scan does not know it."""
+    return bool(data.get("may_receive_at_address", not data["mx"]))
 
 
 def _fact(data: Mapping[str, Any]) -> str:
@@ -232,6 +237,11 @@ def _fact(data: Mapping[str, Any]) -> str:
     if "mx" in data["unanswered"]:
         return "No reliable answer about its MX."
     sends = "SPF permits senders" if data["senders"] else "no SPF record permits a sender"
+    if _may_receive_at_address(data):
+        return (
+            f"No MX record, and {sends}. Its A or AAAA record may receive mail: if it does not,"
+            " select another role."
+        )
     return f"No MX record, and {sends}."
 
 

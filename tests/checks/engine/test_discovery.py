@@ -58,6 +58,21 @@ def test_discovery_of_microsoft_tenant() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("", False),
+        ("example.test A 192.0.2.1", True),
+        ("example.test AAAA 2001:db8::1", True),
+        ("example.test A 192.0.2.1\nexample.test MX 10 mx.test", False),
+        # A null MX (RFC 7505): the domain receives no mail.
+        ("example.test A 192.0.2.1\nexample.test MX 0 .", False),
+    ],
+)
+def test_address_receives_mail_without_mx(zone: str, expected: bool) -> None:
+    assert discover(zone).may_receive_at_address is expected
+
+
 ABOVE = '_dmarc.example.test TXT "v=DMARC1; p=none; sp=quarantine; np=reject"'
 
 

@@ -158,6 +158,11 @@ def test_no_zone_of_a_country_with_several() -> None:
         (M365, "secondary"),
         ({"senders": (SpfSender("ip4:192.0.2.1"),)}, "send_only"),
         ({}, "parked"),
+        ({"may_receive_at_address": True}, "secondary"),
+        (
+            {"may_receive_at_address": True, "senders": (SpfSender("ip4:192.0.2.1"),)},
+            "secondary",
+        ),
         ({"unanswered": ("mx",)}, "secondary"),
         ({"unanswered": ("spf",)}, "send_only"),
         (None, "secondary"),
