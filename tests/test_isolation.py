@@ -220,7 +220,8 @@ def _places(address: Route, world: World) -> Iterator[Place]:
         return
     yield Place("own", {name: world.own[name] for name in address.params})
     yield Place("foreign", {name: world.foreign[name] for name in address.params})
-    if params:
+    # A source has one key for all tenants.
+    if {*params} - {"source_name"}:
         mixed = {name: world.foreign[name] for name in params}
         yield Place("mixed", {"public_id": world.own["public_id"], **mixed})
 

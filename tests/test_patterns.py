@@ -177,6 +177,28 @@ def hostile_texts(pattern: Pattern, length: int) -> Iterator[str]:
                 yield begin + piece * (length // len(piece)) + end
 
 
+def has_possessive_group(parsed: Any) -> bool:
+    """Whether a group repeats possessively, or is atomic. A single character may."""
+    for op, value in parsed:
+        if op is constants.ATOMIC_GROUP:
+            return True
+        if op is constants.POSSESSIVE_REPEAT and not _is_one_character(value[2]):
+            return True
+        if any(has_possessive_group(part) for part in nested(op, value)):
+            return True
+    return False
+
+
+def _is_one_character(parsed: Any) -> bool:
+    ops = [op for op, _ in parsed]
+    return len(ops) == 1 and ops[0] in (
+        constants.LITERAL,
+        constants.NOT_LITERAL,
+        constants.IN,
+        constants.ANY,
+    )
+
+
 def slowest(pattern: Pattern, uses: set[str], length: int) -> tuple[float, str]:
     worst, of = 0.0, ""
     for text in hostile_texts(pattern, length):
@@ -214,3 +236,26 @@ def test_patterns_of_module_are_linear(path: str) -> None:
                 break
 
     assert slow == {}
+
+
+@pytest.mark.parametrize("source", [r"(?:a*[b])++c", r"(?>a|b)c", r"(?:ab){2,3}+", r"a(?:b?)?+"])
+def test_possessive_group_is_found(source: str) -> None:
+    assert has_possessive_group(parser.parse(source))
+
+
+def test_no_pattern_has_a_possessive_group() -> None:
+    """Python before 3.11.5 matches such groups incorrectly (CPython issue 106052)."""
+    found = [
+        (path, source)
+        for (path, source, _), (pattern, _) in patterns().items()
+        if has_possessive_group(
+            parser.parse(
+                pattern.pattern
+                if isinstance(pattern.pattern, str)
+                else pattern.pattern.decode("latin"),
+                pattern.flags & ~re.UNICODE,
+            )
+        )
+    ]
+
+    assert found == []

@@ -37,7 +37,7 @@ _NUMBERED = re.compile(r"TYPE[0-9]{1,5}")
 ALONE_BY_ALIAS = (OTHER_TYPES | _RARE_TYPES) - {"RRSIG", "NSEC", "SIG", "KEY", "NXT"}
 
 # Possessive: with `+`, sixty digits would take years.
-_TTL = re.compile(r"(?:[0-9]++[smhdw]?)++", re.IGNORECASE)
+_TTL = re.compile(r"(?=[0-9])(?:[0-9]+[smhdw])*[0-9]*", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # Pages of DNS hosts show a TTL as “Auto” or “1 Hour”.
 _AUTOMATIC = frozenset({"AUTO", "AUTOMATIC", "DEFAULT", "(AUTO)", "(DEFAULT)"})

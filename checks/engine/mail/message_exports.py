@@ -50,13 +50,12 @@ _BETWEEN = rb"\nFrom [^ \n]+ +" + _DATE
 _WITH_FIELD = _BETWEEN + rb"[^\n]*\n(?:[ \t>][^\n]*\n)?(?:[!-9;-~]+[ \t]*:|>From )"
 _NEXT_IN_MBOX = re.compile(rb"\n" + _BETWEEN + rb"|" + _WITH_FIELD)
 _NEXT_MESSAGE = re.compile(_WITH_FIELD)
-_BLANK_LINES = re.compile(rb"\A(?:[\t ]*+(?:[\r\n]|\Z))++")
 # Invisible characters and other spaces in UTF-8, which copying adds in front of a text.
 _INVISIBLE = (
     rb"(?:\xef\xbb\xbf|\xc2[\x85\xa0\xad]|\xe2\x80[\x80-\x8f\xa8-\xaf]|\xe2\x81[\x9f-\xaf]"
     rb"|\xe3\x80\x80)"
 )
-_INVISIBLE_START = re.compile(rb"\A[\t \r\n]*+(?:" + _INVISIBLE + rb"[\t \r\n]*+)++")
+_INVISIBLE_START = re.compile(rb"\A[\t \r\n]*(?:" + _INVISIBLE + rb"[\t \r\n]*)+")
 _EMLX_LENGTH = re.compile(rb"([0-9]{1,7})[ \t]*\r?\n")
 # Ends of lines of other systems: NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR, VT and FF.
 _OTHER_ENDS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\x0b", b"\x0c")
@@ -113,12 +112,20 @@ def _without_indentation(content: bytes) -> bytes:
 
     Only a text whose every line has it is changed: other indented lines continue a header field.
     """
-    content = _BLANK_LINES.sub(b"", content)
+    content = _without_blank_lines(content)
     first = content[: len(content) - len(content.lstrip(b"\t "))]
     lines = content.split(b"\n")
     if first and all(line.startswith(first) or not line.strip() for line in lines):
         return b"\n".join(line.removeprefix(first) for line in lines).lstrip(b"\r\n")
     return content.lstrip(b"\r\n\t ")
+
+
+def _without_blank_lines(content: bytes) -> bytes:
+    """Return the text from its first line with more than blanks, with the indentation of the line."""
+    blank = content[: len(content) - len(content.lstrip(b"\t \r\n"))]
+    if blank == content:
+        return b""
+    return content[max(blank.rfind(b"\n"), blank.rfind(b"\r")) + 1 :]
 
 
 def _without_length(content: bytes) -> bytes:
