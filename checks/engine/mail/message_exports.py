@@ -121,7 +121,7 @@ def _without_indentation(content: bytes) -> bytes:
 
 
 def _without_blank_lines(content: bytes) -> bytes:
-    """Return the text from its first line with more than blanks, with the indentation of the line."""
+    """Return the text from its first line with more than blanks, indented as it is."""
     blank = content[: len(content) - len(content.lstrip(b"\t \r\n"))]
     if blank == content:
         return b""
