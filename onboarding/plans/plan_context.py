@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check, SubmittedMessage
 from checks.queries import checks_of
 from onboarding.models import Task
@@ -75,7 +76,7 @@ class PlanContext:
             tenant,
             checks,
             list(tenant.domains.all()) if domains is None else domains,
-            list(tenant.hosts.select_related("proposed_by")),
+            _hosts(tenant, kinds),
             facts_by_task(tenant) if progress is None else progress,
             _drifted(checks),
             _pending(checks),
@@ -170,6 +171,13 @@ class PlanContext:
             earlier_messages=self.earlier_messages,
             now=self.now,
         )
+
+
+def _hosts(tenant: Tenant, kinds: Collection[str] | None) -> list[Host]:
+    """The hosts of the tenant; no query where none of the kinds concerns a host."""
+    if kinds is not None and not {*kinds} & {kind.value for kind in PURPOSE_BY_KIND}:
+        return []
+    return list(tenant.hosts.select_related("proposed_by"))
 
 
 def _annotated(rows: QuerySet[Check]) -> QuerySet[Check]:

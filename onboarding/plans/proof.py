@@ -214,6 +214,8 @@ class TaskEvidence:
     missing: tuple[CheckKind, ...] = ()
     # The subjects of the sources, each of which completes the task without its other checks.
     alternatives: tuple[ProofSubject, ...] = ()
+    # Only sources of other mail platforms complete the task: here its confirmations do.
+    is_without_source: bool = False
 
     @property
     def is_verified(self) -> bool:
@@ -279,6 +281,8 @@ class TaskEvidence:
         A check does not apply, or a port answers Mimecast only, as it should. A source is optional,
         unless its facts show that the task is not done.
         """
+        if self.is_without_source:
+            return True
         if any(each.settled is Verdict.FAIL for each in self.alternatives):
             return False
         if self.alternatives and not self.subjects and not self.missing:
@@ -375,7 +379,7 @@ def evidence_for(
     wanted = task.check_kinds if kinds is None else kinds
     completing = completing_kinds(task, tenant) if kinds is None else []
     if not wanted and not completing:
-        return _NO_EVIDENCE
+        return _WITHOUT_SOURCE if kinds is None and task.source_kinds else _NO_EVIDENCE
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
     for kind in needed_kinds(wanted, tenant):
@@ -402,6 +406,7 @@ def checks_by_subject(checks: Iterable[Check]) -> dict[SubjectKey, Check]:
 
 
 _NO_EVIDENCE = TaskEvidence((), ())
+_WITHOUT_SOURCE = TaskEvidence((), is_without_source=True)
 
 
 def _of_both_halves(subject: ProofSubject) -> ProofSubject:

@@ -95,7 +95,7 @@ def test_ids_are_public(api: ApiClient, tasks: str, tenant: Tenant) -> None:
 # The literal number of queries, the same for one row and for fifty.
 QUERIES = {
     "tasks/?page_size={}": 2,
-    "tenants/{{}}/tasks/?page_size={}&expand=checks,transitions": 11,
+    "tenants/{{}}/tasks/?page_size={}&expand=checks,transitions": 14,
     "tenants/{{}}/tasks/?page_size={}&expand=checks": 8,
     "tenants/{{}}/tasks/?page_size={}&fields=id": 5,
     "tenants/{{}}/activity/?page_size={}": 3,

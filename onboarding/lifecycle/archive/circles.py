@@ -17,6 +17,7 @@ class _Task:
     place: str
     parent: str | None
     depends_on: Sequence[str]
+    is_group: bool
 
 
 @dataclass
@@ -35,7 +36,9 @@ class Links:
 
     def add_task(self, values: Mapping[str, Any], parent: str | None, place: str) -> None:
         """Record a task with the keys that it depends on."""
-        self.tasks[values["public_id"]] = _Task(place, parent, values["depends_on"])
+        self.tasks[values["public_id"]] = _Task(
+            place, parent, values["depends_on"], bool(values["is_group"])
+        )
         self.task_ids[values["key"]] = values["public_id"]
 
     def refuse_circles(self) -> None:
@@ -51,13 +54,17 @@ class Links:
         _refuse(self._waits(), places, "depends_on")
 
     def _waits(self) -> dict[str, list[str]]:
-        """The tasks that each task waits for. A task with sub-tasks waits for them."""
+        """The tasks that each task waits for.
+
+        A group waits for its sub-tasks. Another task does not: work that belongs to a cutover can
+        follow it.
+        """
         found = {
             key: [self.task_ids[each] for each in task.depends_on if each in self.task_ids]
             for key, task in self.tasks.items()
         }
         for key, task in self.tasks.items():
-            if task.parent in found:
+            if task.parent in self.tasks and self.tasks[task.parent].is_group:
                 found[task.parent].append(key)
         return found
 

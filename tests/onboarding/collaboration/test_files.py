@@ -218,7 +218,7 @@ def test_files_of_plan_need_one_query(
     for number in range(3):
         _add(client, tenant, f"shot-{number}.png", PNG)
         if number != 1:
-            with django_assert_num_queries(16):
+            with django_assert_num_queries(19):
                 counted.append(client.get(address).content.decode().count(".png</a>"))
 
     assert counted == [1, 3]

@@ -204,5 +204,5 @@ def test_cutover_list_query_count(
     page = reverse("onboarding:cutovers", args=[large.public_id])
     client.get(page)
 
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(27):
         assert client.get(page).status_code == 200

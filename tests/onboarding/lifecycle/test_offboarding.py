@@ -286,6 +286,7 @@ def test_export_contains_exactly_one_tenant(
         "closing_packs",
         "discoveries",
         "proof_messages",
+        "submitted_exports",
         "calendar_feeds",
         "calendar_entries",
         "webhooks",

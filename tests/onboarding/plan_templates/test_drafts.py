@@ -196,7 +196,7 @@ def test_needed_task_cannot_be_removed(
 
 
 def test_awaited_task_cannot_be_removed(draft: TemplateDraft, consultant: User) -> None:
-    for key in ("user-notice-outbound", "authorised-outbound-addresses"):
+    for key in ("user-notice-outbound", "authorised-outbound-addresses", "former-dkim-signing"):
         drafts.remove_task(key, by=consultant)
 
     with pytest.raises(OnboardingError, match="waits for it"):

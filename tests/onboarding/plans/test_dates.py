@@ -201,7 +201,7 @@ def test_schedule_page(
     plan_outbound(tenant, by=consultant)
     client = signed_in(consultant)
 
-    with django_assert_num_queries(37):
+    with django_assert_num_queries(40):
         text = client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
 
     assert "Thu 4 Mar 2027" in text

@@ -355,6 +355,7 @@ def test_values_are_saved_with_the_confirmation(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     client = signed_in(owner)
+    record_fact(tenant, "contacts")
 
     def offered() -> bool:
         page = client.get(reverse("onboarding:my-tasks", args=[tenant.public_id]))

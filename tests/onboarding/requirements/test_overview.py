@@ -90,7 +90,7 @@ def test_overview_query_count_is_constant(
     client = signed_in(owner)
     _html(client, tenant)
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         html = _html(client, tenant)
 
     assert f"{rows} row" in _row(html, sheet_of(tenant))

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from checks.models import Check, SubmittedMessage
+from checks.models import Check, SubmittedExport, SubmittedMessage
 from onboarding.cutovers.snapshots import digest_of
 from onboarding.lifecycle import erasure
 from onboarding.lifecycle.archive.format import ArchivedRow, first_line, line_of
@@ -51,6 +51,16 @@ def rich_tenant(make_tenant: MakeTenant) -> tuple[Tenant, User]:
     sheet = RequirementsSheet.objects.get(task__plan__tenant=tenant, kind="tls-partners")
     TlsPartnerCheck.objects.create(
         sheet=sheet, domain="partner.test", requested_at=now, checked_at=now
+    )
+    SubmittedExport.objects.create(
+        tenant=tenant,
+        source="exchange_online",
+        size=2,
+        sha256="00" * 32,
+        tables={"accepted_domains": []},
+        obtained_at=now,
+        submitted_by=owner,
+        read_at=now,
     )
     SubmittedMessage.objects.create(
         check_asked=Check.objects.get(tenant=tenant, kind="message"),
