@@ -240,6 +240,7 @@ def test_added_row_has_next_index(open_page: OpenPage, tenant: Tenant, consultan
 def test_confirm_without_javascript(
     browser: Any, live_server: Any, open_page: OpenPage, tenant: Tenant, owner: User
 ) -> None:
+    tenant.plan.tasks.update(depends_on=[])
     signed_in = open_page(owner, reverse("onboarding:my-tasks", args=[tenant.public_id]))
     cookies = signed_in.context.cookies()
     context = browser.new_context(java_script_enabled=False, base_url=live_server.url)
