@@ -111,7 +111,8 @@ class PlanContext:
         earlier = _earlier(checks)
         checks_by = _by_tenant(checks)
         domains_by = _by_tenant(Domain.objects.filter(tenant__in=tenants))
-        hosts_by = _by_tenant(Host.objects.filter(tenant__in=tenants).select_related("proposed_by"))
+        hosts = Host.objects.filter(tenant__in=tenants).select_related("proposed_by")
+        hosts_by = _by_tenant(hosts if _concern_hosts(kinds) else [])
         progress_by = facts_by_tenant(tenants)
         return {
             tenant.pk: cls(
@@ -175,9 +176,13 @@ class PlanContext:
 
 def _hosts(tenant: Tenant, kinds: Collection[str] | None) -> list[Host]:
     """The hosts of the tenant; no query where none of the kinds concerns a host."""
-    if kinds is not None and not {*kinds} & {kind.value for kind in PURPOSE_BY_KIND}:
+    if kinds is not None and not _concern_hosts(kinds):
         return []
     return list(tenant.hosts.select_related("proposed_by"))
+
+
+def _concern_hosts(kinds: Collection[str]) -> bool:
+    return not {kind.value for kind in PURPOSE_BY_KIND}.isdisjoint(kinds)
 
 
 def _annotated(rows: QuerySet[Check]) -> QuerySet[Check]:
