@@ -103,7 +103,10 @@ class PlanContext:
 
     @classmethod
     def of_many(cls, tenants: Collection[Tenant], *, kinds: Collection[str]) -> dict[int, Self]:
-        """The facts of several tenants by id, with their checks of these kinds. Four queries."""
+        """The facts of several tenants by id, with their checks of these kinds.
+
+        At most four queries.
+        """
         of_kinds = Check.objects.filter(tenant__in=tenants, is_active=True, kind__in=kinds)
         rows = of_kinds.select_related("domain", "host__proposed_by", "latest")
         checks = list(_annotated(rows))
