@@ -255,7 +255,6 @@ def test_export_contains_exactly_one_tenant(
     store_file(task_of(tenant, "training"), SimpleUploadedFile("shot.png", PNG), by=owner)
     raw = {'["delegation","northwind.test"]': {"$": "NoName"}}
     raw_answers.store({0: (tenant.pk, raw)})
-
     archive = _exported(tenant, owner)
     held = {name: json.loads(archive.read(f"{name}.json")) for name in exports.EXPORTED_MODELS}
     text = "".join(archive.read(name).decode() for name in archive.namelist() if ".json" in name)
