@@ -14,6 +14,7 @@ from checks import dns_discovery
 from checks.engine.discovery import DiscoveryResult
 from onboarding.lifecycle import domain_scans
 from onboarding.models import DomainScan
+from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.installation_setup import administrators
 from tenants.models import MailTest, Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
@@ -98,6 +99,8 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scan_fills_in_the_form(
     open_page: OpenPage, console_errors: ConsoleErrors, consultant: User, zone: None
 ) -> None:
+    # The test before may have emptied the database.
+    register_builtin_templates()
     page = open_page(consultant, reverse("onboarding:tenant-new"))
 
     page.get_by_label("Domains, one per line").fill("https://wingtip.test/\nsilent.test")
