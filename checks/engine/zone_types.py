@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 _HALF = re.compile(r"1/2|½|0[.,]5")
 _MAX_TTL = 0x7FFFFFFF  # RFC 2181 section 8
 
-# What `host` and `nslookup` print behind a complete name, and the type that it stands for.
+# What `host` and `nslookup` print behind a complete name, and its type.
 _PHRASES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("mail", "is", "handled", "by"), "MX"),
     (("mail", "exchanger", "="), "MX"),

@@ -38,7 +38,7 @@ from onboarding.plan_templates.yaml_tasks import (
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)
-# A source completes a task by itself, so that “check” does not name its kinds.
+# A source completes a task without other checks, so that “check” does not name its kinds.
 REQUIRED_KINDS = KINDS - SOURCE_KINDS
 DOMAIN_ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
 

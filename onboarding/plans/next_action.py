@@ -112,7 +112,7 @@ def next_action(
         return _TIME if is_running else None
     if open_risks:
         return _of_risks(open_risks)
-    # A request to one side is next, whatever the safe time.
+    # A request to one side comes before the safe time.
     is_request = task.status == TaskStatus.WAITING
     if unknown_safe_time is not None and task.is_open_leaf and not is_request:
         return of_unknown_safe_time(unknown_safe_time)
@@ -143,7 +143,7 @@ def proof_action(task: Task, evidence: TaskEvidence, supporting: TaskEvidence) -
 
 
 def required_actions(task: Task, evidence: TaskEvidence) -> list[RequiredAction]:
-    """The actions that the checks of a task need before they can verify it, whatever its status."""
+    """The actions that the checks of a task need before they can verify it, for every status."""
     found = [_missing(kind) for kind in evidence.missing]
     found += [
         action for s in evidence.subjects if (action := _required_action(task, s)) is not None
