@@ -175,7 +175,7 @@ def test_shared_page_query_count_is_constant(
 
 
 @pytest.mark.parametrize("tenants", [1, 4])
-@pytest.mark.parametrize(("is_cached", "queries"), [(False, 38), (True, 12)])
+@pytest.mark.parametrize(("is_cached", "queries"), [(False, 37), (True, 12)])
 def test_desk_query_count_is_constant(
     make_tenant: MakeTenant,
     consultant: User,
