@@ -85,8 +85,12 @@ def _plain_indexes(schema_editor: BaseDatabaseSchemaEditor, table: str, column: 
 
 
 def _execute(schema_editor: BaseDatabaseSchemaEditor, sql: str) -> None:
-    """Execute the statement on an index. SQLite has one writer, and no CONCURRENTLY."""
-    if schema_editor.connection.vendor != "postgresql":
+    """Execute the statement on an index, without CONCURRENTLY where it is not possible.
+
+    SQLite has one writer. A migration in a transaction creates its tables itself.
+    """
+    connection = schema_editor.connection
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
         schema_editor.execute(sql.replace(" CONCURRENTLY", ""))
         return
     schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
@@ -112,6 +116,7 @@ def _drop_patterns(app_label: str, besides: Sequence[str]) -> Callable[..., None
     def run(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if schema_editor.connection.vendor != "postgresql":
             return
+        _create_deferred_indexes(schema_editor)
         with schema_editor.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT indexrelid::regclass::text, attname FROM pg_index"
@@ -128,8 +133,17 @@ def _drop_patterns(app_label: str, besides: Sequence[str]) -> Callable[..., None
     return run
 
 
+def _create_deferred_indexes(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Execute the statements that Django defers to the end of a migration, indexes among them."""
+    for statement in schema_editor.deferred_sql:
+        schema_editor.execute(statement, None)
+    schema_editor.deferred_sql.clear()
+
+
 class AddTrigramIndexes(migrations.RunPython):
-    """Indexes for `icontains` on PostgreSQL, by table; nothing on SQLite. Needs `atomic = False`.
+    """Indexes for `icontains` on PostgreSQL, by table; nothing on SQLite.
+
+    Needs `atomic = False` unless the migration itself creates the tables.
 
     The indexed expression is that of Django's `icontains`, so that every such query uses it. The
     extension pg_trgm is trusted: the owner of the database may create it.
@@ -150,10 +164,8 @@ def _for_each(columns: Mapping[str, Sequence[str]], change: Change) -> Callable[
     def run(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if schema_editor.connection.vendor != "postgresql":
             return
-        schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         for table, names in columns.items():
             change(schema_editor, table, names)
-        schema_editor.execute("RESET lock_timeout")
 
     return run
 
@@ -163,10 +175,11 @@ def _create(schema_editor: BaseDatabaseSchemaEditor, table: str, names: Sequence
     schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     # An interrupted attempt leaves an invalid index.
     _drop(schema_editor, table, names)
-    schema_editor.execute(
-        f'CREATE INDEX CONCURRENTLY "{table}_search" ON "{table}" USING gin ({parts})'
+    _execute(
+        schema_editor,
+        f'CREATE INDEX CONCURRENTLY "{table}_search" ON "{table}" USING gin ({parts})',
     )
 
 
 def _drop(schema_editor: BaseDatabaseSchemaEditor, table: str, names: Sequence[str]) -> None:
-    schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{table}_search"')
+    _execute(schema_editor, f'DROP INDEX CONCURRENTLY IF EXISTS "{table}_search"')

@@ -95,13 +95,14 @@ def _record(checks: list[tuple[int, int]]) -> Callable[[int], object]:
 
 
 def _parents() -> dict[str, str]:
-    """The migration before the newest one of each app."""
+    """The migration before the newest one, for each app with migrations after the squashed one."""
     loader = MigrationLoader(connection)
     found = {}
     for app in APPS:
         (leaf,) = loader.graph.leaf_nodes(app)
         of_app = [name for label, name in loader.graph.forwards_plan(leaf) if label == app]
-        found[app] = of_app[-2]
+        if len(of_app) > 1:
+            found[app] = of_app[-2]
     return found
 
 
