@@ -87,7 +87,7 @@ def _stored(task: Task) -> tuple[object, ...]:
 
 def _fields_of(tasks: Sequence[Task]) -> Sequence[str]:
     """The fields to save. Only timed tasks have a period."""
-    return _ROLLED_UP if any(task.is_wait for task in tasks) else _STATUS_FIELDS
+    return _ROLLED_UP if any(task.is_timed for task in tasks) else _STATUS_FIELDS
 
 
 def _save_statuses(tasks: Sequence[Task]) -> None:
@@ -177,7 +177,7 @@ def own_status(task: Task) -> TaskStatus:
         TaskFacts(
             applies=task.applies,
             responsibility=task.responsibility,
-            has_check=(is_checked and not task.confirmation_suffices) or task.is_wait,
+            has_check=(is_checked and not task.confirmation_suffices) or task.is_timed,
             mimecast_confirmed_at=task.mimecast_confirmed_at,
             client_confirmed_at=task.client_confirmed_at,
             verified_at=task.verified_at,

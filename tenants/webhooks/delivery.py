@@ -36,8 +36,8 @@ PAUSES = tuple(
 # Longer than the resolution of the name and one request.
 CLAIMED_FOR = timedelta(seconds=60)
 # A worker turns to another webhook after this time or number of messages.
-TURN_SECONDS = 20.0
-MESSAGES_OF_A_TURN = 50
+MAX_SECONDS_PER_WEBHOOK = 20.0
+MAX_MESSAGES_PER_WEBHOOK = 50
 # The whole target rests after a failure, so that a hanging one occupies a worker rarely.
 _REST = timedelta(seconds=5)
 _LONGEST_REST = timedelta(minutes=5)
@@ -81,8 +81,8 @@ def deliver(webhook_id: int) -> None:
     Webhook.objects.filter(pk=webhook_id).update(queued_until=None)
     if not claimed.update(claim_id=claim_id, claimed_until=now + CLAIMED_FOR):
         return
-    ends_at, count = time.monotonic() + TURN_SECONDS, 0
-    while count < MESSAGES_OF_A_TURN and time.monotonic() < ends_at:
+    ends_at, count = time.monotonic() + MAX_SECONDS_PER_WEBHOOK, 0
+    while count < MAX_MESSAGES_PER_WEBHOOK and time.monotonic() < ends_at:
         if not _deliver_next(webhook_id, claim_id):
             break
         count += 1

@@ -34,7 +34,7 @@ BODIES: Mapping[str, Any] = {
     "post domains/{domain_id}/dns-scan/": {},
     "patch region-values/": {"spf_include": "_netblocks.mimecast.com"},
     "post closing/sign-off/": {"reason": "All mail flows through Mimecast."},
-    "post closing/accepted-risks/": {
+    "post closing/accepted-residual-risks/": {
         "kind": "mx-ttl",
         "subject": "one.test",
         "sentence": "The MX TTL of one.test is 300 seconds.",
@@ -81,7 +81,7 @@ SAME_RESPONSE = {
     f"post {_UPGRADE}": f"get {_UPGRADE}",
     f"patch {_TASK}": f"get {_TASK}",
     f"post {_CLOSING}/sign-off/": f"get {_CLOSING}/",
-    f"post {_CLOSING}/accepted-risks/": f"get {_CLOSING}/accepted-risks/{{risk_id}}/",
+    f"post {_CLOSING}/accepted-residual-risks/": f"get {_CLOSING}/accepted-residual-risks/{{risk_id}}/",
 }
 # The status of each refusal.
 REFUSED = {
@@ -90,5 +90,5 @@ REFUSED = {
     f"patch {_TASK}": 422,
     f"delete {_TASK}": 422,
     f"post {_CLOSING}/sign-off/": 422,
-    f"post {_CLOSING}/accepted-risks/": 409,
+    f"post {_CLOSING}/accepted-residual-risks/": 409,
 }

@@ -200,7 +200,7 @@ class Scenario:
     def confirm(self, cutover: Cutover, risk: str = "", *, outbound_days: int = 3) -> list[str]:
         return self.window(cutover, risk, outbound_days=outbound_days)()
 
-    def ballot(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
+    def vote_form(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
         """A vote as the page offers it now. The approver casts it now or later."""
         shown = self.room(cutover, by=by)
         blockers = re.search(r'name="blockers" value="([^"]*)"', shown.html)
@@ -216,7 +216,7 @@ class Scenario:
         return lambda: self._post(by, cutover, "cutover-vote", form)
 
     def vote(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> list[str]:
-        return self.ballot(cutover, by, choice, risk)()
+        return self.vote_form(cutover, by, choice, risk)()
 
     # --- Contents of the pages
 

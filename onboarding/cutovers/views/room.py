@@ -362,7 +362,7 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
 
 def rollback_sheets_of(room: CutoverRoom) -> tuple[CutoverSnapshot | None, list[RollbackSheet]]:
     """The snapshot of the window, or the newest one, and the records to restore from it."""
-    taken = list(room.cutover.snapshots.select_related("taken_by"))
+    taken = list(room.cutover.snapshots.select_related("saved_by"))
     newest = next((s for s in taken if s.window_start == room.cutover.planned_at), None)
     checks = {(c.kind, c.subject): c for c in room.page.plan_context.checks}
     chosen = newest or (taken[0] if taken else None)
@@ -394,7 +394,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         ],
         "is_restored": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "has_window_opened": _has_window_opened(room),
-        "may_take_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+        "may_save_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
         **_live(room),
     }
     return show(request, "cutovers/rollback_show.html", "rollback", context)
@@ -419,10 +419,10 @@ def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> H
 
 @require(Permission.MANAGE_PLAN)
 @require_POST
-def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+def snapshot_save(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
     with errors_as_message(request):
-        snapshots.take_now(room.cutover, now=database_time.now(), by=current_user(request))
+        snapshots.save_now(room.cutover, now=database_time.now(), by=current_user(request))
     return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
 
 

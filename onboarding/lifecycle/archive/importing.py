@@ -211,7 +211,7 @@ class _Import:
         """The columns that are not archived and need another value than their default."""
         if table.name == "tenant":
             closed = values["closed_at"] or self.now
-            return {"checks_held_at": self.now, "closed_at": closed}
+            return {"checks_paused_at": self.now, "closed_at": closed}
         if table.name == "plan":
             return {"template_id": self.template_id}
         if table.name == "checks":

@@ -166,8 +166,8 @@ def _rows_of(table: ArchiveTable, tenant: Tenant, people: dict[int, User]) -> It
 
 def _as_of_origin(tenant: Tenant, values: Values) -> Values:
     """Since the import of an open tenant, it is closed until a person starts it."""
-    is_held = tenant.checks_held_at is not None and tenant.closed_at == tenant.checks_held_at
-    return values | {"closed_at": None} if is_held else values
+    is_paused = tenant.checks_paused_at is not None and tenant.closed_at == tenant.checks_paused_at
+    return values | {"closed_at": None} if is_paused else values
 
 
 def _many_of(

@@ -67,7 +67,7 @@ def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
         yield f"sheets/{file_name(sheet, is_full=True, ending=ending)}"
 
 
-def pack_content(tenant: Tenant) -> JsonObject:
+def closing_pack_content(tenant: Tenant) -> JsonObject:
     """The implementation without its activity log and its observations."""
     return {
         "format": FORMAT,
@@ -263,7 +263,7 @@ def _comment(comment: Comment) -> JsonObject:
 
 
 def _cutover(cutover: Cutover) -> JsonObject:
-    snapshots = CutoverSnapshot.objects.filter(cutover=cutover).select_related("taken_by")
+    snapshots = CutoverSnapshot.objects.filter(cutover=cutover).select_related("saved_by")
     votes = CutoverVote.objects.filter(cutover=cutover).select_related("by")
     decisions = CutoverDecision.objects.filter(cutover=cutover)
     return serialize(cutover, without=["plan"]) | {
@@ -355,7 +355,7 @@ def _file(file: EvidenceFile) -> JsonObject:
 # --- Observations and the activity log
 
 
-def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
+def closing_pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
     """The observations as intervals, with the SHA-256 digest of their raw answers.
 
     Other observations after the sign-off are pruned some day (onboarding.lifecycle.pruning).

@@ -26,7 +26,10 @@ from onboarding.cutovers import planning_facts, snapshots
 from onboarding.cutovers.readiness import readiness_rows
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.lifecycle import pruning
-from onboarding.lifecycle.closing_pack.contents import pack_content, pack_observations
+from onboarding.lifecycle.closing_pack.contents import (
+    closing_pack_content,
+    closing_pack_observations,
+)
 from onboarding.lifecycle.tasks import reconcile_tenant
 from onboarding.management.load.sources import SOURCES, create_source
 from onboarding.models import Cutover, Drift
@@ -56,7 +59,7 @@ def _completed(by: User) -> Tenant:
     )
     Cutover.objects.filter(plan__tenant=tenant).update(planned_at=F("planned_at") - shift)
     for cutover in Cutover.objects.filter(plan__tenant=tenant):
-        snapshots.take_at_opening(cutover)
+        snapshots.save_at_opening(cutover)
     at = timezone.now() - shift
     Tenant.objects.filter(pk=tenant.pk).update(closed_at=at, completed_at=at)
     tenant.refresh_from_db()
@@ -125,7 +128,7 @@ def everything_of(tenant: Tenant, now: datetime) -> list[Any]:
     checks = list(queries.checks_of(tenant))
     switches = list(observations_by_kind(checks, [CheckKind.MX, CheckKind.MX_TTL]))
     plan_context = PlanContext.of(tenant)
-    pack = pack_content(tenant)
+    pack = closing_pack_content(tenant)
     del pack["made_at"]
     return [
         [plan_context.evidence(task, task.check_kinds) for task in tasks_of(tenant.plan)],
@@ -143,7 +146,7 @@ def everything_of(tenant: Tenant, now: datetime) -> list[Any]:
         ],
         queries.tested_routes(tenant),
         pack,
-        list(pack_observations(tenant)),
+        list(closing_pack_observations(tenant)),
         [(d.observation, d.resolving_observation) for d in Drift.objects.order_by("pk")],
         [message.observation for message in SubmittedMessage.objects.order_by("pk")],
     ]

@@ -248,7 +248,7 @@ def test_invalid_acceptance_is_refused(
 def test_risk_that_is_over_cannot_be_accepted(switched: Tenant, consultant: User) -> None:
     with pytest.raises(ConflictingChange, match="over"):
         accept_residual_risk(
-            switched, "waiting-period", "Days", expected="", reason="We know.", by=consultant
+            switched, "wait", "Days", expected="", reason="We know.", by=consultant
         )
 
 

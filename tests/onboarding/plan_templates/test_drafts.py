@@ -132,7 +132,7 @@ def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -
 
     assert refused.value.field == "depends_on"
     assert str(refused.value).startswith(
-        "These tasks would wait for each other in a circle: “Initial"
+        "These tasks would wait for each other in a cycle: “Initial"
     )
     assert TemplateDraft.objects.get().revision == 0
 

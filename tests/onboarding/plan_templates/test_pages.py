@@ -184,7 +184,7 @@ def test_circle_is_shown_at_dependencies(
 
     answer = client.post(place, typed)
 
-    assert "in a circle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
+    assert "in a cycle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
 
 
 @pytest.mark.slow

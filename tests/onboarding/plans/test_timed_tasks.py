@@ -79,7 +79,7 @@ def test_timed_task_completes_on_time(tenant: Tenant) -> None:
         before.revision + 1,
     )
     assert list(
-        ActivityLine.objects.filter(action="waiting-period-ended").values_list("tenant", flat=True)
+        ActivityLine.objects.filter(action="wait-ended").values_list("tenant", flat=True)
     ) == [tenant.pk]
     assert complete_waits(plan, now=timezone.now()) == 0
 
