@@ -17,7 +17,8 @@ from onboarding.portfolio import dashboard_figures as figures
 from onboarding.portfolio.accepted_risks import accepted_risk_rows, accepted_risks
 from onboarding.portfolio.dashboard_rows import dashboard_rows
 from onboarding.portfolio.dashboard_scope import DashboardScope, query_without_page
-from onboarding.portfolio.list_exports import CSV, DASHBOARD
+from onboarding.portfolio.export_formats import CSV
+from onboarding.portfolio.list_exports import DASHBOARD
 from onboarding.portfolio.quarters import Quarter
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.risk_list import tenants_at_risk

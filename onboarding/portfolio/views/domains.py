@@ -25,7 +25,7 @@ from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import records_for
+from onboarding.plans.records_to_publish import records_for
 from onboarding.plans.rows import Shape, shape_of_state
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.tenant_page import (

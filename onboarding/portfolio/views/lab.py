@@ -14,12 +14,12 @@ from checks.engine.outcomes import CheckKind
 from checks.lab import signed_messages as stand_in
 from checks.lab.addresses import SERVERS
 from checks.lab.received_messages import received_message
-from checks.lab.records import HostedLockdown, LabError, Mode, ZoneRecord
+from checks.lab.zone_records import HostedLockdown, LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
 from onboarding.error_responses import errors_as_message
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants import database_time
 from tenants.access import require

@@ -21,7 +21,7 @@ from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.client_tasks import client_tasks, confirmed_row
 from onboarding.plans.forms.task_fields import TaskFieldsForm
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow
 from onboarding.plans.task_fields import today_for
 from onboarding.plans.tenant_page import (

@@ -18,13 +18,8 @@ from onboarding.error_responses import errors_as_message
 from onboarding.models import SavedView
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import risk_updates
-from onboarding.portfolio.list_exports import (
-    CSV,
-    LISTS,
-    MEDIA_TYPES,
-    TENANT_LIST,
-    selection_chunks,
-)
+from onboarding.portfolio.export_formats import CSV, MEDIA_TYPES
+from onboarding.portfolio.list_exports import LISTS, TENANT_LIST, selection_chunks
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.tenant_list import bulk, menus, saved_views
 from onboarding.portfolio.tenant_list.bulk import TenantAction, TenantBulkChange, TenantBulkResult
