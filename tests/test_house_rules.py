@@ -20,6 +20,7 @@ from tests.prose import CHECKOUT, Prose
 
 LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
 LONGEST_FUNCTION = 50
+PROSE = (".py", ".md", ".html", ".txt", ".js", ".css", ".yaml", ".yml")
 # Of the modules, 95 % are shorter than this.
 USUAL_MODULE_LINES = 400
 MEDIAN_TEST_NAME = 36
@@ -143,7 +144,7 @@ def test_links_between_pages_resolve() -> None:
 def test_retired_words_are_rare() -> None:
     words = 0
     retired: Counter[str] = Counter()
-    for text in prose.product_and_test_prose(tracked(".py", ".md", ".html", ".txt")):
+    for text in prose.product_and_test_prose(tracked(*PROSE)):
         words += len(prose.WORD.findall(text.text))
         retired[text.file] += len(prose.RETIRED.findall(text.text))
 
