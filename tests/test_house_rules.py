@@ -20,6 +20,7 @@ from tests.prose import CHECKOUT, Prose
 
 LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
 LONGEST_FUNCTION = 50
+LONGEST_VIEW = 25
 PROSE = (".py", ".md", ".html", ".txt", ".js", ".css", ".yaml", ".yml")
 # Of the modules, 95 % are shorter than this.
 USUAL_MODULE_LINES = 400
@@ -84,6 +85,19 @@ def test_functions_stay_short() -> None:
         for file in tracked(".py")
         for function in functions_in(file)
         if length_of(function) > LONGEST_FUNCTION
+    }
+
+    assert too_long == {}
+
+
+def test_views_stay_short() -> None:
+    """A longer view does work that belongs in a service or in the domain modules."""
+    too_long = {
+        f"{file}:{function.name}": length_of(function)
+        for file in tracked(".py")
+        if file.parts[0] != "tests" and (file.stem.endswith("views") or "views" in file.parts)
+        for function in functions_in(file)
+        if length_of(function) > LONGEST_VIEW
     }
 
     assert too_long == {}

@@ -22,9 +22,9 @@ from onboarding.cutovers.follow_up import FollowUp
 from onboarding.cutovers.live_board import DomainBoard
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.cutovers.rollback import RollbackSheet
+from onboarding.cutovers.room import CutoverRoom
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.cutovers.timeline import TimelineEntry
-from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.services import confirm_task

@@ -17,6 +17,7 @@ from onboarding.cutovers import go_no_go, planning, window_confirmation
 from onboarding.cutovers.forms import ApproversForm, CutoverForm
 from onboarding.cutovers.go_no_go import Vote
 from onboarding.cutovers.readiness import earliest_safe_time
+from onboarding.cutovers.room import CutoverRoom, run_sheet
 from onboarding.cutovers.serializers import (
     ApproversInput,
     CutoverChangeInput,
@@ -31,7 +32,7 @@ from onboarding.cutovers.serializers import (
 )
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.views.planning import PlanningPage
-from onboarding.cutovers.views.room import CutoverRoom, load_room, run_sheet
+from onboarding.cutovers.views.room import load_room
 from onboarding.cutovers.window_confirmation import WindowConfirmation
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import Cutover

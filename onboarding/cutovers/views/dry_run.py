@@ -23,7 +23,8 @@ from onboarding.cutovers.dry_run import (
     simulate_publication,
 )
 from onboarding.cutovers.forms import DryRunForm
-from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
+from onboarding.cutovers.room import CutoverRoom, room_with
+from onboarding.cutovers.views.room import change_sheets_of, load_room
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import DryRun
 from onboarding.plans.tenant_page import current_user, load_page
