@@ -446,11 +446,11 @@ def _refuse_cycles(rows: list[_Row]) -> None:
             waits_for[row.task.parent].append(row.task.key)
     settled: set[str] = set()
     for row in rows:
-        circle = _cycle_from(row.task.key, waits_for, settled)
-        if circle:
-            first = next(other for other in rows if other.task.key in circle)
-            start = circle.index(first.task.key)
-            turned = [*circle[start:], *circle[:start], first.task.key]
+        cycle = _cycle_from(row.task.key, waits_for, settled)
+        if cycle:
+            first = next(other for other in rows if other.task.key in cycle)
+            start = cycle.index(first.task.key)
+            turned = [*cycle[start:], *cycle[:start], first.task.key]
             raise first.parts["key"].error(f"cycle of dependencies: {' → '.join(turned)}")
 
 

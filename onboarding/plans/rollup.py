@@ -193,7 +193,7 @@ class Rollup:
 
     total: int
     complete: int
-    broken: int
+    regressed: int
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> Rollup:
@@ -201,7 +201,7 @@ class Rollup:
         return cls(
             total=len(counted),
             complete=sum(task.status in COMPLETE_STATUSES for task in counted),
-            broken=sum(task.status == TaskStatus.REGRESSED for task in counted),
+            regressed=sum(task.status == TaskStatus.REGRESSED for task in counted),
         )
 
     @property
@@ -209,7 +209,7 @@ class Rollup:
         return {
             "tasks_total": self.total,
             "tasks_complete": self.complete,
-            "tasks_regressed": self.broken,
+            "tasks_regressed": self.regressed,
         }
 
 

@@ -19,7 +19,7 @@ from django.http import QueryDict
 
 from onboarding.portfolio import filters
 from onboarding.portfolio.dashboard_rows import CSV_COLUMNS, dashboard_rows
-from onboarding.portfolio.export_formats import CSV, XLSX
+from onboarding.portfolio.export_formats import XLSX
 from onboarding.portfolio.queries import with_plan
 from onboarding.portfolio.row_cache import CachedRow
 from onboarding.portfolio.tenant_list.list_state import ListState, state_of

@@ -35,7 +35,7 @@ PAUSES = tuple(
 )
 # Longer than the resolution of the name and one request.
 CLAIMED_FOR = timedelta(seconds=60)
-# A worker turns to another webhook after this time or number of messages.
+# One task ends after this time or number of messages, so that other webhooks follow.
 MAX_SECONDS_PER_WEBHOOK = 20.0
 MAX_MESSAGES_PER_WEBHOOK = 50
 # The whole target rests after a failure, so that a hanging one occupies a worker rarely.
@@ -45,7 +45,7 @@ _LONGEST_RETRY_AFTER = timedelta(hours=1)
 GONE = 410
 # The status of a target that refuses this message and no other.
 _REFUSALS = range(400, 500)
-KEPT_FOR = timedelta(days=30)
+RETENTION = timedelta(days=30)
 PAUSED_EMAIL = "paused-webhook"
 
 
@@ -74,7 +74,7 @@ def _ready(now: datetime) -> QuerySet[Webhook]:
 
 
 def deliver(webhook_id: int) -> None:
-    """Deliver the due messages of one webhook during one turn. Safe to run twice."""
+    """Deliver the due messages of one webhook, within the limits of one task. Safe to run twice."""
     now = database_time.now()
     claim_id = new_public_id()
     claimed = _ready(now).filter(pk=webhook_id)
@@ -203,4 +203,4 @@ def _pause(webhook: Webhook, reason: Webhook.PauseReason, *, now: datetime) -> N
 
 def delete_old_messages(*, now: datetime) -> None:
     """Delete the messages, with their deliveries, after 30 days."""
-    WebhookMessage.objects.filter(created_at__lt=now - KEPT_FOR).delete()
+    WebhookMessage.objects.filter(created_at__lt=now - RETENTION).delete()

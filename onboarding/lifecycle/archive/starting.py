@@ -26,7 +26,7 @@ def start_checks(tenant: Tenant, *, by: User) -> None:
     if tenant.completed_at is None:
         raise OnboardingError(REOPEN_INSTEAD)
     with transaction.atomic():
-        paused = Tenant.objects.filter(pk=tenant.pk, checks_held_at__isnull=False)
+        paused = Tenant.objects.filter(pk=tenant.pk, checks_paused_at__isnull=False)
         if not paused.update(checks_paused_at=None):
             raise OnboardingError(STARTED_ALREADY)
         tenant.checks_paused_at = None

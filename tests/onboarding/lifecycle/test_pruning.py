@@ -194,7 +194,7 @@ def test_pruning_is_limited_to_old_monitoring(completed: Tenant) -> None:
     assert completed.completed_at is not None
     assert min(each.first_seen_at for each in found) > completed.completed_at
     assert max(each.last_seen_at for each in found) < oldest
-    assert not {each.check_asked.kind for each in found} & set(pruning.KEPT_KINDS)
+    assert not {each.check_asked.kind for each in found} & set(pruning.RETAINED_KINDS)
     for check in {each.check_asked for each in found}:
         assert check.observations.filter(first_seen_at__gt=oldest).count() < RUNS_PER_CHECK
         newer = check.observations.exclude(pk__in=[each.pk for each in found])
