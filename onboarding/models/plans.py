@@ -45,7 +45,7 @@ class ManualStatus(models.TextChoices):
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
     ACCEPTED_RISK = "accepted_risk", "Accepted risk"
-    NOT_NEEDED = "not_needed", "Not needed"
+    NOT_NEEDED = "not_needed", "Not applicable"
 
 
 # No more work is to be done, and dependent tasks need not wait.

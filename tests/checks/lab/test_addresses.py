@@ -11,7 +11,10 @@ import pytest
 from checks.lab import addresses
 from checks.lab.addresses import reserve_endpoints
 
-TAKE = "from checks.lab.addresses import reserve_endpoints; print(reserve_endpoints({port}, {smtp}).block)"
+_RESERVE = (
+    "from checks.lab.addresses import reserve_endpoints;"
+    " print(reserve_endpoints({port}, {smtp}).block)"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +42,7 @@ def smtp_port() -> int:
 
 
 def block_in_another_process(port: int, smtp_port: int) -> int:
-    code = TAKE.format(port=port, smtp=smtp_port)
+    code = _RESERVE.format(port=port, smtp=smtp_port)
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     return int(output.stdout)
 

@@ -217,7 +217,7 @@ def missing_statements(task: Task, shown: Statement) -> list[str]:
     )
     wanted = {"status": STATEMENTS[status]}
     if task.is_timed and task.wait_ends_at is not None:
-        wanted["status"] = "Waiting period ended" if task.verified_at else "Running since"
+        wanted["status"] = "Wait ended" if task.verified_at else "Running since"
     if status in OPEN:
         wanted["side"] = re.escape(side)
     if status in (Status.IN_PROGRESS, Status.WAITING, Status.BLOCKED):

@@ -219,7 +219,7 @@ def test_plan_page_shows_end_of_period(tenant: Tenant, owner: User, signed_in: S
     during = _shown(client, context)
     row = next(r for r in client.get(context).context["page"].rows if r.task.key == WAIT)
 
-    assert "The waiting period starts when Outbound Cutover is done." in before
+    assert "Its wait starts when Outbound Cutover is done." in before
     assert "This task completes automatically on Thu 6 Mar, 10:00 UTC" in during
     assert "Mark as done" not in during
     assert row.shape is Shape.WAITING
