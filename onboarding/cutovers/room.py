@@ -421,7 +421,7 @@ def _boards(
     return spf_boards(subjects, region.spf_include, stale=stale_names(subjects, facts))
 
 
-def room_with(
+def build_room(
     page: TenantPage, cutover: Cutover, plan_context: PlanContext, *, now: datetime
 ) -> CutoverRoom:
     """The room for this plan context: the stored one, or the simulated one of a dry run."""

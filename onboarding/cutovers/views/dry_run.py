@@ -23,7 +23,7 @@ from onboarding.cutovers.dry_run import (
     simulate_publication,
 )
 from onboarding.cutovers.forms import DryRunForm
-from onboarding.cutovers.room import CutoverRoom, room_with
+from onboarding.cutovers.room import CutoverRoom, build_room
 from onboarding.cutovers.views.room import change_sheets_of, load_room
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import DryRun
@@ -102,7 +102,7 @@ def evaluate_records(
         raise UnusableRecords("it has no MX, TXT or CNAME record", proposal.notes)
     results = run_preflight(_checks(room), proposal.records)
     plan_context = simulate_publication(room.page.plan_context, results)
-    then = room_with(room.page, room.cutover, plan_context, now=now)
+    then = build_room(room.page, room.cutover, plan_context, now=now)
     tasks = [row.task for row in room.run_sheet]
     evaluated = evaluate_tasks(tasks, then.plan_context)
     return DryRunResult(records, then.rows, evaluated, results, proposal.notes), then

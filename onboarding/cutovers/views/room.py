@@ -28,7 +28,7 @@ from onboarding.cutovers.readiness import (
 from onboarding.cutovers.rollback import RollbackSheet, build_rollback_sheet
 from onboarding.cutovers.room import (
     CutoverRoom,
-    room_with,
+    build_room,
     run_sheet,
 )
 from onboarding.cutovers.timeline import build_timeline
@@ -62,7 +62,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverR
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
         raise Http404("No such cutover.")
-    return room_with(page, cutover, page.plan_context, now=database_time.now())
+    return build_room(page, cutover, page.plan_context, now=database_time.now())
 
 
 def _page_url(request: HttpRequest, room: CutoverRoom, *, is_full_screen: bool) -> str:

@@ -56,7 +56,7 @@ def write_archive(tenant: Tenant, write: Callable[[bytes], Any]) -> str:
         put(first_line())
         people = _people_of(tenant)
         for table in FILE_ORDER:
-            _put_table(
+            _write_table(
                 put, table, _values_of(table, tenant, people), is_last=table == FILE_ORDER[-1]
             )
         put(f'}},"sha256":"{whole.hexdigest()}"}}\n')
@@ -74,7 +74,7 @@ def _one_state() -> Iterator[None]:
         yield
 
 
-def _put_table(
+def _write_table(
     put: Callable[[str], None], table: str, rows: Iterator[Values], *, is_last: bool
 ) -> None:
     put(f'"{table}":[\n')

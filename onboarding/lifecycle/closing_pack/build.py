@@ -107,9 +107,9 @@ def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     yield contents.HEADS, pack_heads(activity, tenant).encode()
     for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
         whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
-        yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
+        yield from zip(contents.paths_of_sheet(sheet), whole, strict=True)
     for file in files_of(tenant):
-        yield contents.place_of_file(file), file_store.path_of(file.stored_as).read_bytes()
+        yield contents.path_of_file(file), file_store.path_of(file.stored_as).read_bytes()
 
 
 def _json(facts: Any) -> bytes:

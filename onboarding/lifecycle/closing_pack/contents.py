@@ -57,12 +57,12 @@ JsonObject = dict[str, Any]
 _ODD = re.compile(r"[^\w.() -]")
 
 
-def place_of_file(file: EvidenceFile) -> str:
+def path_of_file(file: EvidenceFile) -> str:
     """The path of a file in the pack, without characters that would break the list of digests."""
     return f"files/{file.public_id}-{_ODD.sub('_', file.name)}"
 
 
-def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
+def paths_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
     for ending in ("csv", "xlsx"):
         yield f"sheets/{file_name(sheet, is_full=True, ending=ending)}"
 
@@ -255,7 +255,7 @@ def _comment(comment: Comment) -> JsonObject:
         "body": comment.body,
         "asks": comment.asked_side,
         "answered_at": comment.answered_at,
-        "was_taken_back": comment.deleted_at is not None,
+        "is_deleted": comment.deleted_at is not None,
     }
 
 
@@ -335,7 +335,7 @@ def _sheet(sheet: RequirementsSheet) -> JsonObject:
             if each.at is not None
         ],
         "unanswered": unanswered_questions(sheet),
-        "files": list(places_of_sheet(sheet)),
+        "files": list(paths_of_sheet(sheet)),
     }
 
 
@@ -348,7 +348,7 @@ def _file(file: EvidenceFile) -> JsonObject:
         "sha256": file.sha256,
         "by": serialize_person(file.uploaded_by),
         "at": file.uploaded_at,
-        "file": place_of_file(file),
+        "file": path_of_file(file),
     }
 
 
