@@ -33,7 +33,7 @@ class CheckState:
     next_due_at: datetime
     settled: SettledVerdict = field(default_factory=SettledVerdict)
     settled_at: datetime | None = None
-    # When a yes was first settled for the present expectation.
+    # When a pass was first settled for the present expectation.
     first_verified_at: datetime | None = None
     is_misconfigured: bool = False
     checked_at: datetime | None = None

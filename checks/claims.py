@@ -66,8 +66,9 @@ def claim_due_checks(
     """Claim due checks and return them in batches. Safe with several beats.
 
     `processes` returns the number of processes that serve each queue. No more checks are claimed
-    than they can run soon; a queue without a known process gets one batch. Tenants take turns, and
-    all due checks of a domain or host are claimed together. Checks in a cutover window come first.
+    than they can run soon; a queue without a known process gets one batch. Claims alternate between
+    tenants, and all due checks of a domain or host are claimed together. Checks in a cutover window
+    come first.
 
     One query, and no other work, if no check is due.
     """
@@ -89,7 +90,7 @@ def claim_due_checks(
             )
             free = capacity - claimed.count()
             if free > 0:
-                ids = _in_turns(of_queue & queries.due_checks(now), now=now, most=free)
+                ids = _alternating(of_queue & queries.due_checks(now), now=now, most=free)
                 mine = _claim(ids, now=now, lasts=_queued_for(is_urgent=is_urgent))
                 batches += _batches(mine, vantage, size, is_urgent=is_urgent)
     return batches
@@ -112,7 +113,7 @@ def _queued_for(*, is_urgent: bool) -> timedelta:
     return URGENT_QUEUED_FOR if is_urgent else QUEUED_FOR
 
 
-def _in_turns(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
+def _alternating(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
     """The checks to claim: one subject of each tenant in turn, with all its due checks.
 
     At least one subject, then as many as fit into `most` checks.
@@ -123,7 +124,7 @@ def _in_turns(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
     first = due.annotate(position=position, in_window=_in_window(now)).order_by(
         "-in_window", "position", "next_due_at", "pk"
     )
-    # In the order of the turns, and each subject once.
+    # In the alternating order, and each subject once.
     subjects = dict.fromkeys(first.values_list("domain", "host")[:most])
     of_subject: dict[tuple[int | None, int | None], list[int]] = {}
     together = due.filter(
@@ -174,8 +175,8 @@ def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = Tru
     """Run these checks at once, and often for the next ten minutes.
 
     Return the claimed batches, for the caller to queue. At most one batch of each vantage is
-    claimed here, and none without `may_claim`; the beat claims the others within seconds, in turns
-    with other tenants.
+    claimed here, and none without `may_claim`; the beat claims the others within seconds,
+    alternating with other tenants.
 
     A check that a worker has claimed is not claimed again, but runs again within seconds. The same
     applies to a check that ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot
@@ -275,7 +276,7 @@ def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
         pk__in=check_ids,
         is_active=True,
         next_due_at__lte=now,
-        tenant__checks_held_at=None,
+        tenant__checks_paused_at=None,
     )
     claim.check_ids = sorted(
         _update_locked(

@@ -119,11 +119,11 @@ class Check(models.Model):
     )
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
-    # Number of runs that contradict the settled verdict (or confirm a first no), and the time of
+    # Number of runs that contradict the settled verdict (or confirm a first FAIL), and the time of
     # the first one.
     contradicting_runs = models.PositiveIntegerField(default=0)
     contradicted_since = models.DateTimeField(null=True, blank=True)
-    # When a yes was first settled for this expectation, and whether a settled no is a
+    # When a pass was first settled for this expectation, and whether a settled FAIL is a
     # misconfiguration and not a task that is not done yet (checks.settling.is_misconfigured).
     first_verified_at = models.DateTimeField(null=True, blank=True)
     is_misconfigured = models.BooleanField(default=False)

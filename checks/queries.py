@@ -61,7 +61,7 @@ def due_checks(now: datetime) -> QuerySet[Check]:
         Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
         is_active=True,
         next_due_at__lte=now,
-        tenant__checks_held_at=None,
+        tenant__checks_paused_at=None,
     )
 
 

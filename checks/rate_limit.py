@@ -27,8 +27,8 @@ def missing_consent(checks: Iterable[Check]) -> set[int]:
     """Return the checks whose host must not be probed yet.
 
     A host may be probed after a consultant has confirmed the client's consent. A host below a
-    domain with proven ownership in the same tenant needs no consent. A code that a client proposed
-    proves nothing here: the client could have chosen the code, the record and the host.
+    domain with verified ownership in the same tenant needs no consent. A code that a client
+    proposed proves nothing here: the client could have chosen the code, the record and the host.
     """
     asked = list(checks)
     passing = Check.objects.filter(

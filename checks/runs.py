@@ -33,7 +33,7 @@ from checks.engine.expected_values import (
 )
 from checks.engine.hosts.prober import NotProbed, no_consent_outcome, not_probed_outcome
 from checks.engine.outcomes import SOURCE_KINDS, CheckKind, Finding, Outcome, Verdict
-from checks.engine.sources.facts import Facts
+from checks.engine.sources.facts import SourceFacts
 from checks.expectations import selectors_in_use
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
@@ -62,7 +62,7 @@ def build_request(
     *,
     message: SubmittedMessage | None = None,
     system: ReceivingSystem | None = None,
-    facts: Facts | None = None,
+    facts: SourceFacts | None = None,
     regions: RegionMemo | None = None,
 ) -> CheckRequest:
     """Return the engine's request for a check, with its present or an earlier expectation.

@@ -1,7 +1,7 @@
 """The two safe times: of a cutover, and of closing the former delivery route.
 
 Pure functions over the answers of authoritative servers. A cache may serve an answer for its TTL
-after the last time at which a server can have given it out: the time of the next run in which that
+after the last time at which a server can have returned it: the time of the next run in which that
 server gave another answer (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that left the
 delegation is queried for as long as caches store the delegation. A server without an answer makes
 the safe time unknown.
@@ -36,7 +36,7 @@ class PublishedRecords:
 
 @dataclass(frozen=True)
 class ObservedInterval:
-    """Consecutive runs with one answer. None: the server gave no usable answer."""
+    """Consecutive runs with one answer. None: the server returned no usable answer."""
 
     first_seen_at: datetime
     last_seen_at: datetime
@@ -47,13 +47,13 @@ class ObservedInterval:
 class SafeTime:
     """The earliest safe time, with its reason.
 
-    `safe_at` is None while it is unknown or a server still gives out an old answer.
+    `safe_at` is None while it is unknown or a server still returns an old answer.
     `pending_servers` then names these servers, `silent_servers` those among them without an answer
     in the newest run, and `empty_servers` those without records. `server` and `ttl` identify the
-    old answer that lives longest, last given out before `seen_until`. `is_assumed`: the answer
+    old answer that lives longest, last returned before `seen_until`. `is_assumed`: the answer
     before the first run is unknown. `has_left`: the server left the delegation, and caches may use
-    it for another DELEGATION_TTL_SECONDS. `is_moved`: every server gives exactly the planned hosts,
-    so no cutover is left to wait for.
+    it for another DELEGATION_TTL_SECONDS. `is_moved`: every server returns exactly the planned
+    hosts, so no cutover is left to wait for.
     """
 
     safe_at: datetime | None
@@ -132,7 +132,7 @@ def cutover_safe_time(
 
 
 def _is_published_everywhere(hosts: frozenset[str], intervals: Sequence[ObservedInterval]) -> bool:
-    """Whether every server of the newest run gave exactly these values."""
+    """Whether every server of the newest run returned exactly these values."""
     newest = max(intervals, key=lambda interval: interval.first_seen_at, default=None)
     published_sets = list(newest.servers.values()) if newest is not None else []
     is_published = bool(hosts and published_sets)
@@ -177,7 +177,7 @@ def _safe_time(
 ) -> SafeTime:
     """Combine all servers and all old answers.
 
-    1. Every server of the newest run gave the new answer, and no other answer since.
+    1. Every server of the newest run returned the new answer, and no other answer since.
     2. Each earlier old answer lives for its TTL after the first run without it.
     """
     ordered = sorted(intervals, key=lambda interval: interval.first_seen_at)
@@ -222,7 +222,7 @@ class _ServerAnswer:
 
 @dataclass(frozen=True)
 class _CachedAnswer:
-    """An old answer, and the last time at which a server can have given it out."""
+    """An old answer, and the last time at which a server can have returned it."""
 
     server: str
     ttl: int

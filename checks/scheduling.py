@@ -25,8 +25,8 @@ class Interval(StrEnum):
     CUTOVER = "cutover"  # a cutover window is open
     REQUESTED = "requested"  # a person has just changed a record
     SETTLING = "settling"  # a first no needs a second run
-    UNSETTLED = "unsettled"  # no settled yes, and changed recently or open on a page
-    REOPENING = "reopening"  # runs contradict a settled yes; reopening is slow
+    UNSETTLED = "unsettled"  # no settled pass, and changed recently or open on a page
+    REOPENING = "reopening"  # runs contradict a settled pass; reopening is slow
     IDLE = "idle"  # settled, or unchanged for long
     DEFERRED = "deferred"  # the host's address was probed a moment ago
 

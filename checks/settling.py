@@ -1,14 +1,14 @@
 """Settling: how many agreeing runs make a verdict final. Pure functions: no time source, no
 database.
 
-Settling a yes is quick and reopening is slow: a late tick costs a minute, a false alarm trains
-people to ignore us.
+A pass is PASS or WARN. A pass settles quickly and is reopened slowly: a late tick costs a minute, a
+false alarm trains people to ignore Gangway.
 
-1. A yes (PASS or WARN) from every authoritative server settles at once. So does NOT_APPLICABLE,
-   unless a yes is settled.
-2. Without a settled yes, a no settles when a second run, some seconds later, repeats it. It informs
-   the person who publishes and changes no task.
-3. A settled yes is reopened when several runs over a longer time (`ReopenPolicy`) all contradict
+1. A pass from every authoritative server settles at once. So does NOT_APPLICABLE, unless a pass is
+   settled.
+2. Without a settled pass, a FAIL settles when a second run, some seconds later, repeats it. It
+   informs the person who publishes and changes no task.
+3. A settled pass is reopened when several runs over a longer time (`ReopenPolicy`) all contradict
    it, each with every server. A zone reload, one faulty anycast node or a partly written zone file
    is over by then.
 4. A run with UNKNOWN, or with a server that did not answer, changes nothing. If any server
@@ -32,13 +32,13 @@ _SERVERS_DISAGREE = "dns.servers-disagree"
 
 @dataclass(frozen=True)
 class ReopenPolicy:
-    """How many runs, over which time span, must contradict a settled yes before it is reopened."""
+    """How many runs, over which time span, must contradict a settled pass before it is reopened."""
 
     runs: int = 3
     span: timedelta = timedelta(minutes=10)
 
 
-# Findings of a task that is not done yet. They are no misconfiguration, unless the answer was a yes
+# Findings of a task that is not done yet. They are no misconfiguration, unless the check passed
 # before.
 NOT_DONE_CODES = frozenset(
     {
@@ -77,7 +77,7 @@ NOT_DONE_CODES = frozenset(
         "cloud-signing.on",
     }
 )
-# Findings that inform about a record and are no reason for a no.
+# Findings that inform about a record and are no reason for a FAIL.
 INFORMATIONAL_CODES = frozenset(
     {
         "dns.delegation-differs",
@@ -115,12 +115,12 @@ class SettledVerdict:
 
     @property
     def allows_completion(self) -> bool:
-        """Whether the verdict may complete a task: a yes, or NOT_APPLICABLE."""
+        """Whether the verdict may complete a task: a pass, or NOT_APPLICABLE."""
         return self.verdict is not None and self.verdict is not Verdict.FAIL
 
 
 def is_misconfigured(verdict: Verdict, codes: Collection[str], *, was_verified: bool) -> bool:
-    """Whether a no is a misconfiguration: it was a yes before, or a record is wrong."""
+    """Whether a FAIL is a misconfiguration: the check passed before, or a record is wrong."""
     return verdict is Verdict.FAIL and (
         was_verified or not NOT_DONE_CODES.issuperset(set(codes) - INFORMATIONAL_CODES)
     )

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from checks.engine.outcomes import SOURCE_KINDS, CheckKind
 from checks.engine.sources.exports.reader import UnreadableExport, read_export
-from checks.engine.sources.facts import FactProvenance, Facts
+from checks.engine.sources.facts import FactProvenance, SourceFacts
 from checks.engine.sources.registry import SOURCE_OF_KIND, SOURCES
 from checks.engine.sources.rules import ProofSource
 from checks.models import Check, SubmittedExport
@@ -72,13 +72,13 @@ def newest_exports(tenant_ids: Iterable[int]) -> dict[tuple[int, str], Submitted
     return {(export.tenant_id, export.source): export for export in ordered}
 
 
-def facts_for(checks: Iterable[Check]) -> dict[int, Facts]:
+def facts_for(checks: Iterable[Check]) -> dict[int, SourceFacts]:
     """The facts for the checks of a source, by check id. No query without such a check."""
     of_sources = [check for check in checks if check.kind in SOURCE_KINDS]
     if not of_sources:
         return {}
     newest = newest_exports(check.tenant_id for check in of_sources)
-    found: dict[int, Facts] = {}
+    found: dict[int, SourceFacts] = {}
     for check in of_sources:
         source = SOURCE_OF_KIND[CheckKind(check.kind)]
         export = newest.get((check.tenant_id, source.key))
@@ -87,10 +87,10 @@ def facts_for(checks: Iterable[Check]) -> dict[int, Facts]:
     return found
 
 
-def facts_of(export: SubmittedExport) -> Facts:
+def facts_of(export: SubmittedExport) -> SourceFacts:
     """The facts of a readable export."""
     assert export.obtained_at is not None
-    return Facts(
+    return SourceFacts(
         export.source, export.tables, export.obtained_at, FactProvenance.STATED, export.public_id
     )
 

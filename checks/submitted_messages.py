@@ -1,8 +1,8 @@
 """Test messages: submitted by a person, judged by a worker, then deleted.
 
-A message waits for its check. One run settles a yes, because a valid signature is proof. A no that
-may change a task needs a second run on the same message, like every other no. Then the bytes are
-deleted; the observation remains, without the body.
+A message waits for its check. One run settles a pass, because a valid signature is proof. A FAIL
+that may change a task needs a second run on the same message, like every other FAIL. Then the bytes
+are deleted; the observation remains, without the body.
 """
 
 from __future__ import annotations

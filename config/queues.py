@@ -48,7 +48,7 @@ _TASKS = {
     LONG: (
         "onboarding.build_export",
         "onboarding.build_lost_packs",
-        "onboarding.build_pack",
+        "onboarding.build_closing_pack",
         "onboarding.delete_abandoned_imports",
         "onboarding.import_archive",
         "onboarding.import_sheet",

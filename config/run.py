@@ -23,7 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
-from checks.lab.addresses import LabEndpoints, announce, take_endpoints, withdraw_announcement
+from checks.lab.addresses import LabEndpoints, announce, reserve_endpoints, withdraw_announcement
 from config import queues
 from config.supervisor import broker
 from config.supervisor.environment import (
@@ -135,7 +135,7 @@ def announce_lab(data: DataFolder) -> None:
     """Write the lab's addresses to a file. Call it before Django reads its settings from it."""
     if os.environ["LAB"].lower() == "on":
         try:
-            announce(data.lab, take_endpoints(lab_port()))
+            announce(data.lab, reserve_endpoints(lab_port()))
         except OSError as error:
             os.environ["LAB"] = "off"
             print_line(f"The lab is unavailable: {error.strerror or error}.")

@@ -17,7 +17,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import HttpRequest
 from rest_framework.response import Response
 
-from checks.lab.records import LabError
+from checks.lab.zone_records import LabError
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from tenants.errors import TenantError
 from tenants.rest.problems import WHOLE_BODY, ApiError, from_exception, invalid, response_of

@@ -18,7 +18,7 @@ MOVED_IN_TENANT = {
     "tasks/<str:task_id>/own/": "custom-task-edit",
     "dates/": "schedule",
     "leaving/": "offboarding",
-    "packs/<str:pack_id>/": "closing-pack-show",
+    "packs/<str:closing_pack_id>/": "closing-pack-show",
     "version/": "plan-upgrade",
     "sheets/<str:sheet_id>/": "requirements-sheet",
     "sheets/<str:sheet_id>/export/": "requirements-export",

@@ -36,7 +36,7 @@ class ActivityName(TextChoices):
     DECLINE_CANCELLED = "decline-cancelled"
     DOMAIN_EXEMPTED = "domain-exempted"
     EXEMPTION_REMOVED = "exemption-removed"
-    WAITING_PERIOD_ENDED = "waiting-period-ended"
+    WAIT_ENDED = "wait-ended"
     CUSTOM_TASK_ADDED = "custom-task-added"
     CUSTOM_TASK_CHANGED = "custom-task-changed"
     CUSTOM_TASK_REMOVED = "custom-task-removed"
@@ -77,7 +77,7 @@ class ActivityName(TextChoices):
     ON_CALL_ADDED = "on-call-added"
     ON_CALL_REMOVED = "on-call-removed"
     DRY_RUN_RECORDED = "dry-run-recorded"
-    SNAPSHOT_TAKEN = "snapshot-taken"
+    SNAPSHOT_SAVED = "snapshot-saved"
     # Monitoring
     MONITORING_STARTED = "monitoring-started"
     DRIFT_OPENED = "drift-opened"
@@ -211,13 +211,15 @@ RENAMED_ACTIVITIES: Mapping[str, ActivityName] = MappingProxyType(
         "reminded": ActivityName.REMINDER_SENT,
         "sheet-signed": ActivityName.SHEET_SIGNED_OFF,
         "sheet-unsigned": ActivityName.SHEET_SIGN_OFF_WITHDRAWN,
+        "snapshot-taken": ActivityName.SNAPSHOT_SAVED,
         "task-extended": ActivityName.TASK_DOMAINS_ADDED,
         "task-moved": ActivityName.TASK_STATUS_CHANGED,
         "task-proven": ActivityName.TASK_VERIFIED,
         "task-reopened": ActivityName.TASK_REGRESSED,
         "template-draft-begun": ActivityName.TEMPLATE_DRAFT_CREATED,
         "template-draft-dropped": ActivityName.TEMPLATE_DRAFT_DISCARDED,
-        "wait-over": ActivityName.WAITING_PERIOD_ENDED,
+        "wait-over": ActivityName.WAIT_ENDED,
+        "waiting-period-ended": ActivityName.WAIT_ENDED,
         "watch-begun": ActivityName.MONITORING_STARTED,
     }
 )
@@ -254,7 +256,7 @@ RENAMED_PARAMS: Mapping[ActivityName, Mapping[str, str]] = MappingProxyType(
         ActivityName.ON_CALL_ADDED: _DOMAINS,
         ActivityName.ON_CALL_REMOVED: _DOMAINS,
         ActivityName.DRY_RUN_RECORDED: {"held_back": "blockers", **_DOMAINS},
-        ActivityName.SNAPSHOT_TAKEN: _DOMAINS,
+        ActivityName.SNAPSHOT_SAVED: _DOMAINS,
         ActivityName.MONITORING_STARTED: _REASON,
         ActivityName.DRIFT_CLOSED: {"ending": "resolution", **_REASON},
         ActivityName.DRIFT_ACKNOWLEDGED: _REASON,

@@ -48,7 +48,7 @@ class Permission(StrEnum):
     MANAGE_PEOPLE = "manage people"
     ACKNOWLEDGE_DRIFT = "acknowledge drift"
     MANAGE_MONITORING = "manage monitoring"
-    DOWNLOAD_PACK = "download the closing pack"
+    DOWNLOAD_CLOSING_PACK = "download the closing pack"
     EXPORT_TENANT = "export the tenant"
     ARCHIVE_TENANT = "archive the tenant for another installation"
     CLOSE_TENANT = "close the tenant"
@@ -107,7 +107,7 @@ _ALLOWED: dict[Permission, set[Role]] = {
     Permission.MANAGE_PEOPLE: _MANAGING | {Role.OWNER},
     Permission.ACKNOWLEDGE_DRIFT: _CONTRIBUTING,
     Permission.MANAGE_MONITORING: _MANAGING,
-    Permission.DOWNLOAD_PACK: _MANAGING | {Role.OWNER},
+    Permission.DOWNLOAD_CLOSING_PACK: _MANAGING | {Role.OWNER},
     Permission.EXPORT_TENANT: {Role.ADMINISTRATOR, Role.OWNER},
     # The archive contains internal notes.
     Permission.ARCHIVE_TENANT: {Role.ADMINISTRATOR},
@@ -133,7 +133,7 @@ _WHILE_CLOSED = {
     Permission.MANAGE_PEOPLE,
     Permission.ACKNOWLEDGE_DRIFT,
     Permission.MANAGE_MONITORING,
-    Permission.DOWNLOAD_PACK,
+    Permission.DOWNLOAD_CLOSING_PACK,
     Permission.EXPORT_TENANT,
     Permission.ARCHIVE_TENANT,
     Permission.CLOSE_TENANT,

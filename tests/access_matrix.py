@@ -324,8 +324,8 @@ def _create_proposals(tenant: Tenant, by: User) -> dict[str, str]:
 def _create_monitoring(tenant: Tenant) -> dict[str, str]:
     drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="matrix.test")
     pack = ClosingPack.objects.create(tenant=tenant)
-    build.build_pack(pack)
-    return {"drift_id": drift.public_id, "pack_id": pack.public_id}
+    build.build_closing_pack(pack)
+    return {"drift_id": drift.public_id, "closing_pack_id": pack.public_id}
 
 
 def _create_residual_risk(tenant: Tenant, by: User) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The prose of the repository, and the names that it mentions.
 
-Prose is the text of docs, docstrings, comments, messages and templates. A mention is a path, a
-dotted name, an identifier, a command, a Makefile target or a setting in that prose.
+Prose is the text of docs, docstrings, comments, messages, templates, scripts, style sheets and YAML
+files. A mention is a path, a dotted name, an identifier, a command, a Makefile target or a setting
+in that prose.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from django.apps import apps
 from django.conf import global_settings
 from django.core.management import get_commands, load_command_class
 
+from checks.engine import codes
 from config import queues
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -40,13 +42,15 @@ EXAMPLES = {
 }
 # The words that CONTRIBUTING.md retires and that have no other use in the product. "Look up" and
 # "lookup" are words of DNS. Words with a second, legitimate meaning (step, case, act) are absent.
+# Some uses of keep, take and give are legitimate, such as "takes 80 ms": the limit leaves room.
 RETIRED = re.compile(
     r"\b(nobody|somebody|whoever|whatever|those who|anew|meanwhile|beside|as it were"
     r"|by itself|by themselves|told|tells?|telling|says?|said|saying|holds?|held|holding"
     r"|stands?|stood|standing|believed?|believes|belief|look(?! ?up)|looks|looked|looking(?! up)"
     r"|evenings?|blueprints?|rehears\w*|hand-offs?|household|knocks?|dialect|chronicles?|clash\w*"
     r"|objections?|afterwards|nudges?|wishes|surroundings|remarks?|way back|cadence|politeness"
-    r"|seats?|chases?|chased)\b",
+    r"|seats?|chases?|chased|keeps?|kept|keeping|takes?|took|taken|taking|gives?|gave|given"
+    r"|giving)\b",
     re.IGNORECASE,
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")
@@ -56,12 +60,32 @@ _PATH = re.compile(
 )
 _DOTTED = re.compile(rf"(?<![\w./@-])((?:{'|'.join(ROOTS)})(?:\.[A-Za-z_]\w*)+)(?![\w/])")
 _COMMENT = re.compile(r"(?m)(?:^|\s)#+ (.+)$")
+_SLASH_COMMENT = re.compile(r"/\*(.*?)\*/|(?:^|\s)// (.+?)$", re.DOTALL | re.MULTILINE)
+_STRING = re.compile(r'"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`')
+_YAML_KEY = re.compile(r"(?m)^[ -]*[\w.-]+:(?= |$)")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _IDENTIFIER = re.compile(r"[A-Za-z]\w*_\w*")
 _SETTING = re.compile(r"(?<![\w*-])([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?![\w*])")
 _COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: [^\s`,;]+)*)")
 _MAKE = re.compile(r"(?:`|^ {4})make ([a-z-]+)", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"([A-Z]\w*)\.(\w+)")
+# A finding code such as `spf.none` has the same form.
+_MODULE_ATTRIBUTE = re.compile(r"([a-z]\w*)\.(\w+)(?:\(.*\))?")
+_SUFFIXES = {
+    "css",
+    "csv",
+    "html",
+    "ini",
+    "js",
+    "json",
+    "md",
+    "py",
+    "sh",
+    "toml",
+    "txt",
+    "yaml",
+    "zip",
+}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -124,6 +148,19 @@ def markdown_text(file: Path) -> Prose:
     return Prose(str(file), text)
 
 
+def script_text(file: Path) -> Prose:
+    """The comments of a script or style sheet, and its strings with more than one word."""
+    text = _read(file)
+    found = _SLASH_COMMENT.findall(text)
+    found += _STRING.findall(_SLASH_COMMENT.sub(" ", text)) if file.suffix == ".js" else []
+    return Prose(str(file), "\n".join(chain.from_iterable(found)))
+
+
+def yaml_text(file: Path) -> Prose:
+    """A YAML file without its keys; the comments remain."""
+    return Prose(str(file), _YAML_KEY.sub(" ", _read(file)))
+
+
 def product_and_test_prose(files: Iterable[Path]) -> Iterator[Prose]:
     """All prose that people read: of tests the docstrings and comments, of the product all."""
     for file in files:
@@ -133,6 +170,10 @@ def product_and_test_prose(files: Iterable[Path]) -> Iterator[Prose]:
             yield from comments(file)
         elif file.suffix == ".md":
             yield markdown_text(file)
+        elif file.suffix in (".js", ".css"):
+            yield script_text(file)
+        elif file.suffix in (".yaml", ".yml"):
+            yield yaml_text(file)
         elif file.parts[0] == "templates" and file.suffix in (".html", ".txt"):
             yield page_text(file)
 
@@ -155,6 +196,9 @@ def unresolved(prose: Prose) -> Iterator[str]:
             yield span
         attribute = _ATTRIBUTE.fullmatch(span)
         if attribute and not _attribute_exists(*attribute.groups()):
+            yield span
+        of_module = _MODULE_ATTRIBUTE.fullmatch(span)
+        if of_module and not _module_attribute_exists(*of_module.groups()):
             yield span
 
 
@@ -227,6 +271,17 @@ def _attribute_exists(class_name: str, name: str) -> bool:
     modules = classes().get(class_name, ())
     return not modules or any(
         _has_attributes(import_module(module), [class_name, name]) for module in modules
+    )
+
+
+def _module_attribute_exists(stem: str, name: str) -> bool:
+    """Whether a module of ours with this last name has the attribute, or none has that name."""
+    if name in _SUFFIXES or f"{stem}.{name}" in codes.CODES:
+        return True
+    modules = _modules().get(stem, ())
+    return not modules or any(
+        _is_module([*module.split("."), name]) or _has_attributes(import_module(module), [name])
+        for module in modules
     )
 
 
@@ -306,6 +361,18 @@ def classes() -> dict[str, tuple[str, ...]]:
         for node in tree_of(file).body:
             if isinstance(node, ast.ClassDef):
                 found[node.name] = (*found.get(node.name, ()), module)
+    return found
+
+
+@cache
+def _modules() -> dict[str, tuple[str, ...]]:
+    """The modules and packages of the product, by their last name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for file in _python_files():
+        if file.parts[0] != "tests" and not {"migrations", "__main__.py"}.intersection(file.parts):
+            module = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+            stem = module.rpartition(".")[2]
+            found[stem] = (*found.get(stem, ()), module)
     return found
 
 

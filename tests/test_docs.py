@@ -8,6 +8,7 @@ from checks.engine.outcomes import CheckKind
 from checks.scheduling import Interval
 from onboarding.models import TaskRole, TaskStatus
 from tenants.activity_names import ActivityName
+from tests.bench.__main__ import PARTS
 from tests.prose import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
@@ -31,6 +32,14 @@ def test_settings_page_is_complete() -> None:
     }
 
     assert first_cells("reference/settings.md") == read
+
+
+def test_performance_page_lists_every_bar() -> None:
+    text = (DOCS / "topics" / "performance.md").read_text(encoding="utf-8")
+    defined = re.findall(r"(?m)^\| (P\d+) \| (?=.* \| .* \|$)", text.split("## Bars")[1])[:14]
+
+    assert defined == [f"P{number}" for number in range(1, 15)]
+    assert first_cells("topics/performance.md") >= PARTS.keys()
 
 
 def test_every_check_kind_has_a_page() -> None:

@@ -20,6 +20,8 @@ from tests.prose import CHECKOUT, Prose
 
 LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
 LONGEST_FUNCTION = 50
+LONGEST_VIEW = 25
+PROSE = (".py", ".md", ".html", ".txt", ".js", ".css", ".yaml", ".yml")
 # Of the modules, 95 % are shorter than this.
 USUAL_MODULE_LINES = 400
 MEDIAN_TEST_NAME = 36
@@ -88,6 +90,19 @@ def test_functions_stay_short() -> None:
     assert too_long == {}
 
 
+def test_views_stay_short() -> None:
+    """A longer view does work that belongs in a service or in the domain modules."""
+    too_long = {
+        f"{file}:{function.name}": length_of(function)
+        for file in tracked(".py")
+        if file.parts[0] != "tests" and (file.stem.endswith("views") or "views" in file.parts)
+        for function in functions_in(file)
+        if length_of(function) > LONGEST_VIEW
+    }
+
+    assert too_long == {}
+
+
 def test_most_modules_are_short() -> None:
     lengths = [len(text_of(file).splitlines()) for file in tracked(".py")]
 
@@ -143,7 +158,7 @@ def test_links_between_pages_resolve() -> None:
 def test_retired_words_are_rare() -> None:
     words = 0
     retired: Counter[str] = Counter()
-    for text in prose.product_and_test_prose(tracked(".py", ".md", ".html", ".txt")):
+    for text in prose.product_and_test_prose(tracked(*PROSE)):
         words += len(prose.WORD.findall(text.text))
         retired[text.file] += len(prose.RETIRED.findall(text.text))
 

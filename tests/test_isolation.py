@@ -65,7 +65,7 @@ class World:
     client: Client
 
 
-class Place(NamedTuple):
+class RequestTarget(NamedTuple):
     """One set of identifiers for a URL: of the own tenant, of a foreign one, or mixed."""
 
     name: str
@@ -127,7 +127,7 @@ def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[s
     """
     offset = ROLES.index(role)
 
-    def sample(number: int, places: list[Place]) -> list[tuple[Place, str]]:
+    def sample(number: int, places: list[RequestTarget]) -> list[tuple[RequestTarget, str]]:
         shift = offset + number
         if role == "outsider":
             return [(place, METHODS[(shift + n) % 2]) for n, place in enumerate(places)]
@@ -138,7 +138,7 @@ def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[s
 
 @pytest.mark.slow
 def test_outsider_reads_and_writes_nothing(tenant_ids: dict[str, dict[str, str]]) -> None:
-    def both(number: int, places: list[Place]) -> list[tuple[Place, str]]:
+    def both(number: int, places: list[RequestTarget]) -> list[tuple[RequestTarget, str]]:
         return [(place, method) for place in places for method in METHODS[:2]]
 
     assert _wrong_answers("outsider", tenant_ids, both) == {}
@@ -147,7 +147,7 @@ def test_outsider_reads_and_writes_nothing(tenant_ids: dict[str, dict[str, str]]
 @pytest.mark.nightly
 @pytest.mark.parametrize("role", ROLES)
 def test_answers_match_for_every_method(role: str, tenant_ids: dict[str, dict[str, str]]) -> None:
-    def every(number: int, places: list[Place]) -> list[tuple[Place, str]]:
+    def every(number: int, places: list[RequestTarget]) -> list[tuple[RequestTarget, str]]:
         return [(place, method) for place in places for method in METHODS]
 
     assert _wrong_answers(role, tenant_ids, every) == {}
@@ -156,7 +156,7 @@ def test_answers_match_for_every_method(role: str, tenant_ids: dict[str, dict[st
 def _wrong_answers(
     role: str,
     ids_by_tenant: dict[str, dict[str, str]],
-    select: Callable[[int, list[Place]], list[tuple[Place, str]]],
+    select: Callable[[int, list[RequestTarget]], list[tuple[RequestTarget, str]]],
 ) -> dict[str, tuple[str, str]]:
     """The requests whose answer (the first value) differs from the tables (the second).
 
@@ -192,7 +192,7 @@ def _tenant(public_id: str) -> Any:
     return User._meta.apps.get_model("tenants", "Tenant").objects.get(public_id=public_id)
 
 
-def _places(address: Route, world: World) -> Iterator[Place]:
+def _places(address: Route, world: World) -> Iterator[RequestTarget]:
     """The own tenant, a foreign tenant, and foreign objects under the own tenant's URL."""
     params = [name for name in address.params if name != "public_id"]
     if "token" in params:
@@ -202,10 +202,10 @@ def _places(address: Route, world: World) -> Iterator[Place]:
             "onboarding:calendar-feed": "calendar-feed",
         }
         kind = names.get(address.name, "share-link")
-        yield Place("link", {"token": world.own[kind]})
-        yield Place("altered link", {"token": world.own[kind][:-4] + "AAAA"})
+        yield RequestTarget("link", {"token": world.own[kind]})
+        yield RequestTarget("altered link", {"token": world.own[kind][:-4] + "AAAA"})
         other = "invitation" if kind == "share-link" else "share-link"
-        yield Place("link for something else", {"token": world.own[other]})
+        yield RequestTarget("link for something else", {"token": world.own[other]})
         return
     if "public_id" not in address.params:
         common = {
@@ -216,14 +216,14 @@ def _places(address: Route, world: World) -> Iterator[Place]:
         # The key of a task, source or phase of the draft, such as in template-source-remove.
         part = re.search("template-(task|source|phase)", address.name)
         keys = {"key": world.own[f"{part[1]}_key"]} if part and "key" in params else {}
-        yield Place("installation", {name: _staff_id() for name in params} | common | keys)
+        yield RequestTarget("installation", {name: _staff_id() for name in params} | common | keys)
         return
-    yield Place("own", {name: world.own[name] for name in address.params})
-    yield Place("foreign", {name: world.foreign[name] for name in address.params})
+    yield RequestTarget("own", {name: world.own[name] for name in address.params})
+    yield RequestTarget("foreign", {name: world.foreign[name] for name in address.params})
     # A source has one key for all tenants.
     if {*params} - {"source_name"}:
         mixed = {name: world.foreign[name] for name in params}
-        yield Place("mixed", {"public_id": world.own["public_id"], **mixed})
+        yield RequestTarget("mixed", {"public_id": world.own["public_id"], **mixed})
 
 
 def _staff_id() -> str:

@@ -32,7 +32,7 @@ SECONDS = 0.1
 BOUNDED = {
     "checks/engine/known_providers.py": 255,  # names of DNS
     "checks/engine/discovery.py": 255,  # names of DNS
-    "checks/lab/records.py": 255,  # names of the lab
+    "checks/lab/zone_records.py": 255,  # names of the lab
 }
 Pattern = re.Pattern[Any]
 

@@ -38,7 +38,7 @@ from checks.engine.recording import (
     recording_clients,
     replay_clients,
 )
-from checks.engine.sources.facts import Facts
+from checks.engine.sources.facts import SourceFacts
 from checks.engine.sources.registry import SOURCE_OF_KIND
 from checks.engine.sources.rules import judge_facts
 from checks.engine.spf import check
@@ -75,7 +75,7 @@ class CheckRequest:
     received: delivery_message.ReceivedInput | None = None
     system: ReceivingSystem = field(default_factory=ReceivingSystem)
     # For the kinds of a source: its facts, and the expectation of the check as plain data.
-    facts: Facts | None = None
+    facts: SourceFacts | None = None
     expected: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -263,7 +263,7 @@ async def inspect_recorded(
         allowed, control = recorded_answer(raw, VANTAGE_KEY)
         request = replace(request, vantage_allowed=allowed, control=control)
     if request.kind in SOURCE_KINDS:
-        request = replace(request, facts=Facts.from_data(recorded_answer(raw, _FACTS_KEY)))
+        request = replace(request, facts=SourceFacts.from_data(recorded_answer(raw, _FACTS_KEY)))
     return replace(await inspect(replay_clients(raw, at=at), request), raw=raw)
 
 

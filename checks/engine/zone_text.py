@@ -161,7 +161,7 @@ def _read_line(reader: _Reader, line: ZoneLine) -> None:
     if not reader.owner and not reader.owner_problem:
         raise ZoneTextError(f"line {line.number}: no name")
     words = len(tokens)
-    ttl = _take_ttl(reader, tokens)
+    ttl = _read_ttl(reader, tokens)
     head = line.tokens[len(named) : len(line.tokens) - len(tokens)]
     rtype, values = _record_type(reader, tokens, line.number), tokens[1:]
     if any(token.text.upper() in _OTHER_CLASSES for token in head):
@@ -214,18 +214,18 @@ def _is_removed(char: str) -> bool:
 def _lacks_name(reader: _Reader, tokens: Sequence[ZoneToken]) -> bool:
     """Return whether the first word is a TTL, a class or a type in front of a value."""
     rest = list(tokens)
-    _take_ttl(reader, rest)
+    _read_ttl(reader, rest)
     if len(rest) < len(tokens):
         return bool(rest) and rest[0].text.upper() in READ_TYPES | OTHER_TYPES
     if tokens[0].text.upper() not in READ_TYPES | OTHER_TYPES:
         return False
     # `mx A 192.0.2.1` has a name, and `MX 10 mail` has none.
     rest = list(tokens[1:])
-    _take_ttl(reader, rest)
+    _read_ttl(reader, rest)
     return not rest or rest[0].text.upper() not in READ_TYPES | OTHER_TYPES
 
 
-def _take_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
+def _read_ttl(reader: _Reader, tokens: list[ZoneToken]) -> int:
     """Remove TTL, class and aging mark from the tokens, and return the TTL in seconds.
 
     RFC 1035 section 5.1: TTL and class are optional and occur in any order. Tables of DNS hosts

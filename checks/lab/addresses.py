@@ -93,7 +93,7 @@ def routing(endpoints: LabEndpoints, folder: Path) -> Routing:
 _taken: list[socket.socket] = []
 
 
-def take_endpoints(
+def reserve_endpoints(
     port: int = LabEndpoints.port, smtp_port: int = LabEndpoints.smtp_port
 ) -> LabEndpoints:
     """Reserve the first free block for the life of this process.

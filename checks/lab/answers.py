@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.rrset
 
 from checks.lab.addresses import NAME_SERVERS, SUFFIX, LabEndpoints
-from checks.lab.records import APEX, Zone, ZoneRecord, Zones, as_rdata, enclosing_zone
+from checks.lab.zone_records import APEX, Zone, ZoneRecord, Zones, as_rdata, enclosing_zone
 
 ZONE_TTL = 3600  # of SOA and NS
 NEGATIVE_TTL = 5  # RFC 2308 section 5: how long a negative answer may be cached

@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 
-from checks.lab.records import HostedLockdown
+from checks.lab.zone_records import HostedLockdown
 
 NAME = "mail.lab.test"
 CONTROL_NAME = "control.lab.test"

@@ -15,7 +15,7 @@ import dns.rcode
 
 from checks.lab.addresses import SERVERS, LabEndpoints
 from checks.lab.answers import authoritative_answer, refusal, resolver_answer
-from checks.lab.records import LabState, Mode
+from checks.lab.zone_records import LabState, Mode
 
 TCP_IDLE_SECONDS = 10
 SMALLEST_UDP = 512  # RFC 1035 section 4.2.1: the limit without EDNS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import email.utils
 from datetime import datetime
 
-from checks.lab.records import APEX, LabError, Zones
 from checks.lab.signed_messages import SIGNING_DOMAIN, sending_address
+from checks.lab.zone_records import APEX, LabError, Zones
 from checks.lab.zones import Lab
 
 # The sender outside, from a documentation network (RFC 5737). The zone publishes its SPF record.

@@ -19,7 +19,7 @@ from checks.lab.mail_hosts import (
     smtp_listener,
 )
 from checks.lab.name_servers import authoritative, listen, resolver
-from checks.lab.records import LabError, LabState
+from checks.lab.zone_records import LabError, LabState
 from checks.lab.zones import Lab, starting_state
 
 POLL_SECONDS = 0.1

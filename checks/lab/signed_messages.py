@@ -14,7 +14,7 @@ import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from checks.lab.records import LabError, ZoneRecord, Zones
+from checks.lab.zone_records import LabError, ZoneRecord, Zones
 from checks.lab.zones import Lab
 
 SELECTOR = "mimecast-lab"

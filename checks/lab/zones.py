@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from checks.lab.addresses import SERVERS, SUFFIX
-from checks.lab.records import (
+from checks.lab.zone_records import (
     APEX,
     HostedLockdown,
     LabError,

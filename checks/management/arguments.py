@@ -12,7 +12,7 @@ from checks.engine.mail.message_parser import MAX_BYTES
 from checks.engine.outcomes import CheckKind
 from checks.engine.sources.exports.reader import Export, read_export
 from checks.engine.sources.exports.texts import MAX_BYTES as TEXT_LIMIT
-from checks.engine.sources.facts import Facts
+from checks.engine.sources.facts import SourceFacts
 from checks.engine.sources.registry import SOURCES
 from tenants.errors import TenantError
 from tenants.names import normalise_domain
@@ -51,7 +51,7 @@ def message_from(path: str | None) -> MessageInput | None:
     return MessageInput(content, timezone.now(), max_age_days=settings.CHECKS_MESSAGE_DAYS)
 
 
-def facts_from(path: str | None) -> dict[CheckKind, Facts]:
+def facts_from(path: str | None) -> dict[CheckKind, SourceFacts]:
     """Return the facts of an export by the kinds of check that judge them; empty without a path.
 
     Raises BadArguments if the file is no export of a known source.
@@ -59,11 +59,11 @@ def facts_from(path: str | None) -> dict[CheckKind, Facts]:
     if path is None:
         return {}
     content = _content_of(path, TEXT_LIMIT)
-    found: dict[CheckKind, Facts] = {}
+    found: dict[CheckKind, SourceFacts] = {}
     for source in SOURCES.values():
         read = read_export(content, source.listed)
         if isinstance(read, Export):
-            facts = Facts(source.key, read.tables, read.generated_at or timezone.now())
+            facts = SourceFacts(source.key, read.tables, read.generated_at or timezone.now())
             found |= dict.fromkeys(source.kinds, facts)
     if not found:
         raise BadArguments(f"{path} is no export of a mail platform.")

@@ -203,10 +203,10 @@ def _headers_of(response: HttpResponseBase) -> Headers:
 
 def _stream_headers(response: HttpResponseBase, extra: Headers) -> Headers:
     replaced = (b"content-type", b"content-length")
-    kept_headers = [pair for pair in _headers_of(response) if pair[0] not in replaced]
+    unreplaced = [pair for pair in _headers_of(response) if pair[0] not in replaced]
     # The last one: nginx passes each event on at once.
     own = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-    return kept_headers + own + extra
+    return unreplaced + own + extra
 
 
 def _cross_origin_headers(headers: dict[bytes, bytes]) -> Headers:

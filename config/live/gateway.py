@@ -18,7 +18,7 @@ from django.urls import set_script_prefix
 THREADS = 4
 Result = TypeVar("Result")
 Scope = Mapping[str, Any]
-_KEPT = (
+_COPIED = (
     "type",
     "http_version",
     "method",
@@ -74,4 +74,4 @@ class Gateway(BaseHandler):
 
 def kept(scope: Scope) -> Scope:
     """The parts of a request from which it can be repeated later."""
-    return {name: scope[name] for name in _KEPT if name in scope}
+    return {name: scope[name] for name in _COPIED if name in scope}

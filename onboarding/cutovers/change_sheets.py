@@ -17,7 +17,7 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from onboarding.cutovers.dns_forms import DnsForm, form_of
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from tenants.regions import Region
 
 _LONGEST_STRING = 255

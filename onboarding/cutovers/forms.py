@@ -11,7 +11,7 @@ from django import forms
 from django.db.models import Model
 
 from checks.engine.zone_text import MAX_CHARACTERS
-from onboarding.cutovers.go_no_go import Ballot, client_approvers, staff_approvers
+from onboarding.cutovers.go_no_go import Vote, client_approvers, staff_approvers
 from onboarding.cutovers.on_call import OnCallCandidate
 from onboarding.cutovers.window_confirmation import WindowConfirmation
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
@@ -178,7 +178,7 @@ class OnCallForm(forms.Form):
         return cleaned
 
 
-class BallotForm(forms.Form):
+class VoteForm(forms.Form):
     """An approver's vote."""
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
@@ -190,9 +190,9 @@ class BallotForm(forms.Form):
     blockers = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
 
     @property
-    def ballot(self) -> Ballot:
+    def vote(self) -> Vote:
         cleaned = self.cleaned_data
-        return Ballot(
+        return Vote(
             cleaned["planned_at"],
             cleaned["round"],
             cleaned["choice"] == "go",

@@ -24,7 +24,7 @@ from tenants.services import write_activity
 
 
 @dataclass(frozen=True)
-class Ballot:
+class Vote:
     """An approver's vote on the window and round that the page showed.
 
     `blockers` are the keys of the blocking rows on that page.
@@ -167,7 +167,7 @@ def current_votes(cutover: Cutover) -> dict[str, CutoverVote]:
 
 def cast_vote(
     cutover: Cutover,
-    ballot: Ballot,
+    vote: Vote,
     rows: Sequence[ReadinessRow],
     facts: ReadinessFacts,
     *,
@@ -187,43 +187,43 @@ def cast_vote(
     if not side:
         raise OnboardingError("Only the two approvers can vote. Nothing was recorded.")
     blockers = [row for row in rows if row.is_blocking]
-    if ballot.is_go:
-        _require_accepted_risk(ballot, blockers)
+    if vote.is_go:
+        _require_accepted_risk(vote, blockers)
     with transaction.atomic():
         locked = _lock(cutover)
-        shown = (ballot.planned_at, ballot.round)
+        shown = (vote.planned_at, vote.round)
         if (locked.planned_at, locked.round) != shown or locked.approver_side(by) != side:
             raise ConflictingChange(
                 "The cutover has changed since you opened the page. Nothing was recorded."
             )
         if current_decision(locked) is not None:
             raise ConflictingChange("This window has been decided already.")
-        vote = CutoverVote.objects.create(
+        stored = CutoverVote.objects.create(
             cutover=locked,
             window_start=locked.planned_at,
             round=locked.round,
             side=side,
             by=by,
-            is_go=ballot.is_go,
-            comment=ballot.comment,
-            accepted_risk=ballot.accepted_risk if blockers else "",
+            is_go=vote.is_go,
+            comment=vote.comment,
+            accepted_risk=vote.accepted_risk if blockers else "",
             blockers=[row.key for row in blockers],
         )
         made = _decide(locked, rows, facts)
-        _log_activity(cutover, vote, made)
+        _log_activity(cutover, stored, made)
         _notify(locked, made, by=by)
         cutover.plan.touch()
     return made
 
 
-def _require_accepted_risk(ballot: Ballot, blockers: Sequence[ReadinessRow]) -> None:
+def _require_accepted_risk(vote: Vote, blockers: Sequence[ReadinessRow]) -> None:
     """Raise unless the go accepts the risk of every blocker."""
     titles = ", ".join(row.title for row in blockers)
-    if blockers and not ballot.accepted_risk:
+    if blockers and not vote.accepted_risk:
         raise OnboardingError(
             f"Blocking: {titles}. Enter a reason for going ahead anyway. Nothing was recorded."
         )
-    new = [f"“{row.title}”" for row in blockers if row.key not in ballot.blockers]
+    new = [f"“{row.title}”" for row in blockers if row.key not in vote.blockers]
     if new:
         verb = "blocks" if len(new) == 1 else "block"
         raise ConflictingChange(
@@ -269,7 +269,8 @@ def decision_content(
 ) -> dict[str, Any]:
     """Readiness, evidence and votes as plain JSON.
 
-    Stored decisions carry a digest of this content: never rename a key of it.
+    Stored decisions carry a digest of this content. To rename a key, add the old one to
+    EARLIER_ROW_KEYS.
     """
     checks = {
         subject.check.pk: subject.check
@@ -284,8 +285,8 @@ def decision_content(
                 "key": row.key,
                 "title": row.title,
                 "verdict": row.verdict.value,
-                "words": row.detail,
-                "mend": row.remedy,
+                "detail": row.detail,
+                "remedy": row.remedy,
                 "task": row.task.public_id if row.task is not None else "",
             }
             for row in rows
@@ -307,7 +308,7 @@ def decision_content(
                 "side": side,
                 "by": vote.by.name,
                 "is_go": vote.is_go,
-                "words": vote.comment,
+                "comment": vote.comment,
                 "accepted_risk": vote.accepted_risk,
                 "voted_at": vote.voted_at.isoformat(),
             }

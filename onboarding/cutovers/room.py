@@ -1,20 +1,38 @@
-"""Load the data of a cutover room from the database: facts, conflicts and domain switches."""
+"""The cutover room: its facts, conflicts and domain switches, and the result of them."""
 
 from __future__ import annotations
 
+import copy
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
+from checks.queries import observations_by_kind
 from checks.safe_times import SafeTime
-from onboarding.cutovers.conflicts import ConflictContext
-from onboarding.cutovers.follow_up import MESSAGE_ROLES, DomainSwitch
+from onboarding.cutovers.blockers import WindowBlocker, early_window_blockers, freeze_blockers
+from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
+from onboarding.cutovers.follow_up import (
+    MESSAGE_ROLES,
+    DomainSwitch,
+    FollowUp,
+    follow_ups,
+    has_started,
+)
 from onboarding.cutovers.freezes import freezes_for
+from onboarding.cutovers.live_board import DomainBoard, mx_boards, spf_boards
 from onboarding.cutovers.on_call import on_call_of
-from onboarding.cutovers.readiness import ReadinessFacts, is_stale
+from onboarding.cutovers.readiness import (
+    ReadinessFacts,
+    ReadinessRow,
+    is_stale,
+    readiness_rows,
+    stale_names,
+)
+from onboarding.cutovers.time_bar import TimeBar, time_bar
 from onboarding.models import (
     Cutover,
     DomainProgress,
@@ -29,10 +47,17 @@ from onboarding.plans.dates import calendar_of
 from onboarding.plans.domain_progress import confirmed_at
 from onboarding.plans.mx_ttls import lowest_ttl, original_ttl
 from onboarding.plans.plan_context import PlanContext
-from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
+from onboarding.plans.planned_cutovers import (
+    OPENS_BEFORE,
+    ROLE_OF_DIRECTION,
+    is_open,
+    primary_first,
+)
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.safe_times import policy_safe_time, safe_time_of
+from onboarding.plans.rows import Shape, TaskRow
+from onboarding.plans.safe_times import SAFE_TIME_KINDS, policy_safe_time, safe_time_of
 from onboarding.plans.task_roles import task_verified_by, task_with_role, tasks_with_role
+from onboarding.plans.tenant_page import TenantPage
 from tenants.models import Domain
 from tenants.regions import Region
 
@@ -283,3 +308,140 @@ def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall
         user__in=people, cutover__plan__tenant__closed_at=None, cutover__cancelled_at=None
     )
     return others.exclude(cutover__plan=plan).select_related("user", "cutover")
+
+
+# --- The room
+
+
+@dataclass(frozen=True)
+class CutoverRoom:
+    """The data that all pages of the room share, loaded once."""
+
+    page: TenantPage
+    cutover: Cutover
+    facts: ReadinessFacts
+    rows: list[ReadinessRow]
+    boards: list[DomainBoard]
+    conflict_context: ConflictContext
+    plan_context: PlanContext
+    domain_switches: Sequence[DomainSwitch] = ()
+    # The length in minutes that a person is about to confirm; 0 means the stored length.
+    requested_minutes: int = 0
+
+    @property
+    def length_minutes(self) -> int:
+        return self.requested_minutes or self.cutover.length_minutes
+
+    @property
+    def conflicts(self) -> list[str]:
+        left = self.page.domains_in_none(self.cutover.direction)
+        order = primary_first(self.cutover, self.page.cutovers, left)
+        late = ["The window is over and was never confirmed."] if self._is_missed else []
+        return [*late, *order, *find_conflicts(self.cutover, self.conflict_context)]
+
+    @property
+    def _is_missed(self) -> bool:
+        return self.cutover.confirmed_at is None and self.facts.now >= self.cutover.ends_at
+
+    @cached_property
+    def on_call(self) -> list[OnCall]:
+        return [
+            each for each in self.conflict_context.on_call if each.cutover_id == self.cutover.pk
+        ]
+
+    @cached_property
+    def window_blockers(self) -> list[WindowBlocker]:
+        """The blockers of the window with the requested length, which may touch another day."""
+        requested = copy.copy(self.cutover)
+        requested.length_minutes = self.length_minutes
+        return [
+            *freeze_blockers(requested, self.conflict_context),
+            *early_window_blockers(self.facts),
+        ]
+
+    @property
+    def new_window_blockers(self) -> list[WindowBlocker]:
+        """The blockers that the window confirmation does not cover."""
+        if self.cutover.confirmed_at is None:
+            return []
+        return [o for o in self.window_blockers if o.key not in self.cutover.accepted_blockers]
+
+    @property
+    def follow_ups(self) -> list[FollowUp]:
+        """The follow-up; empty before the window opens or a domain switches."""
+        if not has_started(self.facts, self.domain_switches):
+            return []
+        return follow_ups(self.facts, self.domain_switches)
+
+    @property
+    def blocking_count(self) -> int:
+        return sum(row.is_blocking for row in self.rows)
+
+    @property
+    def sorted_boards(self) -> list[DomainBoard]:
+        """The boards, those with a fault first, then those that are not complete."""
+        order = [Shape.FAIL, Shape.UNKNOWN, Shape.WAITING]
+        return sorted(
+            self.boards, key=lambda b: order.index(b.shape) if b.shape in order else len(order)
+        )
+
+    @property
+    def complete_count(self) -> int:
+        return sum(board.shape is Shape.PASS for board in self.boards)
+
+    @property
+    def next_task(self) -> TaskRow | None:
+        """The first open task of the run sheet on which a person can work."""
+        return next((r for r in self.run_sheet if r.task.is_open_leaf and r.needs_action), None)
+
+    @property
+    def time_bar(self) -> TimeBar:
+        return time_bar(self.cutover, self.boards, self.domain_switches, now=self.facts.now)
+
+    @property
+    def run_sheet(self) -> list[TaskRow]:
+        return run_sheet(self.page, self.cutover)
+
+
+def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
+    role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    found = [
+        phase.rows for phase in page.phases if any(row.task.role == role for row in phase.rows)
+    ]
+    return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
+
+
+def _boards(
+    facts: ReadinessFacts, region: Region, safe_times: Mapping[str, SafeTime]
+) -> list[DomainBoard]:
+    if facts.cutover.direction == Cutover.Direction.INBOUND:
+        subjects = facts.subjects_of(CheckKind.MX)
+        return mx_boards(subjects, region.mx, safe_times, stale=stale_names(subjects, facts))
+    subjects = facts.subjects_of(CheckKind.SPF)
+    return spf_boards(subjects, region.spf_include, stale=stale_names(subjects, facts))
+
+
+def build_room(
+    page: TenantPage, cutover: Cutover, plan_context: PlanContext, *, now: datetime
+) -> CutoverRoom:
+    """The room for this plan context: the stored one, or the simulated one of a dry run."""
+    tasks = [row.task for row in page.rows]
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    inbound_subjects = all_inbound_subjects(tasks, plan_context) if is_inbound else ()
+    plan_context = restrict_to_cutover(plan_context, cutover)
+    history = list(observations_by_kind(plan_context.checks, list(SAFE_TIME_KINDS)))
+    facts = load_facts(cutover, tasks, plan_context, history, page.region, now=now)
+    safe_times = {
+        subject.name: current_safe_time(subject, facts, history, page.region)
+        for subject in inbound_subjects
+    }
+    return CutoverRoom(
+        page,
+        cutover,
+        facts,
+        readiness_rows(facts),
+        _boards(facts, page.region, safe_times),
+        load_conflict_context(page.plan, page.cutovers),
+        plan_context,
+        domain_switches(facts, inbound_subjects, history, safe_times),
+    )

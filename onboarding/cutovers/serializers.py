@@ -73,7 +73,11 @@ class DecisionSerializer(ResourceSerializer):
     is_go = serializers.BooleanField(read_only=True)
     decided_at = serializers.DateTimeField(read_only=True)
     digest = serializers.CharField(read_only=True)
-    content = serializers.DictField(read_only=True)
+    content = serializers.DictField(
+        read_only=True,
+        help_text="The stored content, which the digest covers. A row of a decision before version"
+        " 0.2.0 has `words` and `mend` in place of `detail` and `remedy`.",
+    )
 
 
 class ReadinessSerializer(ResourceSerializer):
@@ -159,7 +163,7 @@ class ApproversInput(InputSerializer):
     client = serializers.CharField(required=False, allow_null=True, max_length=32)
 
 
-class BallotInput(InputSerializer):
+class VoteInput(InputSerializer):
     choice = serializers.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
     comment = serializers.CharField(required=False, allow_blank=True, max_length=1000)
     accepted_risk = serializers.CharField(required=False, allow_blank=True, max_length=1000)

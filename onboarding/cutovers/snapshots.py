@@ -33,7 +33,7 @@ EMPTY_ZONE_GRACE = timedelta(days=1)
 RETRY_WITHIN = timedelta(days=7)
 
 
-def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
+def save_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
     """Store the records published when the window opened; None if they are stored already.
 
     A late snapshot contains no answer that began after the opening, because the new records may be
@@ -44,23 +44,23 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
     if _opened(cutover).exists():
         return None
     opened_at = cutover.planned_at - OPENS_BEFORE
-    return _take(cutover, CutoverSnapshot.Reason.OPENED, at=opened_at, by=None)
+    return _save_snapshot(cutover, CutoverSnapshot.Reason.OPENED, at=opened_at, by=None)
 
 
-def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
+def save_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
     """Store the records published now. Raises OnboardingError once the window has opened, because
     a rollback restores the records of the opening, and after a simultaneous cancellation."""
     if now >= cutover.planned_at - OPENS_BEFORE:
         raise OnboardingError(
             "The window has opened. A rollback restores the records published at that time."
         )
-    made = _take(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
+    made = _save_snapshot(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
     if made is None:
-        raise OnboardingError("The cutover has just been cancelled. No snapshot was taken.")
+        raise OnboardingError("The cutover has just been cancelled. No snapshot was saved.")
     return made
 
 
-def _take(
+def _save_snapshot(
     cutover: Cutover, reason: CutoverSnapshot.Reason, *, at: datetime, by: User | None
 ) -> CutoverSnapshot | None:
     tenant = cutover.plan.tenant
@@ -90,13 +90,13 @@ def _take(
             cutover=cutover,
             window_start=cutover.planned_at,
             reason=reason,
-            taken_by=by,
+            saved_by=by,
             content=content,
             digest=digest_of(content),
         )
         write_activity(
             tenant,
-            ActivityName.SNAPSHOT_TAKEN,
+            ActivityName.SNAPSHOT_SAVED,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

@@ -26,7 +26,7 @@ def open_cutover_window(cutover_id: int) -> None:
     if cutover is None:
         return
     try:
-        snapshots.take_at_opening(cutover)
+        snapshots.save_at_opening(cutover)
     finally:
         # A snapshot that fails must not stop the close checks: the next beat repeats both.
         begun = windows.tighten_intervals(cutover)

@@ -29,7 +29,7 @@ tenant_urlpatterns = [
     path("cutovers/<str:cutover_id>/preflight/", preflight.pre_flight, name="preflight"),
     path("cutovers/<str:cutover_id>/rollback/", room.rollback, name="rollback"),
     path("cutovers/<str:cutover_id>/timeline/", room.cutover_timeline, name="cutover-timeline"),
-    path("cutovers/<str:cutover_id>/snapshots/", room.snapshot_take, name="snapshot-save"),
+    path("cutovers/<str:cutover_id>/snapshots/", room.snapshot_save, name="snapshot-save"),
     path("cutovers/<str:cutover_id>/approvers/", go_no_go.approvers, name="approvers"),
     path("cutovers/<str:cutover_id>/on-call/", on_call.on_call_add, name="on-call-add"),
     path(

@@ -21,7 +21,7 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.archive.starting import resume_checks
-from onboarding.lifecycle.closing_pack.build import request_pack
+from onboarding.lifecycle.closing_pack.build import request_closing_pack
 from onboarding.lifecycle.residual_risks import withdraw_all_acceptances
 from onboarding.models import ClosingPack, ShareLink, Task, TaskRole
 from onboarding.monitoring.baseline import start_at_closing, start_at_go_live
@@ -76,7 +76,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     revoke_links(tenant, by=by)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=True)
-    request_pack(tenant, by=by)
+    request_closing_pack(tenant, by=by)
     end_for_closed(tenant)
     tenant.plan.touch()
 
@@ -100,12 +100,12 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         raise OnboardingError("Enter a reason for reopening. The tenant is still closed.")
     with transaction.atomic():
         rows = Tenant.objects.filter(pk=tenant.pk, closed_at__isnull=False)
-        if not rows.update(closed_at=None, completed_at=None, checks_held_at=None):
+        if not rows.update(closed_at=None, completed_at=None, checks_paused_at=None):
             return
-        if tenant.is_held:
+        if tenant.is_paused:
             resume_checks(tenant)
-        tenant.closed_at = tenant.completed_at = tenant.checks_held_at = None
-        # A pack that is not ready would describe an open implementation.
+        tenant.closed_at = tenant.completed_at = tenant.checks_paused_at = None
+        # A closing pack that is not ready would describe an open implementation.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         withdraw_all_acceptances(tenant, by=by)
         apply_profile(tenant)

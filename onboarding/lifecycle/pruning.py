@@ -35,10 +35,10 @@ from onboarding.cutovers.timeline import shown_observations
 from onboarding.models import Cutover, Drift
 from tenants.models import Tenant
 
-KEPT_KINDS = (CheckKind.MX, CheckKind.MX_TTL, CheckKind.MTA_STS, *MESSAGE_KINDS)
+RETAINED_KINDS = (CheckKind.MX, CheckKind.MX_TTL, CheckKind.MTA_STS, *MESSAGE_KINDS)
 # The checks of a tenant are locked while a batch is deleted.
 BATCH_SIZE = 500
-# The next daily turn continues.
+# The next daily run continues.
 MOST_BATCHES = 20
 
 
@@ -59,7 +59,7 @@ def prunable(tenant: Tenant, *, now: datetime) -> QuerySet[Observation]:
         return Observation.objects.none()
     ended_before = now - timedelta(days=settings.MONITORING_HISTORY_DAYS)
     old = Observation.objects.filter(check_asked__tenant=tenant, last_seen_at__lt=ended_before)
-    shown = Q(pk__in=_newest(tenant)) | Q(check_asked__kind__in=KEPT_KINDS)
+    shown = Q(pk__in=_newest(tenant)) | Q(check_asked__kind__in=RETAINED_KINDS)
     return old.exclude(implementation_observations(tenant) | shown)
 
 

@@ -48,7 +48,7 @@ def reconcile() -> None:
     tenants = Tenant.objects.filter(
         Q(closed_at__isnull=True) | Q(completed_at__isnull=False),
         plan__isnull=False,
-        checks_held_at=None,
+        checks_paused_at=None,
     )
     is_due = Q(plan__reconciled_at=None) | Q(plan__reconciled_at__lte=now - RECONCILE_EVERY)
     due = tenants.filter(is_due).order_by(F("plan__reconciled_at").asc(nulls_first=True), "pk")
@@ -65,7 +65,7 @@ def reconcile_tenant(tenant_id: int) -> None:
     Prunes the history of a completed implementation.
     """
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
-    if tenant is None or tenant.is_held:
+    if tenant is None or tenant.is_paused:
         return
     # Before the work: a tenant with a fault must not come first every time.
     Plan.objects.filter(tenant=tenant).update(reconciled_at=database_time.now())
@@ -92,23 +92,23 @@ def build_export(public_id: str) -> None:
 
 
 @shared_task(
-    name="onboarding.build_pack",
+    name="onboarding.build_closing_pack",
     acks_late=True,
     ignore_result=True,
     time_limit=580,
     soft_time_limit=570,
 )
-def build_pack(public_id: str) -> None:
+def build_closing_pack(public_id: str) -> None:
     pack = ClosingPack.objects.select_related("tenant").filter(public_id=public_id).first()
     if pack is not None:
-        build.build_pack(pack)
+        build.build_closing_pack(pack)
 
 
 @shared_task(name="onboarding.build_lost_packs", ignore_result=True)
 def build_lost_packs() -> None:
     """Queue the closing packs again that a broker or a worker lost."""
     for public_id in build.lost_packs(database_time.now()).values_list("public_id", flat=True):
-        build_pack.delay(public_id)
+        build_closing_pack.delay(public_id)
 
 
 @shared_task(name="onboarding.sweep_files", ignore_result=True)
@@ -160,16 +160,16 @@ def queue_dns_scan(domains: Iterable[Domain]) -> None:
             outbox.queue_task(scan_dns, discovery.pk, tenant=domain.tenant, queue="checks.default")
 
 
-def queue_pack(pack: ClosingPack) -> None:
+def queue_closing_pack(pack: ClosingPack) -> None:
     """Queue the closing pack on commit."""
     # Without a broker, the beat task build_lost_packs queues it later.
-    transaction.on_commit(functools.partial(broker.send, build_pack, (pack.public_id,)))
+    transaction.on_commit(functools.partial(broker.send, build_closing_pack, (pack.public_id,)))
 
 
 def queue_requested_packs(tenant: Tenant) -> None:
     """Queue every closing pack of the tenant that is not ready."""
     for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
-        queue_pack(pack)
+        queue_closing_pack(pack)
 
 
 def queue_export(export: TenantExport) -> None:

@@ -123,7 +123,11 @@ tenant_urlpatterns = [
     path("offboarding/reopen/", offboarding.tenant_reopen, name="tenant-reopen"),
     path("offboarding/erase/", offboarding.tenant_erase, name="tenant-erase"),
     path("closing-packs/", offboarding.closing_pack_request, name="closing-pack-request"),
-    path("closing-packs/<str:pack_id>/", offboarding.closing_pack_show, name="closing-pack-show"),
+    path(
+        "closing-packs/<str:closing_pack_id>/",
+        offboarding.closing_pack_show,
+        name="closing-pack-show",
+    ),
     path("offboarding/start-checks/", archive.checks_start, name="checks-start"),
     path("archives/", archive.archive_request, name="archive-request"),
     path("archives/<str:archive_id>/", archive.archive_show, name="archive-show"),

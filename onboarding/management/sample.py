@@ -235,8 +235,8 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
     )
     for task in tasks.select_related("plan__tenant"):
-        is_proven = task.check_kinds and task.role != TaskRole.SWITCHES_OUTBOUND
-        if (is_proven and not task.confirmation_suffices) or task.is_optional or task.is_wait:
+        is_verified = task.check_kinds and task.role != TaskRole.SWITCHES_OUTBOUND
+        if (is_verified and not task.confirmation_suffices) or task.is_optional or task.is_timed:
             continue
         if unplanned_for(task, plan.tasks.all(), sample.cutovers):
             continue

@@ -19,7 +19,7 @@ class ResidualRiskKind(models.TextChoices):
     SAFE_LOCKDOWN = "safe-lockdown", "Safe time of the lockdown"
     LOCKDOWN = "lockdown", "Lockdown not verified"
     MX_TTL = "mx-ttl", "MX TTL not raised again"
-    WAITING_PERIOD = "waiting-period", "Waiting period not over"
+    WAIT = "wait", "Wait not over"
     CONTRADICTION = "contradiction", "Received message contradicts a task"
 
 

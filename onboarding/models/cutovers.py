@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -181,15 +181,15 @@ class CutoverSnapshot(models.Model):
     # The start of the window at that time: a cutover may be rescheduled and repeated.
     window_start = models.DateTimeField()
     reason = models.CharField(max_length=10, choices=Reason)
-    taken_at = models.DateTimeField(default=database_time.known_now)
-    taken_by = models.ForeignKey(
+    saved_at = models.DateTimeField(default=database_time.known_now)
+    saved_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     content = models.JSONField()
     digest = models.CharField(max_length=64)
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["-taken_at", "-pk"]
+        ordering: ClassVar[list[str]] = ["-saved_at", "-pk"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["cutover", "window_start"],
@@ -199,7 +199,7 @@ class CutoverSnapshot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"snapshot of {self.taken_at:%Y-%m-%d %H:%M}"
+        return f"snapshot of {self.saved_at:%Y-%m-%d %H:%M}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         assert self._state.adding, "a snapshot is never edited"
@@ -227,6 +227,19 @@ class CutoverVote(models.Model):
 
     def __str__(self) -> str:
         return f"{'go' if self.is_go else 'no-go'} of {self.side}"
+
+
+# Keys of the readiness rows in earlier decisions. Their digests cover them, so they are never
+# rewritten.
+EARLIER_ROW_KEYS = {"words": "detail", "mend": "remedy"}
+
+
+def readiness_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The readiness rows in the content of a decision, with the present keys."""
+    return [
+        {EARLIER_ROW_KEYS.get(key, key): value for key, value in row.items()}
+        for row in content.get("rows", [])
+    ]
 
 
 class CutoverDecision(models.Model):

@@ -121,7 +121,7 @@ class ClosingPack(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
     size = models.PositiveBigIntegerField(default=0)
-    # SHA-256 of the pack's list of digests. It identifies the pack.
+    # SHA-256 of its list of digests. It identifies the closing pack.
     seal = models.CharField(max_length=64, blank=True)
 
     class Meta:

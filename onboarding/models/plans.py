@@ -45,7 +45,7 @@ class ManualStatus(models.TextChoices):
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
     ACCEPTED_RISK = "accepted_risk", "Accepted risk"
-    NOT_NEEDED = "not_needed", "Not needed"
+    NOT_NEEDED = "not_needed", "Not applicable"
 
 
 # No more work is to be done, and dependent tasks need not wait.
@@ -272,7 +272,7 @@ class Task(models.Model):
         return self.plain_title or self.title
 
     @property
-    def is_wait(self) -> bool:
+    def is_timed(self) -> bool:
         """Whether the task completes automatically on its date."""
         return bool(self.wait_after)
 
@@ -299,7 +299,7 @@ class Task(models.Model):
 
         A timed task needs no decision: until its date it is a residual risk.
         """
-        return self.is_open_leaf and not self.is_wait and self.role != TaskRole.CLOSURE
+        return self.is_open_leaf and not self.is_timed and self.role != TaskRole.CLOSURE
 
     @property
     def blocks_dependents(self) -> bool:

@@ -184,9 +184,9 @@ def _task_at(content: Content, error: ContentError) -> tuple[Content | None, tup
 
 def _with_titles(reason: str, titles: dict[str, str]) -> str:
     head, arrow, _ = reason.partition(": ")
-    if head == "circle of dependencies" and arrow:
-        keys = reason.removeprefix("circle of dependencies: ").split(" → ")
+    if head == "cycle of dependencies" and arrow:
+        keys = reason.removeprefix("cycle of dependencies: ").split(" → ")
         listed = " → ".join(f"“{titles.get(key, key)}”" for key in keys)
-        return f"These tasks would wait for each other in a circle: {listed}."
+        return f"These tasks would wait for each other in a cycle: {listed}."
     message = re.sub("“([a-z0-9-]+)”", lambda m: f"“{titles.get(m[1], m[1])}”", reason)
     return f"{message[0].upper()}{message[1:]}" + ("" if message.endswith(".") else ".")

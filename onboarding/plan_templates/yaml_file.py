@@ -380,7 +380,7 @@ def _refuse_bad_relations(rows: list[_Row]) -> None:
         _refuse_bad_wait(row, by_key, groups)
         _refuse_bad_role(row, by_role)
         earlier[row.task.key] = row.task
-    _refuse_circles(rows)
+    _refuse_cycles(rows)
 
 
 def _groups(rows: list[_Row]) -> set[str]:
@@ -437,8 +437,8 @@ def _refuse_bad_role(row: _Row, by_role: dict[str, TaskDefinition]) -> None:
         raise row.parts["role"].error(f"“{first.key}” has this role already")
 
 
-def _refuse_circles(rows: list[_Row]) -> None:
-    # A group waits for its children, so an edge from child to group closes a circle as well.
+def _refuse_cycles(rows: list[_Row]) -> None:
+    # A group waits for its children, so an edge from child to group closes a cycle as well.
     groups = _groups(rows)
     waits_for = {row.task.key: list(row.task.depends_on) for row in rows}
     for row in rows:
@@ -446,16 +446,16 @@ def _refuse_circles(rows: list[_Row]) -> None:
             waits_for[row.task.parent].append(row.task.key)
     settled: set[str] = set()
     for row in rows:
-        circle = _circle_from(row.task.key, waits_for, settled)
-        if circle:
-            first = next(other for other in rows if other.task.key in circle)
-            start = circle.index(first.task.key)
-            turned = [*circle[start:], *circle[:start], first.task.key]
-            raise first.parts["key"].error(f"circle of dependencies: {' → '.join(turned)}")
+        cycle = _cycle_from(row.task.key, waits_for, settled)
+        if cycle:
+            first = next(other for other in rows if other.task.key in cycle)
+            start = cycle.index(first.task.key)
+            turned = [*cycle[start:], *cycle[:start], first.task.key]
+            raise first.parts["key"].error(f"cycle of dependencies: {' → '.join(turned)}")
 
 
-def _circle_from(start: str, waits_for: Mapping[str, list[str]], settled: set[str]) -> list[str]:
-    """The keys of a circle reachable from `start`, or none. Adds the cleared keys to `settled`."""
+def _cycle_from(start: str, waits_for: Mapping[str, list[str]], settled: set[str]) -> list[str]:
+    """The keys of a cycle reachable from `start`, or none. Adds the cleared keys to `settled`."""
     path: list[str] = [start]
     pending: list[Iterator[str]] = [iter(waits_for[start])]
     while path:

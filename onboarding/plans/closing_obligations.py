@@ -183,7 +183,7 @@ def covers(acceptance: AcceptedResidualRisk, risk: ResidualRisk) -> bool:
 def residual_risks(facts: ClosingFacts) -> list[ResidualRisk]:
     """Every residual risk of the plan now, in the order of the work."""
     return [
-        *_waiting_periods(facts),
+        *_waits(facts),
         *_last_caches(facts),
         *_safe_lockdown(facts),
         *_lockdown(facts),
@@ -192,20 +192,18 @@ def residual_risks(facts: ClosingFacts) -> list[ResidualRisk]:
     ]
 
 
-def _waiting_periods(facts: ClosingFacts) -> Iterator[ResidualRisk]:
+def _waits(facts: ClosingFacts) -> Iterator[ResidualRisk]:
     """The timed tasks whose date is ahead, such as the days of outbound mail."""
     for task in facts.tasks:
         ends_at = task.wait_ends_at
-        if not (task.is_wait and task.is_open_leaf):
+        if not (task.is_timed and task.is_open_leaf):
             continue
         if ends_at is None:
-            sentence = f"The waiting period of “{task.title}” has not started."
-            yield ResidualRisk(ResidualRiskKind.WAITING_PERIOD, task.title, NOT_STARTED, sentence)
+            sentence = f"The wait of “{task.title}” has not started."
+            yield ResidualRisk(ResidualRiskKind.WAIT, task.title, NOT_STARTED, sentence)
         elif ends_at > facts.now:
-            sentence = f"The waiting period of “{task.title}” ends {facts.format_time(ends_at)}."
-            yield ResidualRisk(
-                ResidualRiskKind.WAITING_PERIOD, task.title, UNTIL_DATE, sentence, ends_at
-            )
+            sentence = f"The wait of “{task.title}” ends {facts.format_time(ends_at)}."
+            yield ResidualRisk(ResidualRiskKind.WAIT, task.title, UNTIL_DATE, sentence, ends_at)
 
 
 def _last_caches(facts: ClosingFacts) -> Iterator[ResidualRisk]:

@@ -120,12 +120,12 @@ class CurrentState:
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether a verified subject has a newest run without a yes; it stays verified for now."""
+        """Whether a verified subject has a newest run without a pass; it stays verified for now."""
         return self.has_passed and not self.is_verified and self.newest not in (None, *_PASSING)
 
     @property
     def has_passed(self) -> bool:
-        """Whether the settled verdict is a yes, regardless of the newest run."""
+        """Whether the settled verdict is a pass, regardless of the newest run."""
         return self.settled is not None and self.settled.is_passing
 
     @property

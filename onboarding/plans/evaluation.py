@@ -129,13 +129,13 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
     """
     with transaction.atomic():
         tasks = lock_tasks(plan.pk)
-        over = [task for task in tasks if task.is_wait and timed_tasks.is_over(task, now=now)]
+        over = [task for task in tasks if task.is_timed and timed_tasks.is_over(task, now=now)]
         for task in over:
             task.verified_at = now
             task.save(update_fields=["verified_at"])
             write_activity(
                 plan.tenant,
-                ActivityName.WAITING_PERIOD_ENDED,
+                ActivityName.WAIT_ENDED,
                 task=task.title,
                 task_id=task.public_id,
                 since=task.wait_started_at.isoformat() if task.wait_started_at else "",

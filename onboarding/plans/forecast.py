@@ -154,10 +154,10 @@ class Forecast:
 
 
 def forecast_of(inputs: ForecastInputs) -> Forecast:
-    """Compute the forecast. Steps that wait for each other ignore the last link of the circle."""
+    """Compute the forecast. Steps that wait for each other ignore the last link of the cycle."""
     spans: dict[str, StepSpan] = {}
-    circles: list[str] = []
-    for step, after in _in_order(inputs.steps, circles):
+    cycles: list[str] = []
+    for step, after in _in_order(inputs.steps, cycles):
         wanted = set(after)
         before = [span for key, span in spans.items() if key in wanted]
         spans[step.key] = _span(step, before, inputs)
@@ -170,12 +170,12 @@ def forecast_of(inputs: ForecastInputs) -> Forecast:
         last.end if last is not None else inputs.today,
         spans,
         path,
-        tuple(dict.fromkeys([*on_path, *inputs.assumes, *all_texts, *circles])),
+        tuple(dict.fromkeys([*on_path, *inputs.assumes, *all_texts, *cycles])),
     )
 
 
 def _in_order(
-    steps: Sequence[ForecastStep], circles: list[str]
+    steps: Sequence[ForecastStep], cycles: list[str]
 ) -> Iterator[tuple[ForecastStep, list[str]]]:
     """Yield each step after the steps it waits for, with the keys of those."""
     by_key = {step.key: step for step in steps}
@@ -193,7 +193,7 @@ def _in_order(
                 opened.discard(key)
                 finished.add(key)
                 ignored = [each for each in after if each not in finished]
-                circles.extend(
+                cycles.extend(
                     f"{step.title} and {by_key[each].title} wait for each other."
                     for each in ignored
                 )

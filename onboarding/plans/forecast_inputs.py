@@ -109,7 +109,7 @@ class _Builder:
         return ForecastStep(group.key, group.title, StepKind.GROUP, after=children)
 
     def _steps_of(self, task: Task) -> Iterator[ForecastStep]:
-        if task.is_wait:
+        if task.is_timed:
             yield self._wait_step(task)
         elif task.status == TaskStatus.AWAITING_VERIFICATION:
             yield from self._verification_steps(task)

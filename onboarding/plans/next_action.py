@@ -21,7 +21,7 @@ from onboarding.plans.safe_times import PlanSafeTime
 _CLIENT, _MIMECAST = Responsibility.CLIENT.value, Responsibility.MIMECAST.value
 _NO_CONSENT = "host.no-consent"
 # A person, a check or a text states that such a task is done.
-CLAIMED_STATUSES = (TaskStatus.DONE, TaskStatus.VERIFIED, TaskStatus.AWAITING_VERIFICATION)
+MARKED_AS_DONE = (TaskStatus.DONE, TaskStatus.VERIFIED, TaskStatus.AWAITING_VERIFICATION)
 
 
 class ActionKind(StrEnum):
@@ -107,7 +107,7 @@ def next_action(
     that only time completes. An unknown safe time is no matter of time: a person repairs the
     servers that leave it unknown.
     """
-    if task.is_wait:
+    if task.is_timed:
         is_running = task.is_open_leaf and task.wait_ends_at is not None
         return _TIME if is_running else None
     if open_risks:
@@ -172,7 +172,7 @@ def contradicting_messages(
 
     Also while a new message waits for its run: only its verdict can end the contradiction.
     """
-    if task.status not in CLAIMED_STATUSES:
+    if task.status not in MARKED_AS_DONE:
         return ()
     return evidence.contradicting_messages + supporting.contradicting_messages
 
@@ -195,7 +195,7 @@ def kinds_that_decide(task: Task) -> frozenset[str]:
         return frozenset()
     if task.status == TaskStatus.AWAITING_VERIFICATION:
         return frozenset([*task.check_kinds, *task.source_kinds, *_text_kinds(task)])
-    return _text_kinds(task) if task.status in CLAIMED_STATUSES else frozenset()
+    return _text_kinds(task) if task.status in MARKED_AS_DONE else frozenset()
 
 
 def _text_kinds(task: Task) -> frozenset[str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
+from checks.models import Check
 from onboarding.models import (
     COMPLETE_STATUSES,
     Comment,
@@ -35,12 +36,14 @@ def recompute_rollup(
     *,
     edited: Task | None = None,
     fields: Sequence[str] = (),
+    checks: QuerySet[Check] | None = None,
 ) -> None:
     """Recompute every status, the counters of the phases and the plan, and the side to act.
 
     `tasks` are the rows of `lock_tasks`, changed in place. Without them the tasks are locked and
     read again, and every counter is compared. `edited` is a task with unsaved `fields`: they are
-    saved in the same query as its status. Open pages of the plan update themselves.
+    saved in the same query as its status. `checks` are those of the tenant, for a caller that reads
+    them too. Open pages of the plan update themselves.
 
     The lock on all tasks serialises two transactions that change different tasks: the later one
     counts both.
@@ -52,7 +55,7 @@ def recompute_rollup(
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
     asked = asked_sides([plan.pk])
-    required = required_sides(plan, rows) | _set_safe_from(plan, rows, asked, now=now)
+    required = required_sides(plan, rows) | _set_safe_from(plan, rows, asked, checks, now=now)
     set_waiting_on(rows, asked, required, now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
@@ -84,7 +87,7 @@ def _stored(task: Task) -> tuple[object, ...]:
 
 def _fields_of(tasks: Sequence[Task]) -> Sequence[str]:
     """The fields to save. Only timed tasks have a period."""
-    return _ROLLED_UP if any(task.is_wait for task in tasks) else _STATUS_FIELDS
+    return _ROLLED_UP if any(task.is_timed for task in tasks) else _STATUS_FIELDS
 
 
 def _save_statuses(tasks: Sequence[Task]) -> None:
@@ -131,7 +134,12 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
 
 
 def _set_safe_from(
-    plan: Plan, tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime
+    plan: Plan,
+    tasks: Sequence[Task],
+    asked: Mapping[int, str],
+    checks: QuerySet[Check] | None,
+    *,
+    now: datetime,
 ) -> dict[int, str]:
     """Set the safe time of each task that waits only for it, without saving.
 
@@ -144,7 +152,7 @@ def _set_safe_from(
     for task in timed:
         task.safe_from = None
     ready = [t for t in timed if t.pk not in asked and side_to_act(t, by_key, asked)]
-    unsafe = unsafe_tasks(ready, plan.tenant, tasks, now=now)
+    unsafe = unsafe_tasks(ready, plan.tenant, tasks, now=now, checks=checks)
     for task, safety in unsafe.items():
         task.safe_from = safety.safe_time.safe_at or now + UNKNOWN_FOR
     actions = {task: of_unknown_safe_time(each) for task, each in unsafe.items() if each.is_unknown}
@@ -169,7 +177,7 @@ def own_status(task: Task) -> TaskStatus:
         TaskFacts(
             applies=task.applies,
             responsibility=task.responsibility,
-            has_check=(is_checked and not task.confirmation_suffices) or task.is_wait,
+            has_check=(is_checked and not task.confirmation_suffices) or task.is_timed,
             mimecast_confirmed_at=task.mimecast_confirmed_at,
             client_confirmed_at=task.client_confirmed_at,
             verified_at=task.verified_at,
@@ -185,7 +193,7 @@ class Rollup:
 
     total: int
     complete: int
-    broken: int
+    regressed: int
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> Rollup:
@@ -193,7 +201,7 @@ class Rollup:
         return cls(
             total=len(counted),
             complete=sum(task.status in COMPLETE_STATUSES for task in counted),
-            broken=sum(task.status == TaskStatus.REGRESSED for task in counted),
+            regressed=sum(task.status == TaskStatus.REGRESSED for task in counted),
         )
 
     @property
@@ -201,7 +209,7 @@ class Rollup:
         return {
             "tasks_total": self.total,
             "tasks_complete": self.complete,
-            "tasks_regressed": self.broken,
+            "tasks_regressed": self.regressed,
         }
 
 

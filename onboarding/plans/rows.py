@@ -354,7 +354,7 @@ class TaskRow:
         """
         if self.is_on_person and self.next_action is not None:
             return self.next_action.side
-        is_open = self.task.is_open_leaf and not self.task.is_wait
+        is_open = self.task.is_open_leaf and not self.task.is_timed
         return remaining_side(self.task) if is_open else ""
 
     @cached_property
@@ -412,7 +412,7 @@ class TaskRow:
     @property
     def is_wait_running(self) -> bool:
         """Whether the period of a timed task has started."""
-        return self.task.is_wait and self.task.wait_ends_at is not None
+        return self.task.is_timed and self.task.wait_ends_at is not None
 
 
 def rows_of(tasks: Sequence[Task], plan_context: PlanContext, viewer: Viewer) -> list[TaskRow]:
@@ -514,7 +514,7 @@ def shape_of(
         return shape
     if task.status == TaskStatus.AWAITING_VERIFICATION:
         return Shape.UNKNOWN if _is_unknown(evidence) else Shape.WAITING
-    if task.is_wait and not is_waiting:
+    if task.is_timed and not is_waiting:
         return Shape.WAITING
     return Shape.LOCKED if is_waiting else Shape.TODO
 
@@ -524,7 +524,7 @@ def _is_unknown(evidence: TaskEvidence) -> bool:
 
 
 def without_proof(shape: Shape) -> Shape:
-    """The icon of a yes that rests on unverified text."""
+    """The icon of a pass that rests on unverified text."""
     return Shape.SUPPORTED if shape in (Shape.PASS, Shape.CAUTION) else shape
 
 

@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import QuerySet
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
@@ -179,25 +180,35 @@ def if_unknown(safety: PlanSafeTime | None) -> PlanSafeTime | None:
 
 
 def unsafe_tasks(
-    tasks: Iterable[Task], tenant: Tenant, plan_tasks: Iterable[Task], *, now: datetime
+    tasks: Iterable[Task],
+    tenant: Tenant,
+    plan_tasks: Iterable[Task],
+    *,
+    now: datetime,
+    checks: QuerySet[Check] | None = None,
 ) -> dict[Task, PlanSafeTime]:
     """The tasks among `tasks` whose safe time is ahead or unknown, with that time."""
-    found = safe_times_for(tasks, tenant, plan_tasks, now=now)
+    found = safe_times_for(tasks, tenant, plan_tasks, now=now, checks=checks)
     return {task: time for task, time in found.items() if time.is_ahead or time.is_unknown}
 
 
 def safe_times_for(
-    tasks: Iterable[Task], tenant: Tenant, plan_tasks: Iterable[Task], *, now: datetime
+    tasks: Iterable[Task],
+    tenant: Tenant,
+    plan_tasks: Iterable[Task],
+    *,
+    now: datetime,
+    checks: QuerySet[Check] | None = None,
 ) -> dict[Task, PlanSafeTime]:
     """The safe time of each task that has one, ahead or over.
 
     `plan_tasks` are all tasks of the plan. Two queries, one while no check has a new answer, none
-    without a task that has a safe time.
+    without a task that has a safe time. A second call with the same `checks` reads them only once.
     """
     timed = [task for task in tasks if task.role in SAFE_TIME_ROLES]
     if not timed:
         return {}
-    safety = LazySafeTimes(tenant, list(checks_of(tenant)), now=now)
+    safety = LazySafeTimes(tenant, list(checks_of(tenant) if checks is None else checks), now=now)
     every = list(plan_tasks)
     found = {task: safe_time_for(task, safety, every) for task in timed}
     return {task: time for task, time in found.items() if time is not None}

@@ -13,7 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from checks.models import Check
+from checks.queries import checks_of
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import (
     DomainProgress,
@@ -399,6 +402,8 @@ class _LockedTask:
     task: Task
     tasks: Sequence[Task]
     plan: Plan
+    # Not read yet: the queryset stores its rows, so that the roll-up does not read them again.
+    checks: QuerySet[Check]
 
     def progress(self) -> TaskProgress:
         return TaskProgress.load(self.task, self.plan.tenant)
@@ -409,16 +414,17 @@ class _LockedTask:
         """The facts that decide about the task's transitions, read after the lock."""
         is_proof_needed = domain is not None and bool(self.task.check_kinds)
         tenant = self.plan.tenant
-        safety = safe_times_for([self.task], tenant, self.tasks, now=database_time.now()).get(
-            self.task
-        )
+        progress = self.progress()
+        safety = safe_times_for(
+            [self.task], tenant, self.tasks, now=database_time.now(), checks=self.checks
+        ).get(self.task)
         return TransitionContext(
             open_dependencies=open_dependencies_of(
                 self.task, {each.key: each for each in self.tasks}
             ),
-            progress=self.progress(),
+            progress=progress,
             **gate_times(safety, tenant),
-            field_rows=self._field_rows(),
+            field_rows=self._field_rows(progress),
             unplanned_cutovers=self._unplanned_cutovers(),
             residual_risks=self._residual_risks(),
             domain=domain,
@@ -428,13 +434,14 @@ class _LockedTask:
             is_sign_off=is_sign_off,
         )
 
-    def _field_rows(self) -> tuple[FieldRow, ...]:
+    def _field_rows(self, progress: TaskProgress) -> tuple[FieldRow, ...]:
         if not self.task.fields:
             return ()
-        tenant, domains = self.plan.tenant, list[Domain]()
-        if is_asked_per_domain(self.task):
+        tenant, domains = self.plan.tenant, progress.scope
+        # A task that is done once for all domains can still ask for a value of each.
+        if is_asked_per_domain(self.task) and not self.task.is_per_domain:
             exempt = exempt_pairs(tenant)
-            domains = [d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt]
+            domains = tuple(d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt)
         has_evidence, today = has_file(self.task), today_for(tenant)
         return rows_for(self.task, tenant, domains, has_file=has_evidence, today=today)
 
@@ -454,7 +461,7 @@ class _LockedTask:
 
     def save(self, *fields: str) -> None:
         """Save these fields of the task together with the roll-up of the plan."""
-        recompute_rollup(self.plan, self.tasks, edited=self.task, fields=fields)
+        recompute_rollup(self.plan, self.tasks, edited=self.task, fields=fields, checks=self.checks)
 
 
 def lock_open_task(task: Task) -> tuple[Task, Plan]:
@@ -482,7 +489,7 @@ def _lock(task: Task) -> _LockedTask:
     sheet = getattr(locked, "sheet", None)
     if sheet is not None:
         sheet.refresh_from_db()
-    return _LockedTask(locked, tasks, plan)
+    return _LockedTask(locked, tasks, plan, checks_of(plan.tenant))
 
 
 def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **params: Any) -> None:

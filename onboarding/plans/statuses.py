@@ -33,7 +33,7 @@ _OPEN_STATUS_OF_MANUAL_STATUS = {
 def status_of(facts: TaskFacts) -> TaskStatus:
     """The status of a task, by the first rule that matches.
 
-    1. A task that the profile excludes, or that is marked as not needed, is not applicable.
+    1. A task that the profile or a consultant excludes is not applicable.
     2. A proof outweighs confirmations and manual statuses. A regression invalidates the
        confirmations before it, but not an accepted risk.
     3. A task of both sides is done when each side has confirmed its part.

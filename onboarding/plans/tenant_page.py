@@ -164,13 +164,13 @@ class TenantPage:
         return self.access.may(Permission.ARCHIVE_TENANT)
 
     @property
-    def may_download_pack(self) -> bool:
-        return self.access.may(Permission.DOWNLOAD_PACK)
+    def may_download_closing_pack(self) -> bool:
+        return self.access.may(Permission.DOWNLOAD_CLOSING_PACK)
 
     @cached_property
     def closing_pack(self) -> ClosingPack | None:
         """The newest closing pack that is ready, for a reader who may download it."""
-        if self.tenant.completed_at is None or not self.may_download_pack:
+        if self.tenant.completed_at is None or not self.may_download_closing_pack:
             return None
         return ClosingPack.objects.filter(tenant=self.tenant, ready_at__isnull=False).first()
 

@@ -24,7 +24,7 @@ def update_waits(
     complete. It ends without effect when that task reopens, even if the period was over. A timed
     task after a task that does not apply does not apply either; `statuses` is changed here.
     """
-    waits = [task for task in tasks if task.is_wait]
+    waits = [task for task in tasks if task.is_timed]
     by_key = {task.key: task for task in tasks}
     agreed: int | None = None
     for task in waits:

@@ -154,7 +154,7 @@ def _not_a_group(task: Task, actor: Actor, context: TransitionContext) -> str:
 
 
 def _not_timed(task: Task, actor: Actor, context: TransitionContext) -> str:
-    if not task.is_wait:
+    if not task.is_timed:
         return ""
     return (
         "This task completes automatically on its date."
@@ -469,7 +469,7 @@ def why_not(
             return refused
     if task.status in transition.from_statuses:
         return ""
-    # The confirmation follows the sign-off of the sheet, whatever the status is by now.
+    # The confirmation follows the sign-off of the sheet, independent of the present status.
     is_withdrawal = transition is WITHDRAW_CONFIRMATION
     if facts.is_sign_off and (is_withdrawal or task.status == TaskStatus.VERIFIED):
         return ""
@@ -477,14 +477,14 @@ def why_not(
 
 
 def is_permitted(task: Task, transition: Transition, actor: Actor) -> bool:
-    """Whether the actor's role and side permit the transition, whatever the task's status."""
+    """Whether the actor's role and side permit the transition, independent of the task's status."""
     return not _why_not_by_role(task, transition, actor)
 
 
 def is_in_place(
     task: Task, transition: Transition, actor: Actor, context: TransitionContext
 ) -> bool:
-    """Whether the transition would change nothing: a second click keeps the first one's result."""
+    """Whether the transition would change nothing: a second click has no effect."""
     progress, domain = context.progress, context.domain
     if transition is CONFIRM:
         # A confirmation also clears a manual status.

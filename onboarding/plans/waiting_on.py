@@ -41,7 +41,7 @@ def side_to_act(
         return asked.get(task.pk) or needed[task.pk]
     if not task.is_open_leaf:
         return ""
-    if task.status == TaskStatus.AWAITING_VERIFICATION or task.is_wait:
+    if task.status == TaskStatus.AWAITING_VERIFICATION or task.is_timed:
         return ""
     if _can_be_left(task) and not all(map(_can_be_left, undecided_tasks(by_key.values()))):
         return ""

@@ -19,6 +19,7 @@ from django.http import QueryDict
 
 from onboarding.portfolio import filters
 from onboarding.portfolio.dashboard_rows import CSV_COLUMNS, dashboard_rows
+from onboarding.portfolio.export_formats import XLSX
 from onboarding.portfolio.queries import with_plan
 from onboarding.portfolio.row_cache import CachedRow
 from onboarding.portfolio.tenant_list.list_state import ListState, state_of
@@ -29,7 +30,6 @@ from onboarding.portfolio.tenant_list.rows import (
 )
 from onboarding.portfolio.tenant_list.saved_views import views_for
 from onboarding.requirements.cell_types import FORMULA_STARTS
-from onboarding.requirements.exports import CSV_TYPE, XLSX_TYPE
 from onboarding.requirements.xlsx_writer import stream_workbook
 from tenants.models import Membership, Tenant, User
 from tenants.queries import staffed_ids, tenants_for, tenants_staffed_by
@@ -44,8 +44,6 @@ FILE_SECONDS = 300
 WAITS_SECONDS = 1800
 # A worker reports after each part. After a longer silence the file is queued again.
 LOST_AFTER_SECONDS = 120
-CSV, XLSX = "csv", "xlsx"
-MEDIA_TYPES = {CSV: CSV_TYPE, XLSX: XLSX_TYPE}
 
 
 @dataclass(frozen=True)

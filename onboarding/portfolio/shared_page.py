@@ -13,7 +13,7 @@ from onboarding.models import Cutover, CutoverDomain, Plan, ShareLink, Task
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.queries import tasks_of
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from tenants import database_time
 from tenants.models import Tenant

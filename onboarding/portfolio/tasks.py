@@ -6,6 +6,7 @@ from celery import shared_task
 
 from onboarding.models import Plan
 from onboarding.portfolio import list_exports, risk_updates
+from onboarding.portfolio.export_formats import CSV
 from onboarding.portfolio.list_exports import ExportRequest
 from tenants import database_time, outbox
 from tenants.models import User
@@ -27,7 +28,7 @@ def make_list_file(user_id: int, kind: str, query: str, ending: str) -> None:
 @shared_task(name="onboarding.make_dashboard_csv", acks_late=True, ignore_result=True)
 def make_dashboard_csv(user_id: int, query: str) -> None:
     """The earlier name of a file of the dashboard, for messages that an upgrade left."""
-    make_list_file(user_id, list_exports.DASHBOARD, query, list_exports.CSV)
+    make_list_file(user_id, list_exports.DASHBOARD, query, CSV)
 
 
 @shared_task(name="onboarding.update_risks", ignore_result=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onboarding.repairs import records
+from onboarding.repairs import record_pages
 from onboarding.repairs.site import site
 
-records.register_all()
+record_pages.register_all()
 urlpatterns = site.get_urls()
 app_name = "admin"

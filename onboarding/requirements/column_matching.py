@@ -20,7 +20,7 @@ from onboarding.requirements.validation import read_entry
 
 _MAX_NAMED = 10  # the number of columns or rows that a note lists
 # “[Required]” and “(optional)” behind the headings of templates.
-_REMARK = re.compile(r"[\[(][^\])]{0,200}[\])]|\*")
+_BRACKETED_NOTE = re.compile(r"[\[(][^\])]{0,200}[\])]|\*")
 # A full stop, an at sign, a colon or a digit.
 _ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.
@@ -232,7 +232,7 @@ def _matches(kind: TableDefinition, cells: Sequence[str]) -> list[_Match | None]
 
 
 def _match(kind: TableDefinition, heading: str) -> _Match | None:
-    for wanted in (fold(heading), fold(_REMARK.sub("", heading))):
+    for wanted in (fold(heading), fold(_BRACKETED_NOTE.sub("", heading))):
         for names in (_own_names, _other_names):
             for column in kind.columns:
                 if wanted and wanted in names(column):

@@ -59,7 +59,7 @@ tenant_urlpatterns = [
     ),
     path(
         "requirements/<str:sheet_id>/imports/<str:import_id>/discard/",
-        imports.sheet_import_drop,
+        imports.sheet_import_discard,
         name="requirements-import-discard",
     ),
 ]

@@ -14,6 +14,7 @@ from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Observation
 from onboarding.collaboration.markdown import render
 from onboarding.models import Comment, Cutover, CutoverStatus, Drift, RequirementsSheet
+from onboarding.models.cutovers import readiness_rows
 from onboarding.plans.current_state import CurrentState
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_state, without_proof
@@ -22,6 +23,7 @@ from tenants import database_time
 from tenants.models import Tenant
 
 register = template.Library()
+register.filter(readiness_rows)
 
 CUTOVER_SHAPES = {
     CutoverStatus.State.READY: Shape.PASS,

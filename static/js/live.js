@@ -1,5 +1,5 @@
 // Updates an open page: when its revision changes, htmx fetches the page's fragment again. live_stream.js
-// and live_poll.js report revisions. kept_state.js preserves open rows, input and focus.
+// and live_poll.js report revisions. page_state.js preserves open rows, input and focus.
 
 const UPDATED = "gangway:updated";
 const RETRY_MS = 5000;

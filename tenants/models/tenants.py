@@ -62,7 +62,7 @@ class Tenant(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     # The time of its import. No check runs before a person starts the tenant here.
-    checks_held_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checks_paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=database_time.known_now, editable=False)
 
     class Meta:
@@ -83,12 +83,12 @@ class Tenant(models.Model):
 
     @property
     def is_checked(self) -> bool:
-        return not self.is_held and (not self.is_closed or self.completed_at is not None)
+        return not self.is_paused and (not self.is_closed or self.completed_at is not None)
 
     @property
-    def is_held(self) -> bool:
+    def is_paused(self) -> bool:
         """Whether the tenant was imported and no person has started it here."""
-        return self.checks_held_at is not None
+        return self.checks_paused_at is not None
 
     @property
     def region_values(self) -> Region:

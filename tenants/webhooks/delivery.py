@@ -35,9 +35,9 @@ PAUSES = tuple(
 )
 # Longer than the resolution of the name and one request.
 CLAIMED_FOR = timedelta(seconds=60)
-# A worker turns to another webhook after this time or number of messages.
-TURN_SECONDS = 20.0
-MESSAGES_OF_A_TURN = 50
+# One task ends after this time or number of messages, so that other webhooks follow.
+MAX_SECONDS_PER_WEBHOOK = 20.0
+MAX_MESSAGES_PER_WEBHOOK = 50
 # The whole target rests after a failure, so that a hanging one occupies a worker rarely.
 _REST = timedelta(seconds=5)
 _LONGEST_REST = timedelta(minutes=5)
@@ -45,7 +45,7 @@ _LONGEST_RETRY_AFTER = timedelta(hours=1)
 GONE = 410
 # The status of a target that refuses this message and no other.
 _REFUSALS = range(400, 500)
-KEPT_FOR = timedelta(days=30)
+RETENTION = timedelta(days=30)
 PAUSED_EMAIL = "paused-webhook"
 
 
@@ -74,15 +74,15 @@ def _ready(now: datetime) -> QuerySet[Webhook]:
 
 
 def deliver(webhook_id: int) -> None:
-    """Deliver the due messages of one webhook during one turn. Safe to run twice."""
+    """Deliver the due messages of one webhook, within the limits of one task. Safe to run twice."""
     now = database_time.now()
     claim_id = new_public_id()
     claimed = _ready(now).filter(pk=webhook_id)
     Webhook.objects.filter(pk=webhook_id).update(queued_until=None)
     if not claimed.update(claim_id=claim_id, claimed_until=now + CLAIMED_FOR):
         return
-    ends_at, count = time.monotonic() + TURN_SECONDS, 0
-    while count < MESSAGES_OF_A_TURN and time.monotonic() < ends_at:
+    ends_at, count = time.monotonic() + MAX_SECONDS_PER_WEBHOOK, 0
+    while count < MAX_MESSAGES_PER_WEBHOOK and time.monotonic() < ends_at:
         if not _deliver_next(webhook_id, claim_id):
             break
         count += 1
@@ -203,4 +203,4 @@ def _pause(webhook: Webhook, reason: Webhook.PauseReason, *, now: datetime) -> N
 
 def delete_old_messages(*, now: datetime) -> None:
     """Delete the messages, with their deliveries, after 30 days."""
-    WebhookMessage.objects.filter(created_at__lt=now - KEPT_FOR).delete()
+    WebhookMessage.objects.filter(created_at__lt=now - RETENTION).delete()

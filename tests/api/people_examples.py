@@ -95,7 +95,7 @@ PLACEHOLDERS = {
 WITHOUT_RESPONSE = {
     f"get {_BELOW}/exports/{{export_id}}/content/",
     f"get {_BELOW}/archives/{{archive_id}}/content/",
-    f"get {_BELOW}/closing-packs/{{pack_id}}/content/",
+    f"get {_BELOW}/closing-packs/{{closing_pack_id}}/content/",
 }
 # The sample objects refuse them: another sheet, an implementation that is not complete.
 REFUSED = {

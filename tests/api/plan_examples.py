@@ -34,7 +34,7 @@ BODIES: Mapping[str, Any] = {
     "post domains/{domain_id}/dns-scan/": {},
     "patch region-values/": {"spf_include": "_netblocks.mimecast.com"},
     "post closing/sign-off/": {"reason": "All mail flows through Mimecast."},
-    "post closing/accepted-risks/": {
+    "post closing/accepted-residual-risks/": {
         "kind": "mx-ttl",
         "subject": "one.test",
         "sentence": "The MX TTL of one.test is 300 seconds.",
@@ -74,6 +74,7 @@ _BELOW = "/api/v1/tenants/{public_id}"
 _TASK = f"{_BELOW}/tasks/{{task_id}}/"
 # The sample objects refuse these actions. Their response is that of another operation.
 _CLOSING = f"{_BELOW}/closing"
+_ACCEPTED = f"{_CLOSING}/accepted-residual-risks"
 _DRAFT = "/api/v1/plan-templates/draft/"
 _UPGRADE = f"{_BELOW}/plan/upgrade/"
 SAME_RESPONSE = {
@@ -81,7 +82,7 @@ SAME_RESPONSE = {
     f"post {_UPGRADE}": f"get {_UPGRADE}",
     f"patch {_TASK}": f"get {_TASK}",
     f"post {_CLOSING}/sign-off/": f"get {_CLOSING}/",
-    f"post {_CLOSING}/accepted-risks/": f"get {_CLOSING}/accepted-risks/{{risk_id}}/",
+    f"post {_ACCEPTED}/": f"get {_ACCEPTED}/{{risk_id}}/",
 }
 # The status of each refusal.
 REFUSED = {
@@ -90,5 +91,5 @@ REFUSED = {
     f"patch {_TASK}": 422,
     f"delete {_TASK}": 422,
     f"post {_CLOSING}/sign-off/": 422,
-    f"post {_CLOSING}/accepted-risks/": 409,
+    f"post {_ACCEPTED}/": 409,
 }

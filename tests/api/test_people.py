@@ -26,7 +26,7 @@ def test_closing_pack_is_built_and_read(
     base = f"tenants/{tenant.public_id}/closing-packs/"
 
     made = api.post(base)
-    build.build_pack(ClosingPack.objects.get(public_id=made.json()["id"]))
+    build.build_closing_pack(ClosingPack.objects.get(public_id=made.json()["id"]))
     content = api.get(f"{base}{made.json()['id']}/content/")
 
     assert (made.status_code, made.json()["ready_at"]) == (202, None)

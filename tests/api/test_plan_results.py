@@ -61,7 +61,7 @@ def test_accepted_risk_is_that_of_the_page(page: Client, api: ApiClient, tenant:
 
     assert_equal_rows(
         lambda: page.post(address("residual-risk-accept", tenant.public_id), body),
-        lambda: api.post(f"tenants/{tenant.public_id}/closing/accepted-risks/", body),
+        lambda: api.post(f"tenants/{tenant.public_id}/closing/accepted-residual-risks/", body),
     )
 
 
@@ -82,7 +82,7 @@ def test_withdrawn_risk_is_that_of_the_page(
     withdraw = address("residual-risk-withdraw", tenant.public_id, accepted.public_id)
     assert_equal_rows(
         lambda: page.post(withdraw),
-        lambda: api.delete(f"{base}closing/accepted-risks/{accepted.public_id}/"),
+        lambda: api.delete(f"{base}closing/accepted-residual-risks/{accepted.public_id}/"),
     )
 
 
@@ -91,7 +91,7 @@ def test_changed_risk_is_a_conflict(api: ApiClient, tenant: Tenant, base: str) -
     risk = obligations_now(tenant).open_risks[0]
     body = {"kind": risk.kind.value, "subject": risk.subject, "sentence": "Small."}
 
-    response = api.post(f"{base}closing/accepted-risks/", body | {"reason": "Known."})
+    response = api.post(f"{base}closing/accepted-residual-risks/", body | {"reason": "Known."})
 
     sentence = "The risk has changed. Read it again. Nothing was accepted."
     assert (response.status_code, response.json()["detail"]) == (409, sentence)
@@ -361,7 +361,7 @@ WRITES = [
     ("POST", "tasks/"),
     ("POST", "plan/upgrade/"),
     ("PATCH", "region-values/"),
-    ("POST", "closing/accepted-risks/"),
+    ("POST", "closing/accepted-residual-risks/"),
 ]
 
 

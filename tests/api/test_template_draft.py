@@ -178,9 +178,9 @@ def test_losses_need_an_administrator(
         task["key"]
         for phase in draft.content["phases"]
         for task in phase["tasks"]
-        if task.get("gate")
+        if task.get("is_hard_gate")
     )
-    wide.patch(f"{DRAFT}tasks/{gate}/", {"gate": False}, If_Match="*")
+    wide.patch(f"{DRAFT}tasks/{gate}/", {"is_hard_gate": False}, If_Match="*")
     lost = wide.get(f"{DRAFT}?expand=changes").json()["changes"]["lost"]
     body = {"note": "Fewer gates.", "accepts_losses": True}
 

@@ -26,7 +26,7 @@ from onboarding.lifecycle.tenants import ProfileEntry, create_tenant
 from onboarding.models import Task, TaskStatus
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import records_for
+from onboarding.plans.records_to_publish import records_for
 from tenants import database_time
 from tenants.models import Domain, Host, Membership, Tenant, User
 from tests.bench.bars import Bar

@@ -29,10 +29,10 @@ def shifts_of(page: Page, address: str) -> list[str]:
     slow connection: a change that they make then shows.
     """
     held: list[Route] = []
-    is_held = True
+    is_paused = True
 
     def hold(route: Route) -> None:
-        if is_held:
+        if is_paused:
             held.append(route)
         else:
             route.fallback()
@@ -41,7 +41,7 @@ def shifts_of(page: Page, address: str) -> list[str]:
     page.route("**/*.js", hold)
     page.goto(address, wait_until="commit")
     page.wait_for_timeout(_PAINT)
-    is_held = False
+    is_paused = False
     for route in held:
         route.fallback()
     page.wait_for_load_state("load")

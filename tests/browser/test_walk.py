@@ -101,7 +101,7 @@ def expect_end(walk: Walk) -> None:
     assert set(walk.before_lockdown.values()) == {"fail"}
     assert set(walk.lockdown().values()) == {"pass"}
     assert Tenant.objects.get().completed_at is not None
-    files = read_archive(downloaded_pack(walk))
+    files = read_archive(downloaded_closing_pack(walk))
     assert faults_in(files, ClosingPack.objects.get().seal) == []
 
 
@@ -124,7 +124,7 @@ def browser_pages(walk: Walk) -> BrowserPages:
     return walk.pages
 
 
-def downloaded_pack(walk: Walk) -> Path:
+def downloaded_closing_pack(walk: Walk) -> Path:
     """The closing pack that the client downloads."""
     page = browser_pages(walk).open(walk.scenario.owner, walk.address("my-tasks"))
     with page.expect_download() as download:

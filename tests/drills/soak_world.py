@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 
-from checks.lab.records import LabState, Zone
+from checks.lab.zone_records import LabState, Zone
 from checks.lab.zones import Lab
 from tests.drills.drill import Drill
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from celery import Celery
 
-from checks.lab.records import LabState, Zone, ZoneRecord
+from checks.lab.zone_records import LabState, Zone, ZoneRecord
 from checks.lab.zones import Lab
 from tests.drills.drill import Drill
 

@@ -154,10 +154,10 @@ def test_two_approvers_make_one_decision(tenant: Tenant, consultant: User, owner
     )
 
     def press(by: User, *, is_go: bool) -> str:
-        ballot = go_no_go.Ballot(made.planned_at, made.round, is_go, "Now.")
+        vote = go_no_go.Vote(made.planned_at, made.round, is_go, "Now.")
         voted_on = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
         try:
-            found = go_no_go.cast_vote(voted_on, ballot, [], facts, by=by)
+            found = go_no_go.cast_vote(voted_on, vote, [], facts, by=by)
         except ConflictingChange:
             return "too late"
         return "verdict" if found is not None else "waits"

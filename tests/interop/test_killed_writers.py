@@ -107,7 +107,7 @@ def test_killed_upload(tenant: Tenant, consultant: User, store: Path, point: str
 @pytest.mark.parametrize("point", _OF_ARCHIVES)
 def test_killed_archive(tenant: Tenant, store: Path, point: str, model: Any) -> None:
     row = model.objects.create(tenant=tenant)
-    work = exports.build_export if model is TenantExport else build.build_pack
+    work = exports.build_export if model is TenantExport else build.build_closing_pack
 
     _killed_at(point, lambda: work(row))
     assert len(_names(store)) == 1

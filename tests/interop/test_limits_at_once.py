@@ -39,7 +39,7 @@ pytestmark = [
     ),
 ]
 EIGHT = range(8)
-Act = Callable[[int], object]
+Action = Callable[[int], object]
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def _administrators() -> int:
     return User.objects.filter(staff_role="administrator", is_active=True).count()
 
 
-def _all_at_once(act: Act) -> int:
+def _all_at_once(action: Action) -> int:
     """Call it eight times at once. Returns the number of calls without a refusal."""
 
     def attempt(number: int) -> bool:
         try:
-            act(number)
+            action(number)
         except (OnboardingError, TenantError):
             return False
         return True

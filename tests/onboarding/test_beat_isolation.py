@@ -100,7 +100,7 @@ def _lose_import(tenant: Tenant, by: User) -> None:
     )
 
 
-def _lose_pack(tenant: Tenant, by: User) -> None:
+def _lose_closing_pack(tenant: Tenant, by: User) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(
         closed_at=timezone.now(), completed_at=timezone.now()
     )
@@ -193,8 +193,8 @@ CASES = {
     ),
     "onboarding.build_lost_packs": Case(
         build_lost_packs,
-        _lose_pack,
-        (build, "build_pack"),
+        _lose_closing_pack,
+        (build, "build_closing_pack"),
         lambda tenant: ClosingPack.objects.get(tenant=tenant).ready_at is not None,
     ),
     "onboarding.reconcile": Case(

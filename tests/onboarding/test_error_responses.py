@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 import onboarding
-from checks.lab.records import LabError
+from checks.lab.zone_records import LabError
 from onboarding.error_responses import (
     ServiceError,
     catch_errors,

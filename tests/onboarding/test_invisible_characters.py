@@ -140,7 +140,7 @@ def test_closing_pack_shows_them(
     Tenant.objects.filter(pk=tenant.pk).update(name=f"{HOSTILE}Northwind")
     pack = ClosingPack.objects.create(tenant=Tenant.objects.get(pk=tenant.pk))
     with transaction.atomic():
-        build.build_pack(pack)
+        build.build_closing_pack(pack)
     pack.refresh_from_db()
 
     with zipfile.ZipFile(file_store.path_of(pack.stored_as)) as archive:

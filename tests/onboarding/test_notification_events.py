@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.collaboration.comments import NewComment, add_comment, delete_comment
-from onboarding.cutovers.go_no_go import Ballot, cast_vote, name_approvers
+from onboarding.cutovers.go_no_go import Vote, cast_vote, name_approvers
 from onboarding.cutovers.planning import cancel_cutover, change_cutover
 from onboarding.cutovers.room import load_facts
 from onboarding.lifecycle.offboarding import close_tenant
@@ -239,8 +239,8 @@ def test_notifications_follow_the_log_in_the_order_of_locks(
     with connection.execute_wrapper(order):
         name_approvers(made, mimecast=consultant, client=owner, by=consultant)
         made.refresh_from_db()
-        ballot = Ballot(made.planned_at, made.round, False, "Not yet.")
-        cast_vote(made, ballot, [], facts, by=owner)
+        vote = Vote(made.planned_at, made.round, False, "Not yet.")
+        cast_vote(made, vote, [], facts, by=owner)
         change_cutover(
             made,
             made.planned_at + timedelta(days=1),

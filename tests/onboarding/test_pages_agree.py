@@ -35,7 +35,7 @@ PASSING = ("pass", "warn")
 
 
 @dataclass(frozen=True)
-class Facts:
+class ShownFacts:
     """The facts of one check, as the database stores them."""
 
     settled: str = ""
@@ -88,31 +88,31 @@ class Facts:
         return self.shape(kind) in ("pass", "caution", "not_applicable")
 
 
-VERIFIED = Facts("pass", "pass", was_verified=True)
+VERIFIED = ShownFacts("pass", "pass", was_verified=True)
 STATES = (
     VERIFIED,
-    Facts(),
-    Facts("", "pass"),
-    Facts("", "fail"),
-    Facts("", "unknown"),
-    Facts("warn", "warn", was_verified=True),
-    Facts("pass", "fail", was_verified=True),
-    Facts("pass", "unknown", was_verified=True),
-    Facts("pass", "not_applicable", was_verified=True),
-    Facts("pass", "pass", was_verified=True, is_old=True),
-    Facts("fail", "fail"),
-    Facts("fail", "pass"),
-    Facts("fail", "fail", is_misconfigured=True),
-    Facts("fail", "unknown", is_misconfigured=True),
-    Facts("fail", "fail", was_verified=True, is_misconfigured=True),
-    Facts("fail", "unknown", was_verified=True, is_misconfigured=True, is_old=True),
-    Facts("fail", "fail", was_verified=True, is_misconfigured=True, has_drift=True),
-    Facts("fail", "unknown", was_verified=True, is_misconfigured=True, has_drift=True),
-    Facts("pass", "pass", was_verified=True, has_drift=True),
-    Facts("pass", "pass", was_verified=True, has_drift=True, is_muted=True),
-    Facts("not_applicable", "not_applicable"),
-    Facts("not_applicable", "fail"),
-    Facts("not_applicable", "unknown"),
+    ShownFacts(),
+    ShownFacts("", "pass"),
+    ShownFacts("", "fail"),
+    ShownFacts("", "unknown"),
+    ShownFacts("warn", "warn", was_verified=True),
+    ShownFacts("pass", "fail", was_verified=True),
+    ShownFacts("pass", "unknown", was_verified=True),
+    ShownFacts("pass", "not_applicable", was_verified=True),
+    ShownFacts("pass", "pass", was_verified=True, is_old=True),
+    ShownFacts("fail", "fail"),
+    ShownFacts("fail", "pass"),
+    ShownFacts("fail", "fail", is_misconfigured=True),
+    ShownFacts("fail", "unknown", is_misconfigured=True),
+    ShownFacts("fail", "fail", was_verified=True, is_misconfigured=True),
+    ShownFacts("fail", "unknown", was_verified=True, is_misconfigured=True, is_old=True),
+    ShownFacts("fail", "fail", was_verified=True, is_misconfigured=True, has_drift=True),
+    ShownFacts("fail", "unknown", was_verified=True, is_misconfigured=True, has_drift=True),
+    ShownFacts("pass", "pass", was_verified=True, has_drift=True),
+    ShownFacts("pass", "pass", was_verified=True, has_drift=True, is_muted=True),
+    ShownFacts("not_applicable", "not_applicable"),
+    ShownFacts("not_applicable", "fail"),
+    ShownFacts("not_applicable", "unknown"),
 )
 # The stored facts of the tasks that a check can prove.
 TASKS: tuple[dict[str, Any], ...] = (
@@ -146,11 +146,11 @@ class World:
         for role, user in users.items():
             self.clients[role].force_login(user, backend=BACKEND)
         self.checks = list(Check.objects.filter(tenant=tenant, is_active=True))
-        self.facts: dict[str, Facts] = {}
+        self.facts: dict[str, ShownFacts] = {}
         self.cutovers = [cutover_of(tenant, d, NOW + DAY) for d in ("outbound", "inbound")]
         Monitoring.objects.create(tenant=tenant, started_at=NOW - 3 * DAY, reason="cutover")
 
-    def store(self, facts: Sequence[Facts], tasks: dict[str, Any], *, is_closed: bool) -> None:
+    def store(self, facts: Sequence[ShownFacts], tasks: dict[str, Any], *, is_closed: bool) -> None:
         self.facts = dict(zip((check.kind for check in self.checks), facts, strict=True))
         Drift.objects.filter(tenant=self.tenant).delete()
         for check in self.checks:
@@ -166,7 +166,7 @@ class World:
         rows.filter(pk__in=proven).update(**{"manual_status": "", **tasks})
         recompute_rollup(Plan.objects.get(tenant=self.tenant))
 
-    def _store_check(self, check: Check, facts: Facts) -> None:
+    def _store_check(self, check: Check, facts: ShownFacts) -> None:
         at = NOW - (2 * DAY if facts.is_old else HOUR)
         latest = Observation(
             check_asked=check,
@@ -318,13 +318,13 @@ def _of_share_link(world: World) -> list[str]:
     return [f"share link: {shown - expected}"] if shown - expected or not shown else []
 
 
-def _expected(world: World, kind: str) -> Facts:
+def _expected(world: World, kind: str) -> ShownFacts:
     facts = world.facts[kind]
     return facts if world.has_drift(kind) == facts.has_drift else _without_drift(facts)
 
 
-def _without_drift(facts: Facts) -> Facts:
-    return Facts(
+def _without_drift(facts: ShownFacts) -> ShownFacts:
+    return ShownFacts(
         facts.settled, facts.newest, facts.was_verified, facts.is_misconfigured, facts.is_old
     )
 
@@ -409,7 +409,7 @@ def _expected_counts(world: World) -> dict[str, int]:
     return dict(counts)
 
 
-def _facts_of(number: int, kinds: int) -> list[Facts]:
+def _facts_of(number: int, kinds: int) -> list[ShownFacts]:
     """Each check has another state, and each kind has each state in one of the worlds."""
     return [STATES[(number + 5 * kind) % len(STATES)] for kind in range(kinds)]
 

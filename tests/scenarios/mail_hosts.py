@@ -12,7 +12,7 @@ from pathlib import Path
 
 from checks.lab.certificates import host_certificate
 from checks.lab.mail_hosts import LabListener, control_listener, hosted_listener, smtp_listener
-from checks.lab.records import HostedLockdown
+from checks.lab.zone_records import HostedLockdown
 
 OWN_NAME = "mail.northwind.test"
 OWN_ADDRESS, CONTROL_ADDRESS, HOSTED_ADDRESS = "127.66.0.80", "127.66.0.81", "127.66.0.82"

@@ -22,9 +22,9 @@ from onboarding.cutovers.follow_up import FollowUp
 from onboarding.cutovers.live_board import DomainBoard
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.cutovers.rollback import RollbackSheet
+from onboarding.cutovers.room import CutoverRoom
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.cutovers.timeline import TimelineEntry
-from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.services import confirm_task
@@ -200,7 +200,7 @@ class Scenario:
     def confirm(self, cutover: Cutover, risk: str = "", *, outbound_days: int = 3) -> list[str]:
         return self.window(cutover, risk, outbound_days=outbound_days)()
 
-    def ballot(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
+    def vote_form(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
         """A vote as the page offers it now. The approver casts it now or later."""
         shown = self.room(cutover, by=by)
         blockers = re.search(r'name="blockers" value="([^"]*)"', shown.html)
@@ -216,7 +216,7 @@ class Scenario:
         return lambda: self._post(by, cutover, "cutover-vote", form)
 
     def vote(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> list[str]:
-        return self.ballot(cutover, by, choice, risk)()
+        return self.vote_form(cutover, by, choice, risk)()
 
     # --- Contents of the pages
 

@@ -44,7 +44,7 @@ def _again(cutover: Cutover) -> Cutover:
 
 def test_concurrent_goes_make_one_decision(scenario: Scenario, cutover: Cutover) -> None:
     presses = [
-        scenario.ballot(_again(cutover), person, risk=RISK)
+        scenario.vote_form(_again(cutover), person, risk=RISK)
         for person in (scenario.consultant, scenario.owner)
     ]
 
@@ -61,8 +61,8 @@ def test_concurrent_goes_make_one_decision(scenario: Scenario, cutover: Cutover)
 
 
 def test_concurrent_go_and_no_go_is_no_go(scenario: Scenario, cutover: Cutover) -> None:
-    go = scenario.ballot(_again(cutover), scenario.consultant, risk=RISK)
-    no_go = scenario.ballot(_again(cutover), scenario.owner, "no-go")
+    go = scenario.vote_form(_again(cutover), scenario.consultant, risk=RISK)
+    no_go = scenario.vote_form(_again(cutover), scenario.owner, "no-go")
 
     go_messages, no_go_messages = run_concurrently([go, no_go])
 

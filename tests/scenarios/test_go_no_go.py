@@ -25,7 +25,7 @@ def test_new_blocker_needs_new_acceptance(scenario: Scenario, cutover: Cutover) 
     """The owner accepts the blockers on the page. Before the vote a TTL is raised."""
     blocking = [row.key for row in scenario.room(cutover).room.rows if row.is_blocking]
     assert "ttl" not in blocking
-    press = scenario.ballot(cutover, scenario.owner, risk=RISK)
+    press = scenario.vote_form(cutover, scenario.owner, risk=RISK)
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
 
@@ -41,7 +41,7 @@ def test_new_blocker_needs_new_acceptance(scenario: Scenario, cutover: Cutover) 
 
 
 def test_resolved_blocker_stops_no_vote(scenario: Scenario, cutover: Cutover) -> None:
-    press = scenario.ballot(cutover, scenario.owner, risk=RISK)
+    press = scenario.vote_form(cutover, scenario.owner, risk=RISK)
     scenario.confirm_tasks("inbound-delivery-routes")
 
     assert press() == []
@@ -71,7 +71,7 @@ def test_new_blocker_outdates_earlier_go(scenario: Scenario, cutover: Cutover) -
 
 
 def test_vote_on_rescheduled_window_is_refused(scenario: Scenario, cutover: Cutover) -> None:
-    press = scenario.ballot(cutover, scenario.owner, risk=RISK)
+    press = scenario.vote_form(cutover, scenario.owner, risk=RISK)
     scenario.move(Cutover.objects.get(pk=cutover.pk), "Wed 20:00")
 
     assert press() == ["The cutover has changed since you opened the page. Nothing was recorded."]
@@ -79,7 +79,7 @@ def test_vote_on_rescheduled_window_is_refused(scenario: Scenario, cutover: Cuto
 
 
 def test_no_go_decides_despite_changes(scenario: Scenario, cutover: Cutover) -> None:
-    press = scenario.ballot(cutover, scenario.owner, "no-go")
+    press = scenario.vote_form(cutover, scenario.owner, "no-go")
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
 

@@ -121,7 +121,7 @@ def restored(two: Scenario, partly_restored: Cutover) -> Cutover:
 def test_opening_snapshot_has_old_records(two: Scenario, opened: Cutover) -> None:
     snapshot = CutoverSnapshot.objects.get(cutover=opened)
 
-    assert (snapshot.taken_at, snapshot.reason) == (at("Tue 19:31"), "opened")
+    assert (snapshot.saved_at, snapshot.reason) == (at("Tue 19:31"), "opened")
     assert snapshot.digest == digest_of(snapshot.content)
     answers = [
         (each["domain"], row["values"], row["ttl"])
@@ -175,7 +175,7 @@ def test_rollback_reopens_task(two: Scenario, restored: Cutover) -> None:
         ("task-regressed", at("Tue 20:30")),
     ]
     actions = [entry.line.action for entry in two.timeline(restored) if entry.line is not None]
-    assert actions == ["cutover-planned", "snapshot-taken", "task-verified", "task-regressed"]
+    assert actions == ["cutover-planned", "snapshot-saved", "task-verified", "task-regressed"]
 
 
 # --- A second window
@@ -239,7 +239,7 @@ def test_late_beat_takes_old_snapshot(
 
     (snapshot,) = CutoverSnapshot.objects.filter(cutover=cutover)
 
-    assert snapshot.taken_at == at("Tue 20:10")
+    assert snapshot.saved_at == at("Tue 20:10")
     assert [row["values"] for row in snapshot.content[0]["servers"]] == [[*OLD]] * 4
     (sheet,), _ = scenario.rollback(cutover)
     assert (sheet.verdict, sheet.checked_at) == (Verdict.FAIL, at("Tue 19:00"))

@@ -75,13 +75,13 @@ def test_implementation_reaches_its_end(make_walk: Any, platform: str) -> None:
     assert faults == []
     walk.tenant.refresh_from_db()
     assert walk_invariants.closed_faults(walk) == []
-    expect_whole_pack(walk, accepted)
+    expect_whole_closing_pack(walk, accepted)
     verified = set(tasks.filter(status=TaskStatus.VERIFIED).values_list("role", flat=True))
     assert TaskRole.SWITCHES_INBOUND in verified
     assert TaskRole.SWITCHES_OUTBOUND in verified
 
 
-def expect_whole_pack(walk: Walk, accepted: list[str]) -> None:
+def expect_whole_closing_pack(walk: Walk, accepted: list[str]) -> None:
     """The closing pack has every decision, every fact and every accepted risk."""
     walk.tenant.refresh_from_db()
     assert walk.tenant.completed_at is not None

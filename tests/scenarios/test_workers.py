@@ -182,7 +182,7 @@ def test_repeated_beat_opens_window_once(scenario: Scenario) -> None:
     scenario.at("Tue 19:31")
 
     assert CutoverSnapshot.objects.filter(cutover=cutover).count() == 1
-    assert scenario.lines("snapshot-taken") == [("snapshot-taken", at("Tue 19:30"))]
+    assert scenario.lines("snapshot-saved") == [("snapshot-saved", at("Tue 19:30"))]
     shown = scenario.room(cutover)
     assert shown.shapes == {NORTHWIND: "waiting"}
 

@@ -83,11 +83,11 @@ def row_faults(side: str, row: TaskRow, html: str) -> list[str]:
     missing = []
     if not re.search(r"<title>\s*\S", markup):
         missing.append("no state")
-    if not task.is_wait and 'data-side="' not in markup:
+    if not task.is_timed and 'data-side="' not in markup:
         missing.append("no side")
-    if task.is_wait and not re.search("completes automatically", text):
+    if task.is_timed and not re.search("completes automatically", text):
         missing.append("no time")
-    if not task.is_wait and "What to do" not in text:
+    if not task.is_timed and "What to do" not in text:
         missing.append("no work")
     if _lacks_reason(row, markup, text):
         missing.append(f"no button and no reason: {row.confirm_refusal!r}")
@@ -102,7 +102,7 @@ def _lacks_reason(row: TaskRow, markup: str, text: str) -> bool:
         "mimecast": row.task.mimecast_confirmed_at,
         "client": row.task.client_confirmed_at,
     }
-    if not row.is_mine or row.task.is_wait or confirmed[row.side] or row.has_signed:
+    if not row.is_mine or row.task.is_timed or confirmed[row.side] or row.has_signed:
         return False
     reason = " ".join(row.confirm_refusal.split())
     is_explained = bool(row.open_dependencies) or (bool(reason) and reason in text)
@@ -217,7 +217,7 @@ def headline_faults(walk: Walk, shown: list[Shown]) -> list[str]:
     open_tasks = [task for task in tasks if task.is_open_leaf and task.applies]
     required = [task for task in open_tasks if not task.is_optional]
     # A period is a residual risk and no decision.
-    undecided = [task for task in open_tasks if not task.is_wait]
+    undecided = [task for task in open_tasks if not task.is_timed]
     rows = walk.pages.rows(walk.scenario.owner)
     ready = [row.task.key for row in rows if row.can_confirm and not row.open_dependencies]
     found = []

@@ -26,7 +26,7 @@ _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _WILDCARD = dns.name.from_text("*", None)
 
 
-def is_proven(
+def proves_absence(
     name: dns.name.Name,
     rdtype: dns.rdatatype.RdataType,
     zone: dns.name.Name,
@@ -48,7 +48,7 @@ def is_proven(
     )
 
 
-def is_wildcard_proven(
+def permits_wildcard(
     name: dns.name.Name,
     labels: int,
     zone: dns.name.Name,

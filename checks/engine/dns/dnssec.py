@@ -158,8 +158,8 @@ def fault_in(reply: dns.message.Message, name: str, rtype: str, keys: ZoneKeys) 
         if rrset.rdtype in denial.TYPES
         and any(each.signer == keys.zone for each in _signatures(rrset, reply.authority))
     ]
-    proven = _is_denial_proven(reply, dns.name.from_text(name), rtype, keys.zone, proofs)
-    return "" if proven and _are_wildcards_proven(reply, keys.zone, proofs) else DENIAL_UNPROVEN
+    proven = _proves_denial(reply, dns.name.from_text(name), rtype, keys.zone, proofs)
+    return "" if proven and _permits_wildcards(reply, keys.zone, proofs) else DENIAL_UNPROVEN
 
 
 def _needs_no_signature(rrset: dns.rrset.RRset, section: Sequence[dns.rrset.RRset]) -> bool:
@@ -177,7 +177,7 @@ def _needs_no_signature(rrset: dns.rrset.RRset, section: Sequence[dns.rrset.RRse
     )
 
 
-def _is_denial_proven(
+def _proves_denial(
     reply: dns.message.Message,
     name: dns.name.Name,
     rtype: str,
@@ -194,7 +194,7 @@ def _is_denial_proven(
     if not name.is_subdomain(zone) or _is_of_zone_below(reply.authority, zone):
         return True
     is_nxdomain = reply.rcode() == dns.rcode.NXDOMAIN
-    return denial.is_proven(name, rdtype, zone, proofs, is_nxdomain=is_nxdomain)
+    return denial.proves_absence(name, rdtype, zone, proofs, is_nxdomain=is_nxdomain)
 
 
 def _is_of_zone_below(authority: Sequence[dns.rrset.RRset], zone: dns.name.Name) -> bool:
@@ -208,12 +208,12 @@ def _is_of_zone_below(authority: Sequence[dns.rrset.RRset], zone: dns.name.Name)
     )
 
 
-def _are_wildcards_proven(
+def _permits_wildcards(
     reply: dns.message.Message, zone: dns.name.Name, proofs: Sequence[dns.rrset.RRset]
 ) -> bool:
     """Return whether each answer from a wildcard shows that no closer name exists."""
     return all(
-        denial.is_wildcard_proven(each.name, signature.labels, zone, proofs)
+        denial.permits_wildcard(each.name, signature.labels, zone, proofs)
         for each in reply.answer
         if each.rdtype == dns.rdatatype.RRSIG and each.name.is_subdomain(zone)
         for signature in each

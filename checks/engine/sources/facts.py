@@ -47,7 +47,7 @@ Listed = Mapping[str, Mapping[str, PropertyType]]
 
 
 @dataclass(frozen=True)
-class Facts:
+class SourceFacts:
     """The tables that a source supplied at one time.
 
     A table that the source did not supply has no key: it is unknown, not empty. `id` is the public
@@ -75,7 +75,7 @@ class Facts:
         }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Facts:
+    def from_data(cls, data: Mapping[str, Any]) -> SourceFacts:
         """The facts of `as_data`."""
         return cls(
             data["source"],

@@ -13,7 +13,7 @@ from typing import Any
 
 from checks.engine.expected_values import MailPlatform, RegionFacts
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-from checks.engine.sources.facts import Facts, Listed, Strength
+from checks.engine.sources.facts import Listed, SourceFacts, Strength
 
 # Older facts prove nothing new. They undo no proof either.
 MAX_AGE_DAYS = 30
@@ -27,7 +27,7 @@ class RuleInput:
     regions, which name a mix-up.
     """
 
-    facts: Facts
+    facts: SourceFacts
     expected: Mapping[str, Any]
     region: RegionFacts
 
@@ -85,7 +85,7 @@ def judge_facts(
     source: ProofSource,
     kind: CheckKind,
     subject: str,
-    facts: Facts | None,
+    facts: SourceFacts | None,
     expected: Mapping[str, Any],
     region: RegionFacts,
     *,
@@ -111,7 +111,7 @@ def judge_facts(
     )
 
 
-def _origin(facts: Facts, rule: Rule) -> dict[str, str]:
+def _origin(facts: SourceFacts, rule: Rule) -> dict[str, str]:
     return {
         "source": facts.source,
         "id": facts.id,
@@ -128,7 +128,12 @@ def _unknown(
 
 
 def _problem(
-    source: ProofSource, rule: Rule, facts: Facts, expected: Mapping[str, Any], *, now: datetime
+    source: ProofSource,
+    rule: Rule,
+    facts: SourceFacts,
+    expected: Mapping[str, Any],
+    *,
+    now: datetime,
 ) -> Finding | None:
     """The reason why the facts prove nothing, or None."""
     obtained_at = facts.obtained_at

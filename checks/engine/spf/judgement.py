@@ -83,7 +83,7 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     if faults:
         return ServerVerdict(Verdict.FAIL, (*faults, *hints))
     # A FAIL without a finding would leave the client without an action.
-    assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
+    assert all(coverage.passes for coverage in facts.coverage), "a FAIL without a finding"
     cautions = [*_cautions(facts, region)]
     verdict = Verdict.WARN if cautions else Verdict.PASS
     return ServerVerdict(verdict, (*cautions, *hints))

@@ -93,7 +93,7 @@ def _lines(found: DiscoveryResult) -> Iterator[str]:
         "MX": list(found.mx) or "none",
         "MX TTL": found.mx_ttl,
         "senders": senders or "none",
-        "SPF look-ups": found.spf_lookups,
+        "SPF lookups": found.spf_lookups,
         "DKIM selectors": list(found.dkim_selectors) or "none of the usual ones",
         "DMARC": found.dmarc or "none",
         "DMARC policy": _policy(found),

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from checks.lab import received_messages, signed_messages
 from checks.lab.addresses import LabEndpoints, announce, current, withdraw_announcement
-from checks.lab.records import APEX, HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
+from checks.lab.zone_records import APEX, HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 
 SHOWN_AFTER_NEXT_RUN = "An open page shows it after the next run, within a minute."

@@ -22,6 +22,13 @@ from tenants.queries import tenants_for
 from tenants.throttle import throttled
 
 
+def _show_refusal(form: CommentForm, error: Exception | None) -> None:
+    if isinstance(error, RejectedFile):
+        form.add_error("file", f"{error} Your text is still in the form.")
+    else:
+        form.add_error("body", str(error))
+
+
 @require(Permission.COMMENT)
 @require_http_methods(["GET", "POST"])
 @throttled("comment-add", "300/h")
@@ -38,10 +45,7 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
         with catch_errors() as attempt:
             comments.add_comment(task, form.new_comment(), by=user, side=side, reply_to=reply_to)
             return _back(request, tenant, task)
-        if isinstance(attempt.error, RejectedFile):
-            form.add_error("file", f"{attempt.error} Your text is still in the form.")
-        else:
-            form.add_error("body", str(attempt.error))
+        _show_refusal(form, attempt.error)
     context = {
         "tenant": tenant,
         "task": task,

@@ -15,23 +15,24 @@ from rest_framework.response import Response
 
 from onboarding.cutovers import go_no_go, planning, window_confirmation
 from onboarding.cutovers.forms import ApproversForm, CutoverForm
-from onboarding.cutovers.go_no_go import Ballot
+from onboarding.cutovers.go_no_go import Vote
 from onboarding.cutovers.readiness import earliest_safe_time
+from onboarding.cutovers.room import CutoverRoom, run_sheet
 from onboarding.cutovers.serializers import (
     ApproversInput,
-    BallotInput,
     CutoverChangeInput,
     CutoverInput,
     CutoverSerializer,
     DecisionSerializer,
     ReadinessSerializer,
     TimelineEntrySerializer,
+    VoteInput,
     WindowInput,
     readiness_of,
 )
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.views.planning import PlanningPage
-from onboarding.cutovers.views.room import CutoverRoom, load_room, run_sheet
+from onboarding.cutovers.views.room import load_room
 from onboarding.cutovers.window_confirmation import WindowConfirmation
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import Cutover
@@ -245,15 +246,15 @@ class ApproversView(CutoversView):
 
 class CutoverVoteView(CutoversView):
     permissions = {"POST": Permission.VOTE}
-    inputs = {"POST": BallotInput}
+    inputs = {"POST": VoteInput}
     versioned = frozenset({"POST"})
 
     def post(self, request: Request, public_id: str, cutover_id: str) -> Response:
         """Vote go or no-go, as one of the two approvers."""
         cutover = self.load()
         self.require_version(cutover)
-        values, room = self.validated(BallotInput), self.room()
-        ballot = Ballot(
+        values, room = self.validated(VoteInput), self.room()
+        vote = Vote(
             cutover.planned_at,
             cutover.round,
             values["choice"] == "go",
@@ -261,7 +262,7 @@ class CutoverVoteView(CutoversView):
             values.get("accepted_risk", ""),
             values.get("blockers", ()),
         )
-        go_no_go.cast_vote(room.cutover, ballot, room.rows, room.facts, by=self.user)
+        go_no_go.cast_vote(room.cutover, vote, room.rows, room.facts, by=self.user)
         return self.answer()
 
 

@@ -211,8 +211,8 @@ class SnapshotSerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     reason = serializers.ChoiceField(choices=CutoverSnapshot.Reason.choices, read_only=True)
     window_start = serializers.DateTimeField(read_only=True)
-    taken_at = serializers.DateTimeField(read_only=True)
-    taken_by = PersonSerializer(read_only=True, allow_null=True)
+    saved_at = serializers.DateTimeField(read_only=True)
+    saved_by = PersonSerializer(read_only=True, allow_null=True)
     digest = serializers.CharField(read_only=True, help_text="The SHA-256 hash of the content.")
     content = serializers.ListField(child=serializers.DictField(), read_only=True)
 
@@ -227,19 +227,19 @@ class SnapshotListView(CutoversView, ApiListView):
     model = CutoverSnapshot
     inputs = {"POST": SnapshotInput}
     statuses = {"POST": 201}
-    ordering = ("-taken_at",)
-    ordering_fields = ("taken_at",)
+    ordering = ("-saved_at",)
+    ordering_fields = ("saved_at",)
 
     def get(self, request: Request, public_id: str, cutover_id: str) -> Response:
         """The snapshots of a cutover, newest first."""
         rows = CutoverSnapshot.objects.filter(cutover=self.load(with_cancelled=True))
-        return self.listed(rows.select_related("taken_by"))
+        return self.listed(rows.select_related("saved_by"))
 
     def post(self, request: Request, public_id: str, cutover_id: str) -> Response:
         """Store the records published now, before the window opens."""
         cutover = self.load()
         self.validated(SnapshotInput)
-        made = snapshots.take_now(cutover, now=database_time.now(), by=self.user)
+        made = snapshots.save_now(cutover, now=database_time.now(), by=self.user)
         return self.one(made, status=201)
 
 

@@ -23,7 +23,8 @@ from onboarding.cutovers.dry_run import (
     simulate_publication,
 )
 from onboarding.cutovers.forms import DryRunForm
-from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
+from onboarding.cutovers.room import CutoverRoom, build_room
+from onboarding.cutovers.views.room import change_sheets_of, load_room
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import DryRun
 from onboarding.plans.tenant_page import current_user, load_page
@@ -101,7 +102,7 @@ def evaluate_records(
         raise UnusableRecords("it has no MX, TXT or CNAME record", proposal.notes)
     results = run_preflight(_checks(room), proposal.records)
     plan_context = simulate_publication(room.page.plan_context, results)
-    then = room_with(room.page, room.cutover, plan_context, now=now)
+    then = build_room(room.page, room.cutover, plan_context, now=now)
     tasks = [row.task for row in room.run_sheet]
     evaluated = evaluate_tasks(tasks, then.plan_context)
     return DryRunResult(records, then.rows, evaluated, results, proposal.notes), then

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from onboarding.cutovers import go_no_go
-from onboarding.cutovers.forms import ApproversForm, BallotForm
+from onboarding.cutovers.forms import ApproversForm, VoteForm
 from onboarding.cutovers.views.room import back_to_room, load_room
 from onboarding.error_responses import errors_as_message
 from onboarding.plans.tenant_page import current_user
@@ -32,12 +32,10 @@ def approvers(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResp
 @require_POST
 def vote(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
-    form = BallotForm(request.POST)
+    form = VoteForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose go or no-go. Nothing was recorded.")
         return back_to_room(public_id, cutover_id)
     with errors_as_message(request):
-        go_no_go.cast_vote(
-            room.cutover, form.ballot, room.rows, room.facts, by=current_user(request)
-        )
+        go_no_go.cast_vote(room.cutover, form.vote, room.rows, room.facts, by=current_user(request))
     return back_to_room(public_id, cutover_id)

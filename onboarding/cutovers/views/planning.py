@@ -40,7 +40,7 @@ from onboarding.plans.safe_times import SAFE_TIME_KINDS
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from tenants import database_time
 from tenants.access import require
-from tenants.models import Domain
+from tenants.models import Domain, User
 from tenants.permissions import Permission
 
 # The date field has minutes, and the facts do not depend on the time before one is entered.
@@ -217,6 +217,17 @@ def _over(cutover: Cutover) -> list[str]:
     return ["The window ended before every domain switched. Reschedule it."]
 
 
+def _plan(page: TenantPage, direction: str, values: dict[str, Any], *, by: User) -> None:
+    planning.plan_cutover(
+        page.plan,
+        direction,
+        values["planned_at"],
+        values["domains"],
+        by=by,
+        reason=values["reason"],
+    )
+
+
 @require(Permission.MANAGE_PLAN)
 @require_http_methods(["GET", "POST"])
 def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
@@ -232,19 +243,11 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     if chosen is not None and "preview" in request.POST:
         return _preview(request, chosen.window, _list_context(page, directions))
     if chosen is not None and chosen.window.form.is_valid():
-        window, cleaned = chosen.window, chosen.window.form.cleaned_data
-        with errors_on_form(window.form):
-            if _needs_confirmation(window, request):
+        with errors_on_form(chosen.window.form):
+            if _needs_confirmation(chosen.window, request):
                 status = 200
             else:
-                planning.plan_cutover(
-                    page.plan,
-                    asked,
-                    cleaned["planned_at"],
-                    cleaned["domains"],
-                    by=current_user(request),
-                    reason=cleaned["reason"],
-                )
+                _plan(page, asked, chosen.window.form.cleaned_data, by=current_user(request))
                 return redirect("onboarding:cutovers", public_id=public_id)
     context = _list_context(page, directions)
     return render(request, "cutovers/cutover_list.html", context, status=status)

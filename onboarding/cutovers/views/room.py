@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -15,51 +14,34 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.queries import observations_by_kind
 from onboarding.collaboration.comments import comments_of
 from onboarding.cutovers import go_no_go, snapshots, window_confirmation
-from onboarding.cutovers.blockers import WindowBlocker, early_window_blockers, freeze_blockers
 from onboarding.cutovers.change_sheets import ChangeSheet, build_change_sheet
-from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
 from onboarding.cutovers.dns_forms import AS_OF
-from onboarding.cutovers.follow_up import DomainSwitch, FollowUp, follow_ups, has_started
 from onboarding.cutovers.forms import OnCallForm, WindowForm
-from onboarding.cutovers.live_board import DomainBoard, mx_boards, spf_boards
 from onboarding.cutovers.on_call import on_call_candidates, on_call_gaps
 from onboarding.cutovers.readiness import (
-    ReadinessFacts,
-    ReadinessRow,
     earliest_safe_time,
     is_stale,
-    readiness_rows,
     stale_names,
 )
 from onboarding.cutovers.rollback import RollbackSheet, build_rollback_sheet
 from onboarding.cutovers.room import (
-    all_inbound_subjects,
-    current_safe_time,
-    domain_switches,
-    load_conflict_context,
-    load_facts,
-    restrict_to_cutover,
+    CutoverRoom,
+    build_room,
+    run_sheet,
 )
-from onboarding.cutovers.time_bar import TimeBar, time_bar
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
-from onboarding.models import Cutover, CutoverSnapshot, OnCall
-from onboarding.plans.plan_context import PlanContext
+from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.plans.planned_cutovers import (
     ROLE_OF_DIRECTION,
-    primary_first,
     window_bounds,
 )
-from onboarding.plans.rows import Shape, TaskRow
-from onboarding.plans.safe_times import SAFE_TIME_KINDS
 from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
     WINDOW_REFRESH_SECONDS,
-    TenantPage,
     current_user,
     load_page,
     revision_of,
@@ -67,108 +49,11 @@ from onboarding.plans.tenant_page import (
 )
 from tenants import database_time
 from tenants.access import require
+from tenants.models import User
 from tenants.permissions import Permission
 
 # The room lists so many entries of the timeline, the newest first.
 MOST_ENTRIES = 8
-
-
-@dataclass(frozen=True)
-class CutoverRoom:
-    """The data that all pages of the room share, loaded once."""
-
-    page: TenantPage
-    cutover: Cutover
-    facts: ReadinessFacts
-    rows: list[ReadinessRow]
-    boards: list[DomainBoard]
-    conflict_context: ConflictContext
-    plan_context: PlanContext
-    domain_switches: Sequence[DomainSwitch] = ()
-    # The length in minutes that a person is about to confirm; 0 means the stored length.
-    requested_minutes: int = 0
-
-    @property
-    def length_minutes(self) -> int:
-        return self.requested_minutes or self.cutover.length_minutes
-
-    @property
-    def conflicts(self) -> list[str]:
-        left = self.page.domains_in_none(self.cutover.direction)
-        order = primary_first(self.cutover, self.page.cutovers, left)
-        late = ["The window is over and was never confirmed."] if self._is_missed else []
-        return [*late, *order, *find_conflicts(self.cutover, self.conflict_context)]
-
-    @property
-    def _is_missed(self) -> bool:
-        return self.cutover.confirmed_at is None and self.facts.now >= self.cutover.ends_at
-
-    @cached_property
-    def on_call(self) -> list[OnCall]:
-        return [
-            each for each in self.conflict_context.on_call if each.cutover_id == self.cutover.pk
-        ]
-
-    @cached_property
-    def window_blockers(self) -> list[WindowBlocker]:
-        """The blockers of the window with the requested length, which may touch another day."""
-        requested = copy.copy(self.cutover)
-        requested.length_minutes = self.length_minutes
-        return [
-            *freeze_blockers(requested, self.conflict_context),
-            *early_window_blockers(self.facts),
-        ]
-
-    @property
-    def new_window_blockers(self) -> list[WindowBlocker]:
-        """The blockers that the window confirmation does not cover."""
-        if self.cutover.confirmed_at is None:
-            return []
-        return [o for o in self.window_blockers if o.key not in self.cutover.accepted_blockers]
-
-    @property
-    def follow_ups(self) -> list[FollowUp]:
-        """The follow-up; empty before the window opens or a domain switches."""
-        if not has_started(self.facts, self.domain_switches):
-            return []
-        return follow_ups(self.facts, self.domain_switches)
-
-    @property
-    def blocking_count(self) -> int:
-        return sum(row.is_blocking for row in self.rows)
-
-    @property
-    def sorted_boards(self) -> list[DomainBoard]:
-        """The boards, those with a fault first, then those that are not complete."""
-        order = [Shape.FAIL, Shape.UNKNOWN, Shape.WAITING]
-        return sorted(
-            self.boards, key=lambda b: order.index(b.shape) if b.shape in order else len(order)
-        )
-
-    @property
-    def complete_count(self) -> int:
-        return sum(board.shape is Shape.PASS for board in self.boards)
-
-    @property
-    def next_task(self) -> TaskRow | None:
-        """The first open task of the run sheet on which a person can work."""
-        return next((r for r in self.run_sheet if r.task.is_open_leaf and r.needs_action), None)
-
-    @property
-    def time_bar(self) -> TimeBar:
-        return time_bar(self.cutover, self.boards, self.domain_switches, now=self.facts.now)
-
-    @property
-    def run_sheet(self) -> list[TaskRow]:
-        return run_sheet(self.page, self.cutover)
-
-
-def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
-    role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
-    found = [
-        phase.rows for phase in page.phases if any(row.task.role == role for row in phase.rows)
-    ]
-    return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
 
 
 def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverRoom:
@@ -177,37 +62,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverR
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
         raise Http404("No such cutover.")
-    return room_with(page, cutover, page.plan_context, now=database_time.now())
-
-
-def room_with(
-    page: TenantPage, cutover: Cutover, plan_context: PlanContext, *, now: datetime
-) -> CutoverRoom:
-    """The room for this plan context: the stored one, or the simulated one of a dry run."""
-    tasks = [row.task for row in page.rows]
-    is_inbound = cutover.direction == Cutover.Direction.INBOUND
-    inbound_subjects = all_inbound_subjects(tasks, plan_context) if is_inbound else ()
-    plan_context = restrict_to_cutover(plan_context, cutover)
-    history = list(observations_by_kind(plan_context.checks, list(SAFE_TIME_KINDS)))
-    facts = load_facts(cutover, tasks, plan_context, history, page.region, now=now)
-    subjects = facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
-    stale = stale_names(subjects, facts)
-    safe_times = {
-        subject.name: current_safe_time(subject, facts, history, page.region)
-        for subject in inbound_subjects
-    }
-    return CutoverRoom(
-        page,
-        cutover,
-        facts,
-        readiness_rows(facts),
-        mx_boards(subjects, page.region.mx, safe_times, stale=stale)
-        if is_inbound
-        else spf_boards(subjects, page.region.spf_include, stale=stale),
-        load_conflict_context(page.plan, page.cutovers),
-        plan_context,
-        domain_switches(facts, inbound_subjects, history, safe_times),
-    )
+    return build_room(page, cutover, page.plan_context, now=database_time.now())
 
 
 def _page_url(request: HttpRequest, room: CutoverRoom, *, is_full_screen: bool) -> str:
@@ -242,15 +97,37 @@ def _minutes(query: QueryDict) -> int:
     return int(text) if is_number and MIN_WINDOW_MINUTES <= int(text) <= MAX_WINDOW_MINUTES else 0
 
 
+def _go_no_go(room: CutoverRoom, user: User) -> dict[str, Any]:
+    """The decision and the votes on the current window, and the people who may vote."""
+    decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
+    may_manage = room.page.may_manage_plan
+    return {
+        "decision": decision,
+        "votes": votes,
+        "outdated": {
+            side: decision is None and go_no_go.is_outdated(vote, room.rows)
+            for side, vote in votes.items()
+        },
+        "my_side": room.cutover.approver_side(user),
+        "may_vote": room.page.access.may(Permission.VOTE),
+        "staff_approvers": go_no_go.staff_approvers() if may_manage else (),
+        "client_approvers": go_no_go.client_approvers(room.page.tenant) if may_manage else (),
+    }
+
+
+def _on_call(room: CutoverRoom, form: OnCallForm | None) -> dict[str, Any]:
+    """The people on call, and the form: the refused one, or an empty one."""
+    if form is None and room.page.may_manage_plan:
+        form = OnCallForm(people=on_call_candidates(room.page.tenant))
+    gaps = on_call_gaps(room.on_call)
+    return {"on_call": room.on_call, "on_call_gaps": gaps, "on_call_form": form}
+
+
 def show_room(
     request: HttpRequest, room: CutoverRoom, *, on_call_form: OnCallForm | None = None
 ) -> HttpResponse:
     """The room, with the refused form and its input if there is one."""
-    form = on_call_form
-    if form is None and room.page.may_manage_plan:
-        form = OnCallForm(people=on_call_candidates(room.page.tenant))
     is_full_screen = request.GET.get("fullscreen") == "1"
-    decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
     context = {
         "room": room,
         "page": room.page,
@@ -258,22 +135,9 @@ def show_room(
         "tab": "cutovers",
         "safe_at": earliest_safe_time(room.facts.safe_times),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
-        "decision": decision,
-        "votes": votes,
-        "outdated": {
-            side: decision is None and go_no_go.is_outdated(vote, room.rows)
-            for side, vote in votes.items()
-        },
-        "my_side": room.cutover.approver_side(current_user(request)),
-        "may_vote": room.page.access.may(Permission.VOTE),
-        "staff_approvers": go_no_go.staff_approvers() if room.page.may_manage_plan else (),
-        "client_approvers": go_no_go.client_approvers(room.page.tenant)
-        if room.page.may_manage_plan
-        else (),
+        **_go_no_go(room, current_user(request)),
         "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
-        "on_call": room.on_call,
-        "on_call_gaps": on_call_gaps(room.on_call),
-        "on_call_form": form,
+        **_on_call(room, on_call_form),
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
@@ -362,7 +226,7 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
 
 def rollback_sheets_of(room: CutoverRoom) -> tuple[CutoverSnapshot | None, list[RollbackSheet]]:
     """The snapshot of the window, or the newest one, and the records to restore from it."""
-    taken = list(room.cutover.snapshots.select_related("taken_by"))
+    taken = list(room.cutover.snapshots.select_related("saved_by"))
     newest = next((s for s in taken if s.window_start == room.cutover.planned_at), None)
     checks = {(c.kind, c.subject): c for c in room.page.plan_context.checks}
     chosen = newest or (taken[0] if taken else None)
@@ -394,7 +258,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         ],
         "is_restored": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "has_window_opened": _has_window_opened(room),
-        "may_take_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+        "may_save_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
         **_live(room),
     }
     return show(request, "cutovers/rollback_show.html", "rollback", context)
@@ -419,10 +283,10 @@ def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> H
 
 @require(Permission.MANAGE_PLAN)
 @require_POST
-def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+def snapshot_save(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
     with errors_as_message(request):
-        snapshots.take_now(room.cutover, now=database_time.now(), by=current_user(request))
+        snapshots.save_now(room.cutover, now=database_time.now(), by=current_user(request))
     return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
 
 

@@ -22,7 +22,7 @@ from tenants.rest.serializers import InputSerializer, PersonSerializer, Resource
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
 
-class AcceptedRiskSerializer(ResourceSerializer):
+class AcceptedResidualRiskSerializer(ResourceSerializer):
     """The acceptance of a residual risk. A withdrawn one remains as history."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -129,16 +129,16 @@ class ResidualRiskInput(InputSerializer):
     reason = serializers.CharField(max_length=LONGEST_REASON)
 
 
-class _AcceptedRisksView(ApiView):
+class _AcceptedResidualRisksView(ApiView):
     tag = "Closing"
-    serializer_class = AcceptedRiskSerializer
+    serializer_class = AcceptedResidualRiskSerializer
 
     def rows(self) -> QuerySet[AcceptedResidualRisk]:
         rows = AcceptedResidualRisk.objects.filter(tenant=self.tenant)
         return rows.select_related("accepted_by", "withdrawn_by", "tenant__plan")
 
 
-class AcceptedRiskListView(_AcceptedRisksView, ApiListView):
+class AcceptedResidualRiskListView(_AcceptedResidualRisksView, ApiListView):
     permissions = {"GET": Permission.VIEW, "POST": Permission.MANAGE_PLAN}
     model = AcceptedResidualRisk
     inputs = {"POST": ResidualRiskInput}
@@ -167,12 +167,12 @@ class AcceptedRiskListView(_AcceptedRisksView, ApiListView):
         return self.one(accepted, status=201)
 
 
-class AcceptedRiskView(_AcceptedRisksView):
+class AcceptedResidualRiskView(_AcceptedResidualRisksView):
     permissions = {"GET": Permission.VIEW, "DELETE": Permission.MANAGE_PLAN}
     statuses = {"DELETE": 204}
 
     def load(self) -> AcceptedResidualRisk:
-        return found_or_404(self.rows(), self.kwargs["risk_id"], "accepted risk")
+        return found_or_404(self.rows(), self.kwargs["risk_id"], "accepted residual risk")
 
     def get(self, request: Request, public_id: str, risk_id: str) -> Response:
         """One accepted residual risk."""
@@ -188,6 +188,14 @@ class AcceptedRiskView(_AcceptedRisksView):
 tenant_urlpatterns = [
     path("closing/", ClosingView.as_view(), name="closing"),
     path("closing/sign-off/", SignOffView.as_view(), name="sign-off"),
-    path("closing/accepted-risks/", AcceptedRiskListView.as_view(), name="accepted-risks"),
-    path("closing/accepted-risks/<str:risk_id>/", AcceptedRiskView.as_view(), name="accepted-risk"),
+    path(
+        "closing/accepted-residual-risks/",
+        AcceptedResidualRiskListView.as_view(),
+        name="accepted-residual-risks",
+    ),
+    path(
+        "closing/accepted-residual-risks/<str:risk_id>/",
+        AcceptedResidualRiskView.as_view(),
+        name="accepted-residual-risk",
+    ),
 ]

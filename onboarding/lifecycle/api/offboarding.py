@@ -15,7 +15,7 @@ from onboarding.lifecycle import closing, erasure, exports, offboarding
 from onboarding.lifecycle.api.tenants import TenantSerializer
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.forms.closing import CloseForm, ReopenForm
-from onboarding.lifecycle.tasks import queue_export, queue_pack
+from onboarding.lifecycle.tasks import queue_closing_pack, queue_export
 from onboarding.lifecycle.views import offboarding as pages
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.plans.transitions import LONGEST_REASON
@@ -157,7 +157,7 @@ class ExportContentView(ExportsView):
         return pages.export_show(self.http_request, public_id=public_id, export_id=export_id)
 
 
-class _PacksView(ApiView):
+class _ClosingPacksView(ApiView):
     tag = "Closing"
     serializer_class: type[ResourceSerializer] = ClosingPackSerializer
 
@@ -165,8 +165,11 @@ class _PacksView(ApiView):
         return ClosingPack.objects.filter(tenant=self.tenant).select_related("requested_by")
 
 
-class PackListView(_PacksView, ApiListView):
-    permissions = {"GET": Permission.DOWNLOAD_PACK, "POST": Permission.DOWNLOAD_PACK}
+class ClosingPackListView(_ClosingPacksView, ApiListView):
+    permissions = {
+        "GET": Permission.DOWNLOAD_CLOSING_PACK,
+        "POST": Permission.DOWNLOAD_CLOSING_PACK,
+    }
     model = ClosingPack
     inputs = {"POST": RequestInput}
     statuses = {"POST": 202}
@@ -182,19 +185,21 @@ class PackListView(_PacksView, ApiListView):
     def post(self, request: Request, public_id: str) -> Response:
         """Request a closing pack of a completed implementation. A worker builds it."""
         self.validated(RequestInput)
-        pack = build.request_pack(self.tenant, by=self.user)
-        queue_pack(pack)
+        pack = build.request_closing_pack(self.tenant, by=self.user)
+        queue_closing_pack(pack)
         return self.one(pack, status=202)
 
 
-class PackContentView(_PacksView):
-    permissions = {"GET": Permission.DOWNLOAD_PACK}
+class ClosingPackContentView(_ClosingPacksView):
+    permissions = {"GET": Permission.DOWNLOAD_CLOSING_PACK}
     serializer_class = None  # type: ignore[assignment]  # the content is no JSON
 
-    def get(self, request: Request, public_id: str, pack_id: str) -> Any:
+    def get(self, request: Request, public_id: str, closing_pack_id: str) -> Any:
         """The closing pack, as a download. The activity log names it."""
-        found_or_404(self.rows().exclude(ready_at=None), pack_id, "closing pack")
-        return pages.closing_pack_show(self.http_request, public_id=public_id, pack_id=pack_id)
+        found_or_404(self.rows().exclude(ready_at=None), closing_pack_id, "closing pack")
+        return pages.closing_pack_show(
+            self.http_request, public_id=public_id, closing_pack_id=closing_pack_id
+        )
 
 
 # Below tenants/<public_id>/.
@@ -204,10 +209,10 @@ tenant_urlpatterns = [
     path("erase/", TenantEraseView.as_view(), name="tenant-erase"),
     path("exports/", ExportListView.as_view(), name="exports"),
     path("exports/<str:export_id>/content/", ExportContentView.as_view(), name="export-content"),
-    path("closing-packs/", PackListView.as_view(), name="closing-packs"),
+    path("closing-packs/", ClosingPackListView.as_view(), name="closing-packs"),
     path(
-        "closing-packs/<str:pack_id>/content/",
-        PackContentView.as_view(),
+        "closing-packs/<str:closing_pack_id>/content/",
+        ClosingPackContentView.as_view(),
         name="closing-pack-content",
     ),
 ]

@@ -89,7 +89,7 @@ class SuggestionDismissView(_SuggestionsView):
         )
 
 
-class SheetHostInput(InputSerializer):
+class RequirementsSheetHostInput(InputSerializer):
     host = serializers.CharField(
         max_length=300, help_text="A host of the sheet with its port, such as mail.example.com:25."
     )
@@ -99,13 +99,13 @@ class HostFromSheetView(ApiView):
     tag = "Suggestions"
     permissions = {"POST": Permission.EDIT_PROFILE}
     serializer_class = HostSerializer
-    inputs = {"POST": SheetHostInput}
+    inputs = {"POST": RequirementsSheetHostInput}
     statuses = {"POST": 201}
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Add a host of the sheet of delivery routes to the profile, without consent."""
         sheet = found_or_404(sheets_of(self.tenant), sheet_id, "requirements sheet")
-        shown = self.validated(SheetHostInput)["host"]
+        shown = self.validated(RequirementsSheetHostInput)["host"]
         return self.one(add_host_from_sheet(sheet, shown, by=self.user), status=201)
 
 

@@ -205,13 +205,13 @@ class _Import:
         implied = {"tenant_id": self.tenant.pk, "plan_id": self.plan_id}
         known = {each.attname for each in table.model._meta.concrete_fields}
         values |= {name: value for name, value in implied.items() if name in known}
-        return table.model(**values | self._values_of_this_place(table, values))
+        return table.model(**values | self._values_of_import(table, values))
 
-    def _values_of_this_place(self, table: ArchiveTable, values: dict[str, Any]) -> dict[str, Any]:
+    def _values_of_import(self, table: ArchiveTable, values: dict[str, Any]) -> dict[str, Any]:
         """The columns that are not archived and need another value than their default."""
         if table.name == "tenant":
             closed = values["closed_at"] or self.now
-            return {"checks_held_at": self.now, "closed_at": closed}
+            return {"checks_paused_at": self.now, "closed_at": closed}
         if table.name == "plan":
             return {"template_id": self.template_id}
         if table.name == "checks":

@@ -21,15 +21,15 @@ def start_checks(tenant: Tenant, *, by: User) -> None:
 
     An open implementation starts with `closing.reopen_tenant`. Raises OnboardingError.
     """
-    if not tenant.is_held:
+    if not tenant.is_paused:
         raise OnboardingError(STARTED_ALREADY)
     if tenant.completed_at is None:
         raise OnboardingError(REOPEN_INSTEAD)
     with transaction.atomic():
-        held = Tenant.objects.filter(pk=tenant.pk, checks_held_at__isnull=False)
-        if not held.update(checks_held_at=None):
+        paused = Tenant.objects.filter(pk=tenant.pk, checks_paused_at__isnull=False)
+        if not paused.update(checks_paused_at=None):
             raise OnboardingError(STARTED_ALREADY)
-        tenant.checks_held_at = None
+        tenant.checks_paused_at = None
         resume_checks(tenant)
         write_activity(tenant, ActivityName.CHECKS_STARTED, by=by)
         tenant.plan.touch()

@@ -148,7 +148,7 @@ TABLES: tuple[ArchiveTable, ...] = (
         "pk",
         without={
             "is_sample": "Only the installation with the lab has sample tenants.",
-            "checks_held_at": "The state after an import.",
+            "checks_paused_at": "The state after an import.",
         },
     ),
     ArchiveTable("memberships", Membership, "tenant", key=""),

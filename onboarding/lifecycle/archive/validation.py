@@ -20,7 +20,7 @@ from django.db import models
 
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.archive import rules
-from onboarding.lifecycle.archive.circles import Links
+from onboarding.lifecycle.archive.cycles import Links
 from onboarding.lifecycle.archive.format import ArchivedRow, ArchiveError, read_rows
 from onboarding.lifecycle.archive.tables import (
     CONTENTS,
@@ -118,7 +118,7 @@ def _refuse_incomplete(state: _State) -> None:
     for table, key, place in state.late:
         if key not in state.keys.get(table, ()):
             raise ArchiveError(f"{place.capitalize()} refers to “{key[:40]}”, which is missing.")
-    state.links.refuse_circles()
+    state.links.refuse_cycles()
     if state.files:
         raise ArchiveError(f"The content of {state.files[0].key} is incomplete.")
     if not state.head:

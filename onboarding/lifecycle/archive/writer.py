@@ -56,7 +56,7 @@ def write_archive(tenant: Tenant, write: Callable[[bytes], Any]) -> str:
         put(first_line())
         people = _people_of(tenant)
         for table in FILE_ORDER:
-            _put_table(
+            _write_table(
                 put, table, _values_of(table, tenant, people), is_last=table == FILE_ORDER[-1]
             )
         put(f'}},"sha256":"{whole.hexdigest()}"}}\n')
@@ -74,7 +74,7 @@ def _one_state() -> Iterator[None]:
         yield
 
 
-def _put_table(
+def _write_table(
     put: Callable[[str], None], table: str, rows: Iterator[Values], *, is_last: bool
 ) -> None:
     put(f'"{table}":[\n')
@@ -166,8 +166,8 @@ def _rows_of(table: ArchiveTable, tenant: Tenant, people: dict[int, User]) -> It
 
 def _as_of_origin(tenant: Tenant, values: Values) -> Values:
     """Since the import of an open tenant, it is closed until a person starts it."""
-    is_held = tenant.checks_held_at is not None and tenant.closed_at == tenant.checks_held_at
-    return values | {"closed_at": None} if is_held else values
+    is_paused = tenant.checks_paused_at is not None and tenant.closed_at == tenant.checks_paused_at
+    return values | {"closed_at": None} if is_paused else values
 
 
 def _many_of(

@@ -22,10 +22,10 @@ from onboarding.collaboration.evidence_files import files_of
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing_pack import contents
 from onboarding.lifecycle.closing_pack.contents import (
+    closing_pack_content,
+    closing_pack_observations,
     pack_activity,
-    pack_content,
     pack_heads,
-    pack_observations,
 )
 from onboarding.models import ClosingPack, RequirementsSheet
 from onboarding.requirements.exports import as_csv, as_xlsx
@@ -40,7 +40,7 @@ _HERE = Path(__file__).parent
 _LOST_AFTER = timedelta(minutes=10)
 
 
-def request_pack(tenant: Tenant, *, by: User) -> ClosingPack:
+def request_closing_pack(tenant: Tenant, *, by: User) -> ClosingPack:
     """Create the request; the caller queues the build.
 
     Raises OnboardingError before both sides signed.
@@ -63,7 +63,7 @@ def log_download(pack: ClosingPack, *, by: User) -> None:
     write_activity(pack.tenant, ActivityName.CLOSING_PACK_DOWNLOADED, by=by, seal=pack.seal)
 
 
-def build_pack(pack: ClosingPack) -> bool:
+def build_closing_pack(pack: ClosingPack) -> bool:
     """Build the archive. False if it exists already or its request is gone. Safe to run twice."""
     if pack.ready_at is not None:
         return False
@@ -96,20 +96,20 @@ def _write(archive: zipfile.ZipFile, tenant: Tenant) -> str:
 
 
 def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
-    facts = pack_content(tenant)
+    facts = closing_pack_content(tenant)
     activity = pack_activity(tenant)
     yield contents.README, (_HERE / "README.txt").read_bytes()
     yield contents.VERIFY, (_HERE / "verify.py").read_bytes()
     yield contents.PAGE, _page(tenant, facts, until=activity["length"])
     yield contents.IMPLEMENTATION, _json(facts)
-    yield contents.OBSERVATIONS, _json(list(pack_observations(tenant)))
+    yield contents.OBSERVATIONS, _json(list(closing_pack_observations(tenant)))
     yield contents.ACTIVITY, _json(activity)
     yield contents.HEADS, pack_heads(activity, tenant).encode()
     for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
         whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
-        yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
+        yield from zip(contents.paths_of_sheet(sheet), whole, strict=True)
     for file in files_of(tenant):
-        yield contents.place_of_file(file), file_store.path_of(file.stored_as).read_bytes()
+        yield contents.path_of_file(file), file_store.path_of(file.stored_as).read_bytes()
 
 
 def _json(facts: Any) -> bytes:
@@ -124,4 +124,6 @@ def _page(tenant: Tenant, facts: dict[str, Any], *, until: int) -> bytes:
 
 def _styles() -> SafeString:
     """The style sheet inside the page: the page needs neither Gangway nor a network."""
-    return format_html("<style>{}</style>", mark_safe((_HERE / "pack.css").read_text("utf-8")))
+    return format_html(
+        "<style>{}</style>", mark_safe((_HERE / "closing_pack.css").read_text("utf-8"))
+    )

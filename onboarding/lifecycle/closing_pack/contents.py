@@ -57,17 +57,17 @@ JsonObject = dict[str, Any]
 _ODD = re.compile(r"[^\w.() -]")
 
 
-def place_of_file(file: EvidenceFile) -> str:
+def path_of_file(file: EvidenceFile) -> str:
     """The path of a file in the pack, without characters that would break the list of digests."""
     return f"files/{file.public_id}-{_ODD.sub('_', file.name)}"
 
 
-def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
+def paths_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
     for ending in ("csv", "xlsx"):
         yield f"sheets/{file_name(sheet, is_full=True, ending=ending)}"
 
 
-def pack_content(tenant: Tenant) -> JsonObject:
+def closing_pack_content(tenant: Tenant) -> JsonObject:
     """The implementation without its activity log and its observations."""
     return {
         "format": FORMAT,
@@ -255,7 +255,7 @@ def _comment(comment: Comment) -> JsonObject:
         "body": comment.body,
         "asks": comment.asked_side,
         "answered_at": comment.answered_at,
-        "was_taken_back": comment.deleted_at is not None,
+        "is_deleted": comment.deleted_at is not None,
     }
 
 
@@ -263,7 +263,7 @@ def _comment(comment: Comment) -> JsonObject:
 
 
 def _cutover(cutover: Cutover) -> JsonObject:
-    snapshots = CutoverSnapshot.objects.filter(cutover=cutover).select_related("taken_by")
+    snapshots = CutoverSnapshot.objects.filter(cutover=cutover).select_related("saved_by")
     votes = CutoverVote.objects.filter(cutover=cutover).select_related("by")
     decisions = CutoverDecision.objects.filter(cutover=cutover)
     return serialize(cutover, without=["plan"]) | {
@@ -335,7 +335,7 @@ def _sheet(sheet: RequirementsSheet) -> JsonObject:
             if each.at is not None
         ],
         "unanswered": unanswered_questions(sheet),
-        "files": list(places_of_sheet(sheet)),
+        "files": list(paths_of_sheet(sheet)),
     }
 
 
@@ -348,14 +348,14 @@ def _file(file: EvidenceFile) -> JsonObject:
         "sha256": file.sha256,
         "by": serialize_person(file.uploaded_by),
         "at": file.uploaded_at,
-        "file": place_of_file(file),
+        "file": path_of_file(file),
     }
 
 
 # --- Observations and the activity log
 
 
-def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
+def closing_pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
     """The observations as intervals, with the SHA-256 digest of their raw answers.
 
     Other observations after the sign-off are pruned some day (onboarding.lifecycle.pruning).

@@ -34,7 +34,7 @@ def decision_of(task: Task) -> Decision:
         by = (task.status_set_by,) if task.status_set_by is not None else ()
         return Decision(status, task.status_reason, by, task.status_set_at)
     if task.status == TaskStatus.VERIFIED:
-        reason = "The waiting period ended." if task.is_wait else "A check verified it."
+        reason = "The wait ended." if task.is_timed else "A check verified it."
         return Decision(status, reason, (), task.verified_at)
     if task.status == TaskStatus.DONE:
         signed = list(_confirmations(task))

@@ -14,8 +14,19 @@ from onboarding.lifecycle.delivery_hosts import confirm_delivery_host, proposed_
 from onboarding.lifecycle.forms.delivery_host import DeliveryHostForm
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from tenants.access import require
-from tenants.models import Host
+from tenants.models import Host, User
 from tenants.permissions import Permission
+
+
+def _confirm(page: TenantPage, form: DeliveryHostForm, *, decides: bool, by: User) -> Host:
+    return confirm_delivery_host(
+        page.tenant,
+        form.cleaned_data["name"],
+        recipient=form.cleaned_data["recipient"],
+        has_consent=form.has_consent,
+        decides=decides,
+        by=by,
+    )
 
 
 @require(Permission.CONFIRM)
@@ -35,14 +46,7 @@ def delivery_host(request: HttpRequest, public_id: str) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form) as attempt:
-            host = confirm_delivery_host(
-                page.tenant,
-                form.cleaned_data["name"],
-                recipient=form.cleaned_data["recipient"],
-                has_consent=form.has_consent,
-                decides=may_consent,
-                by=current_user(request),
-            )
+            host = _confirm(page, form, decides=may_consent, by=current_user(request))
             messages.success(request, _next_step(page, host))
         if attempt.succeeded:
             target = "domains" if page.is_staff else "my-tasks"

@@ -110,8 +110,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
 
     While the scan is in progress, the page shows that, unless the address has `wait=no`.
     """
-    scan = _scan_of(request)
-    source = _cloned_tenant(request)
+    scan, source = _scan_of(request), _cloned_tenant(request)
     is_waiting = scan is not None and scan.is_in_progress and request.GET.get("wait") != "no"
     if scan is not None and is_waiting and request.method == "GET":
         context = {"scan": scan, "is_late": domain_scans.is_late(scan), "source": source}
@@ -127,15 +126,9 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
             if scan is not None:
                 scan.delete()
             return redirect("onboarding:plan-show", public_id=tenant.public_id)
-    context = {
-        **forms,
-        "source": source,
-        "scan": scan,
-        "suggestions": suggestions,
-        "rows": _suggested_fields(forms["profile"], suggestions, source),
-        "is_complete": True,
-    }
-    return _show(request, context)
+    rows = _suggested_fields(forms["profile"], suggestions, source)
+    context = {"source": source, "scan": scan, "suggestions": suggestions, "rows": rows}
+    return _show(request, {**forms, **context, "is_complete": True})
 
 
 def _show(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -14,7 +14,7 @@ from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.lifecycle import closing, erasure, exports, offboarding
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.forms.closing import CloseForm, ReopenForm
-from onboarding.lifecycle.tasks import queue_export, queue_pack
+from onboarding.lifecycle.tasks import queue_closing_pack, queue_export
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require, tenant_or_404
@@ -45,7 +45,9 @@ def _show(
         "tab": "people",
         "export": _newest(tenant, TenantExport.Format.TABLES) if page.may_export else None,
         "archive": _newest(tenant, TenantExport.Format.ARCHIVE) if page.may_archive else None,
-        "packs": ClosingPack.objects.filter(tenant=tenant) if page.may_download_pack else [],
+        "packs": ClosingPack.objects.filter(tenant=tenant)
+        if page.may_download_closing_pack
+        else [],
         "why_not_close": offboarding.why_not_close(tenant) if may_close_now else "",
         "close_form": close_form or CloseForm(auto_id="close-%s"),
         "reopen_form": reopen_form or ReopenForm(auto_id="reopen-%s"),
@@ -89,25 +91,29 @@ def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("onboarding:plan-show", public_id=public_id)
 
 
-@require(Permission.DOWNLOAD_PACK)
+@require(Permission.DOWNLOAD_CLOSING_PACK)
 @require_POST
-@throttled("pack", "10/h")
+@throttled("closing-pack", "10/h")
 def closing_pack_request(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     with errors_as_message(request):
-        queue_pack(build.request_pack(tenant, by=current_user(request)))
+        queue_closing_pack(build.request_closing_pack(tenant, by=current_user(request)))
         messages.success(
             request, "Gangway builds the closing pack. It appears here when it is ready."
         )
     return _back(public_id)
 
 
-@require(Permission.DOWNLOAD_PACK)
+@require(Permission.DOWNLOAD_CLOSING_PACK)
 @require_GET
-def closing_pack_show(request: HttpRequest, public_id: str, pack_id: str) -> HttpResponseBase:
+def closing_pack_show(
+    request: HttpRequest, public_id: str, closing_pack_id: str
+) -> HttpResponseBase:
     tenant = tenant_or_404(request, public_id)
     packs = ClosingPack.objects.select_related("tenant")
-    pack = get_object_or_404(packs, tenant=tenant, public_id=pack_id, ready_at__isnull=False)
+    pack = get_object_or_404(
+        packs, tenant=tenant, public_id=closing_pack_id, ready_at__isnull=False
+    )
     build.log_download(pack, by=current_user(request))
     name = f"gangway-{slugify(tenant.name) or 'tenant'}-closing-pack.zip"
     return send_file(pack.stored_as, name=name, content_type="application/zip")

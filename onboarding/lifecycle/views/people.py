@@ -34,12 +34,12 @@ def people_show(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpResponse:
-    page = load_page(request, public_id)
+    page, status = load_page(request, public_id), 422 if form.is_bound else 200
     tenant = page.tenant
-    contacts = list(contacts_of(tenant))
-    members = list(members_of(tenant))
+    contacts, members = list(contacts_of(tenant)), list(members_of(tenant))
     invitations_shown = list(pending_invitations(tenant)) if page.may_manage_people else []
     links = list(share_links_of(tenant)[:MAX_SHARE_LINKS]) if page.may_view_share_links else []
+    inviters, sharers = [i.invited_by for i in invitations_shown], [li.created_by for li in links]
     context = {
         "page": page,
         "tab": "people",
@@ -52,14 +52,9 @@ def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpRespons
         "invitations": invitations_shown,
         "share_links": links,
         # A link ends with the permission of its creator.
-        "may_not_invite": people_without(
-            Permission.INVITE, (each.invited_by for each in invitations_shown), tenant, members
-        ),
-        "may_not_share": people_without(
-            Permission.SHARE, (link.created_by for link in links), tenant, members
-        ),
+        "may_not_invite": people_without(Permission.INVITE, inviters, tenant, members),
+        "may_not_share": people_without(Permission.SHARE, sharers, tenant, members),
     }
-    status = 422 if form.is_bound else 200
     return render(request, "lifecycle/people_show.html", context, status=status)
 
 

@@ -129,7 +129,6 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show_profile(
     request: HttpRequest,
     public_id: str,
-    *,
     removals: Sequence[RemovalEffect] = (),
     zone_notes: Sequence[ZoneNote] = (),
     **forms: Any,
@@ -137,14 +136,7 @@ def _show_profile(
     # An invalid form has changed its instance: show the stored tenant.
     page = load_page(request, public_id)
     tenant = page.tenant
-    if "profile" not in forms:
-        forms |= {
-            "profile": ProfileForm(instance=tenant),
-            "domains": DomainFormSet(instance=tenant, prefix="domains"),
-            "hosts": HostFormSet(instance=tenant, prefix="hosts"),
-        }
-    forms.setdefault("region_form", RegionValuesForm(tenant=tenant))
-    bound = [form for form in forms.values() if form.is_bound]
+    is_bound = any(form.is_bound for form in forms.values())
     context = {
         "page": page,
         "tenant": tenant,
@@ -152,13 +144,30 @@ def _show_profile(
         "tab": "profile",
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
-        "removals": removals,
         "zone_notes": zone_notes,
-        "removals_fingerprint": domain_removal.fingerprint(removals),
-        "has_open_window": any(each.in_window for each in removals),
-        **forms,
+        **_removals(removals),
+        **_with_stored_values(forms, tenant),
     }
     if request.method == "GET":
         return show(request, "lifecycle/profile_edit.html", "suggestions", context)
-    status = 422 if bound else 200
-    return render(request, "lifecycle/profile_edit.html", context, status=status)
+    return render(request, "lifecycle/profile_edit.html", context, status=422 if is_bound else 200)
+
+
+def _removals(removals: Sequence[RemovalEffect]) -> dict[str, Any]:
+    """The effects of the removals that the person has to confirm."""
+    return {
+        "removals": removals,
+        "removals_fingerprint": domain_removal.fingerprint(removals),
+        "has_open_window": any(each.in_window for each in removals),
+    }
+
+
+def _with_stored_values(forms: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
+    """The forms of the page; those that were not sent have the stored values."""
+    if "profile" not in forms:
+        forms |= {
+            "profile": ProfileForm(instance=tenant),
+            "domains": DomainFormSet(instance=tenant, prefix="domains"),
+            "hosts": HostFormSet(instance=tenant, prefix="hosts"),
+        }
+    return {"region_form": RegionValuesForm(tenant=tenant), **forms}

@@ -60,6 +60,17 @@ def _back(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     return response
 
 
+def _conflicting_form(
+    request: HttpRequest, domain: Domain, kind: ProposalKind, *, decides: bool
+) -> ValuesForm:
+    """The form with the current state, which the next attempt compares."""
+    domain.refresh_from_db()
+    form = ValuesForm(request.POST, domain=domain, kind=kind, decides=decides)
+    form.is_valid()
+    form.show_conflict()
+    return form
+
+
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
 @throttled(RUN_LIMIT, RUN_RATE)
@@ -77,23 +88,18 @@ def domain_value_enter(
             messages.success(request, _saved(str(domain), decides=decides))
             return _back(request, tenant)
         if isinstance(attempt.error, ConflictingChange):
-            # The form shows the current state, which the next attempt compares.
-            domain.refresh_from_db()
-            form = ValuesForm(request.POST, domain=domain, kind=wanted, decides=decides)
-            form.is_valid()
-            form.show_conflict()
+            form = _conflicting_form(request, domain, wanted, decides=decides)
         with errors_on_form(form):
             if attempt.error is not None:
                 raise attempt.error
-    context = {
-        "tenant": tenant,
-        "subject": domain,
-        "title": f"{wanted.label[:1].upper()}{wanted.label[1:]} of {domain}",
-        "form": form,
-        "decides": decides,
-        "back": _return_address(request),
-    }
+    title = f"{wanted.label[:1].upper()}{wanted.label[1:]} of {domain}"
+    context = {"tenant": tenant, "subject": domain, "title": title, "form": form}
+    return _show_form(request, context, decides)
+
+
+def _show_form(request: HttpRequest, context: dict[str, object], decides: bool) -> HttpResponse:
     status = 422 if request.method == "POST" else 200
+    context |= {"decides": decides, "back": _return_address(request)}
     return render(request, "lifecycle/value_enter.html", context, status=status)
 
 
@@ -120,15 +126,7 @@ def host_enter(request: HttpRequest, public_id: str) -> HttpResponse:
             )
             messages.success(request, _saved(str(host), decides=decides))
             return _back(request, tenant)
-    context = {
-        "tenant": tenant,
-        "title": "Delivery host",
-        "form": form,
-        "decides": decides,
-        "back": _return_address(request),
-    }
-    status = 422 if request.method == "POST" else 200
-    return render(request, "lifecycle/value_enter.html", context, status=status)
+    return _show_form(request, {"tenant": tenant, "title": "Delivery host", "form": form}, decides)
 
 
 @require(Permission.EDIT_PROFILE)

@@ -36,7 +36,13 @@ from tenants.rest.serializers import ResourceSerializer
 from tenants.rest.versions import check_precondition
 
 # The names of the form's fields in the API.
-_API_NAMES = {"fields_text": "fields", "runbooks_text": "runbooks"}
+_API_NAMES = {
+    "fields_text": "fields",
+    "runbooks_text": "runbooks",
+    "gate": "is_hard_gate",
+    "optional": "is_optional",
+    "per_domain": "is_per_domain",
+}
 _PART = {
     "GET": Permission.EDIT_TEMPLATES,
     "PATCH": Permission.EDIT_TEMPLATES,

@@ -62,16 +62,18 @@ class DraftTaskSerializer(ResourceSerializer):
     otherwise = serializers.CharField(
         read_only=True, help_text="The reason that a plan shows if the task does not apply."
     )
-    optional = serializers.BooleanField(read_only=True)
+    is_optional = serializers.BooleanField(source="optional", read_only=True)
     required_when = serializers.DictField(read_only=True, allow_null=True, help_text=_CONDITION)
     depends_on = _texts("The keys of tasks.")
-    gate = serializers.BooleanField(
-        read_only=True, help_text="Confirming it before its dependencies can lose mail."
+    is_hard_gate = serializers.BooleanField(
+        source="gate",
+        read_only=True,
+        help_text="Confirming it before its dependencies can lose mail.",
     )
     check_kinds = _texts("The checks that verify it.")
     supports = _texts("The supporting checks, which do not complete it.")
     completed_by = _texts("The checks of exports that complete it without a confirmation.")
-    per_domain = serializers.BooleanField(read_only=True)
+    is_per_domain = serializers.BooleanField(source="per_domain", read_only=True)
     domain_roles = _texts()
     due_days = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="In working days; negative is before."
@@ -139,14 +141,14 @@ class DraftTaskChangeInput(InputSerializer):
     links = serializers.ListField(child=TemplateLinkInput(), required=False, max_length=_MOST)
     applies_when = serializers.DictField(required=False, allow_null=True, help_text=_CONDITION)
     otherwise = serializers.CharField(required=False, allow_blank=True, max_length=300)
-    optional = serializers.BooleanField(required=False)
+    is_optional = serializers.BooleanField(source="optional", required=False)
     required_when = serializers.DictField(required=False, allow_null=True, help_text=_CONDITION)
     depends_on = _keys()
-    gate = serializers.BooleanField(required=False)
+    is_hard_gate = serializers.BooleanField(source="gate", required=False)
     check_kinds = _choices(REQUIRED_KINDS)
     supports = _choices(KIND_CHOICES)
     completed_by = _choices(COMPLETING_KINDS)
-    per_domain = serializers.BooleanField(required=False)
+    is_per_domain = serializers.BooleanField(source="per_domain", required=False)
     domain_roles = _choices(_ROLES)
     due_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=-1000, max_value=1000

@@ -24,7 +24,7 @@ def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
     wanted = request.POST.get("to") or request.GET.get("to", "")
     target = upgrade.chosen_version(newer, wanted)
     if request.method == "POST" and target is not None:
-        if _move(request, plan, target):
+        if _upgrade(request, plan, target):
             return redirect("onboarding:plan-show", public_id=public_id)
         plan = Plan.objects.select_related("template", "tenant").get(tenant=tenant)
         newer = upgrade.newer_versions(plan)
@@ -41,7 +41,7 @@ def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "plan_templates/plan_upgrade.html", context, status=status)
 
 
-def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
+def _upgrade(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
     expected = request.POST.get("expected", "")
     with errors_as_message(request) as attempt:
         upgrade.upgrade_plan(

@@ -14,7 +14,7 @@ from onboarding.lifecycle.delivery_hosts import DeliveryHostProposal
 from onboarding.models import Drift
 from onboarding.plans.current_state import CurrentState, SubjectStatus, TenantState
 from onboarding.plans.early_lockdown import EarlyLockdown
-from onboarding.plans.records import RecordToPublish
+from onboarding.plans.records_to_publish import RecordToPublish
 from onboarding.plans.rows import Shape
 from onboarding.portfolio.design.sample_objects import (
     ID,
@@ -274,5 +274,5 @@ def _tenants(now: datetime) -> Iterator[tuple[str, States]]:
     )
     yield (
         "after_closure",
-        {"completed": {"page": {"tenant": closed, "may_download_pack": False}}},
+        {"completed": {"page": {"tenant": closed, "may_download_closing_pack": False}}},
     )

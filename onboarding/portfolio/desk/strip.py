@@ -94,7 +94,7 @@ def _local_day(cutover: Cutover) -> date:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class _StripFacts:
     """The facts behind the readiness of several cutovers."""
 
     tasks: Mapping[int, Mapping[str, Task]]
@@ -126,7 +126,7 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> list[StripCutover]:
     for task in unfinished_tasks(tenants):
         tasks.setdefault(task.plan_id, {})[task.key] = task
     risks = list(PlanRisk.objects.filter(plan__tenant__in=tenants))
-    facts = _Facts(
+    facts = _StripFacts(
         tasks,
         set(
             switched(Cutover.objects.filter(plan__tenant__in=tenants)).values_list("pk", flat=True)
@@ -154,7 +154,7 @@ def _rows(cutovers: Sequence[Cutover], *, now: datetime) -> list[StripCutover]:
     return rows
 
 
-def _row(cutover: Cutover, status: TenantStatus, facts: _Facts) -> StripCutover:
+def _row(cutover: Cutover, status: TenantStatus, facts: _StripFacts) -> StripCutover:
     shape, label = _readiness(cutover, status, facts)
     tenant = cutover.plan.tenant
     return StripCutover(
@@ -168,7 +168,7 @@ def _row(cutover: Cutover, status: TenantStatus, facts: _Facts) -> StripCutover:
     )
 
 
-def _readiness(cutover: Cutover, status: TenantStatus, facts: _Facts) -> tuple[Shape, str]:
+def _readiness(cutover: Cutover, status: TenantStatus, facts: _StripFacts) -> tuple[Shape, str]:
     is_switched = cutover.pk in facts.switched
     shape, label = readiness_label(
         status,

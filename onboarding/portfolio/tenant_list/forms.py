@@ -8,12 +8,12 @@ from django import forms
 from django.http import QueryDict
 
 from onboarding.models import SavedView
-from onboarding.portfolio.list_exports import MEDIA_TYPES
+from onboarding.portfolio.export_formats import MEDIA_TYPES
 from onboarding.portfolio.tenant_list.bulk import TenantAction, consultants
 from onboarding.portfolio.tenant_list.list_state import query_of
 from onboarding.portfolio.tenant_list.saved_views import LONGEST_QUERY
 
-NOBODY = "none"
+NO_CONSULTANT = "none"
 CLONE = "clone"
 
 
@@ -50,7 +50,7 @@ class TenantBulkForm(forms.Form):
         names = [(key, person.name) for key, person in self.people.items()]
         field = self.fields["consultant"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "Choose a consultant"), *names, (NOBODY, "No consultant")]
+        field.choices = [("", "Choose a consultant"), *names, (NO_CONSULTANT, "No consultant")]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -119,12 +119,12 @@ class ListState:
 def query_of(values: QueryDict) -> str:
     """The known values in a fixed order, so that equal lists have equal queries."""
     kept = QueryDict(mutable=True)
-    for name, texts in _kept_values(values):
+    for name, texts in _present_values(values):
         kept.setlist(name, texts)
     return kept.urlencode()
 
 
-def _kept_values(values: QueryDict) -> Iterator[tuple[str, list[str]]]:
+def _present_values(values: QueryDict) -> Iterator[tuple[str, list[str]]]:
     defaults: Mapping[str, Sequence[str]] = {
         "sort": [DEFAULT_SORT],
         "density": [columns.COMFORTABLE],
@@ -166,4 +166,4 @@ def _view_with(query: str, saved: SavedView | None, built_in: Iterable[BuiltInVi
 
 def _filters_of(query: str) -> list[tuple[str, list[str]]]:
     """The filters alone: another order or other columns show the same tenants."""
-    return [(name, texts) for name, texts in _kept_values(QueryDict(query)) if name in FILTERS]
+    return [(name, texts) for name, texts in _present_values(QueryDict(query)) if name in FILTERS]

@@ -17,7 +17,8 @@ from onboarding.portfolio import dashboard_figures as figures
 from onboarding.portfolio.accepted_risks import accepted_risk_rows, accepted_risks
 from onboarding.portfolio.dashboard_rows import dashboard_rows
 from onboarding.portfolio.dashboard_scope import DashboardScope, query_without_page
-from onboarding.portfolio.list_exports import CSV, DASHBOARD
+from onboarding.portfolio.export_formats import CSV
+from onboarding.portfolio.list_exports import DASHBOARD
 from onboarding.portfolio.quarters import Quarter
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.risk_list import tenants_at_risk
@@ -25,6 +26,7 @@ from onboarding.portfolio.row_cache import cached_overview
 from onboarding.portfolio.views.list_files import file_response
 from tenants import database_time
 from tenants.access import require
+from tenants.models import User
 from tenants.permissions import Permission
 from tenants.queries import tenants_staffed_by
 
@@ -33,29 +35,34 @@ PAGE = 50
 SHOWN_AT_RISK, SHOWN_ACCEPTED, SHOWN_LOADS = 8, 5, 12
 
 
+def _cached_overview(
+    user: User, scope: DashboardScope, *, is_quarter: bool, now: datetime
+) -> dict[str, Any]:
+    return cached_overview(
+        user,
+        lambda: _overview(scope, is_quarter=is_quarter, now=now),
+        kind=f"dashboard {is_quarter} {scope.query}",
+    )
+
+
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
-    now = database_time.now()
-    all_tenants = tenants_staffed_by(current_user(request))
+    user, now = current_user(request), database_time.now()
+    all_tenants = tenants_staffed_by(user)
     risk_updates.refresh(all_tenants)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(all_tenants)
     chosen = filters.TenantFilter(request.GET, queryset=all_tenants)
     scope = DashboardScope.of(chosen, all_tenants)
     is_quarter = request.GET.get("calendar") == "quarter"
-    overview = cached_overview(
-        current_user(request),
-        lambda: _overview(scope, is_quarter=is_quarter, now=now),
-        kind=f"dashboard {is_quarter} {scope.query}",
-    )
     found = Paginator(with_plan(chosen.qs), PAGE).get_page(request.GET.get("page"))
     context = {
         "filter": chosen,
         "scope": scope,
         "found": found,
         "rows": dashboard_rows(list(found)),
-        **overview,
+        **_cached_overview(user, scope, is_quarter=is_quarter, now=now),
         "is_quarter": is_quarter,
         "today": now.date(),
         "query": query_without_page(request),

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -27,7 +28,7 @@ from onboarding.portfolio.queries import revision_of_tenants
 from onboarding.portfolio.row_cache import cached_overview
 from tenants import database_time
 from tenants.access import require
-from tenants.models import User
+from tenants.models import Tenant, User
 from tenants.permissions import Permission
 from tenants.queries import tenants_for
 from tenants.throttle import throttled
@@ -44,6 +45,26 @@ class DeskOverview:
     strip: Strip
 
 
+def _chosen_list(request: HttpRequest) -> str:
+    chosen = request.GET.get("list", "")
+    return chosen if chosen in LISTS else ""
+
+
+def _page_of(request: HttpRequest, entries: Any, name: str, shown: int) -> Page[Any]:
+    """The chosen page of a list, or on the desk itself its first entries."""
+    if _chosen_list(request) != name:
+        return Paginator(entries, shown).get_page(1)
+    return Paginator(entries, PAGE).get_page(request.GET.get("page"))
+
+
+def _reasons_for_no_tasks(user: User, tenants: QuerySet[Tenant]) -> dict[str, Any]:
+    """Only an empty list reads them."""
+    return {
+        "leads_tenants": SimpleLazyObject(tenants.exists),
+        "has_tenants": SimpleLazyObject(tenants_for(user).exists),
+    }
+
+
 @require(Permission.OPEN_DESK)
 @require_GET
 def desk(request: HttpRequest) -> HttpResponse:
@@ -53,25 +74,17 @@ def desk(request: HttpRequest) -> HttpResponse:
     risk_updates.refresh(tenants)
     # Before the rows: a change in between updates the page once more.
     revision = revision_of_tenants(tenants)
-    overview = cached_overview(
-        user, lambda: _overview(user, now=now), kind="desk", revision=revision
-    )
-    chosen = request.GET.get("list", "")
-    number = request.GET.get("page")
-    needs = Paginator(overview.needs.entries, PAGE if chosen == "needs" else SHOWN_NEEDS)
+    overview = _cached_overview(user, revision, now=now)
     on_clients = queries.for_rows(queries.tasks_on_clients(user))
-    waiting = Paginator(on_clients, PAGE if chosen == "clients" else SHOWN_WAITING)
-    shown = needs.get_page(number if chosen == "needs" else 1)
-    clients = waiting.get_page(number if chosen == "clients" else 1)
+    shown = _page_of(request, overview.needs.entries, "needs", SHOWN_NEEDS)
+    clients = _page_of(request, on_clients, "clients", SHOWN_WAITING)
     context: dict[str, Any] = {
-        "chosen": chosen if chosen in LISTS else "",
+        "chosen": _chosen_list(request),
         "needs": shown,
         "groups": list(grouped(overview.needs.entries, list(shown))),
-        "more": needs.count - shown.end_index(),
+        "more": shown.paginator.count - shown.end_index(),
         "is_complete": overview.needs.is_complete,
-        # Only an empty list reads them.
-        "leads_tenants": SimpleLazyObject(tenants.exists),
-        "has_tenants": SimpleLazyObject(tenants_for(user).exists),
+        **_reasons_for_no_tasks(user, tenants),
         "waiting": clients,
         "rows": waiting_tasks(list(clients), now=now),
         "strip": overview.strip,
@@ -79,6 +92,10 @@ def desk(request: HttpRequest) -> HttpResponse:
         "revision": revision,
     }
     return show(request, "portfolio/desk_show.html", "desk", context)
+
+
+def _cached_overview(user: User, revision: str, *, now: datetime) -> DeskOverview:
+    return cached_overview(user, lambda: _overview(user, now=now), kind="desk", revision=revision)
 
 
 def _overview(user: User, *, now: datetime) -> DeskOverview:

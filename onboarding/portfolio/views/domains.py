@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -25,7 +26,7 @@ from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import records_for
+from onboarding.plans.records_to_publish import records_for
 from onboarding.plans.rows import Shape, shape_of_state
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.tenant_page import (
@@ -102,21 +103,27 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "may_confirm": page.access.may(Permission.CONFIRM),
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
         "removed_subjects": _removed_subjects(page),
-        "check": check,
-        "check_state": page.state_of(check) if check else None,
-        "history": history_entries(check, recent_observations(check)) if check else [],
-        "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region)
-        if check and check.is_active
-        else None,
         "sources": sources_of(page.tenant),
         "source_checks": [(c, page.state_of(c)) for c in checks if c.is_of_source],
-        "records": records_for(
-            ProofSubject(CheckKind(check.kind), check.subject, check), page.region
-        )
-        if check and check.is_active
-        else [],
+        **(_details_of(page, check) if check else {"check": None}),
     }
     return show(request, "portfolio/domain_list.html", "domains", context)
+
+
+def _details_of(page: TenantPage, check: Check) -> dict[str, Any]:
+    """The chosen check with its history; while it is active, its safe time and its records."""
+    details = {
+        "check": check,
+        "check_state": page.state_of(check),
+        "history": history_entries(check, recent_observations(check)),
+    }
+    if not check.is_active:
+        return details
+    subject = ProofSubject(CheckKind(check.kind), check.subject, check)
+    return details | {
+        "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region),
+        "records": records_for(subject, page.region),
+    }
 
 
 def _removed_subjects(page: TenantPage) -> list[SubjectRow]:

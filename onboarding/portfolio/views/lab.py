@@ -14,12 +14,12 @@ from checks.engine.outcomes import CheckKind
 from checks.lab import signed_messages as stand_in
 from checks.lab.addresses import SERVERS
 from checks.lab.received_messages import received_message
-from checks.lab.records import HostedLockdown, LabError, Mode, ZoneRecord
+from checks.lab.zone_records import HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
 from onboarding.error_responses import errors_as_message
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants import database_time
 from tenants.access import require
@@ -45,12 +45,8 @@ def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
     return page, Lab(settings.LAB_DIR)
 
 
-@require(Permission.VIEW)
-@require_GET
-def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
-    page, lab = _load(request, public_id)
-    state = lab.load()
-    zones = [
+def _zones(page: TenantPage, state: LabState) -> list[LabZone]:
+    return [
         LabZone(
             domain,
             state.zones[domain.name].records,
@@ -61,19 +57,23 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
         for domain in page.plan_context.domains
         if domain.name in state.zones
     ]
-    servers = [
-        {
-            "number": number,
-            "mode": state.mode_of(number),
-            "lags": number in state.servers and state.servers[number].frozen_zones is not None,
-        }
-        for number in SERVERS
-    ]
+
+
+def _server(state: LabState, number: int) -> dict[str, object]:
+    has_old_zones = number in state.servers and state.servers[number].frozen_zones is not None
+    return {"number": number, "mode": state.mode_of(number), "lags": has_old_zones}
+
+
+@require(Permission.VIEW)
+@require_GET
+def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    page, lab = _load(request, public_id)
+    state = lab.load()
     context = {
         "page": page,
         "tab": "lab",
-        "zones": zones,
-        "servers": servers,
+        "zones": _zones(page, state),
+        "servers": [_server(state, number) for number in SERVERS],
         "hosts": [{"name": host, "is_open": host not in state.closed} for host in HOSTS],
         "modes": list(Mode),
         "hosted": state.hosted.value,

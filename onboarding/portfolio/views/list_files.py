@@ -9,7 +9,8 @@ from django.http.response import HttpResponseBase
 
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import list_exports
-from onboarding.portfolio.list_exports import MEDIA_TYPES, ExportRequest, ListFile
+from onboarding.portfolio.export_formats import MEDIA_TYPES
+from onboarding.portfolio.list_exports import ExportRequest, ListFile
 from onboarding.portfolio.tasks import queue_list_file
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from checks.services import prioritize_viewed
 from onboarding.collaboration.comments import comments_by_task, open_questions
 from onboarding.collaboration.evidence_files import files_by_task
-from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
+from onboarding.lifecycle.delivery_hosts import DeliveryHostProposal, proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of, values_by_task
 from onboarding.models import Responsibility
 from onboarding.plan_templates.instructions import instructions_of
@@ -21,7 +21,7 @@ from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.client_tasks import client_tasks, confirmed_row
 from onboarding.plans.forms.task_fields import TaskFieldsForm
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow
 from onboarding.plans.task_fields import today_for
 from onboarding.plans.tenant_page import (
@@ -109,15 +109,12 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
     if page.tenant.is_closed:
         return closed_home(request, page)
     mine = client_tasks(page.rows, cutovers=page.cutovers, zone=ZoneInfo(page.tenant.time_zone))
+    confirmed = request.GET.get("confirmed", "")
     context = {
         "page": page,
         "client_tasks": mine,
-        "confirmed": confirmed_row(
-            page.rows, request.GET.get("confirmed", ""), current_user(request)
-        ),
-        "delivery_host": proposed_delivery_host(
-            page.tenant, page.plan_context.domains, page.plan_context.hosts
-        ),
+        "confirmed": confirmed_row(page.rows, confirmed, current_user(request)),
+        "delivery_host": _delivery_host(page),
         "may_confirm": page.access.may(Permission.CONFIRM),
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
         "asked": open_questions(page.plan, side=Responsibility.MIMECAST),
@@ -132,6 +129,11 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "sheets": sheets_by_task(page.plan),
     }
     return show(request, "portfolio/client_task_list.html", "client-tasks", context)
+
+
+def _delivery_host(page: TenantPage) -> DeliveryHostProposal | None:
+    facts = page.plan_context
+    return proposed_delivery_host(page.tenant, facts.domains, facts.hosts)
 
 
 def _next_cutover(page: TenantPage) -> dict[str, Any]:

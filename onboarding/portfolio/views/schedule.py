@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -19,14 +21,14 @@ from onboarding.plans import calendars, dates
 from onboarding.plans.assignment import assign_task, assignable
 from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
 from onboarding.plans.recipients import side_of
-from onboarding.plans.schedule import plan_schedule
+from onboarding.plans.schedule import PlanSchedule, plan_schedule
 from onboarding.plans.tasks import REMIND_LIMIT, queue_reminders, remind_now
-from onboarding.plans.tenant_page import current_user, load_page, show
+from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
-from onboarding.portfolio.forecast_card import load_card
+from onboarding.portfolio.forecast_card import ForecastCard, load_card
 from onboarding.portfolio.forms import BulkForm
-from onboarding.portfolio.gantt import gantt_of
+from onboarding.portfolio.gantt import Gantt, gantt_of
 from tenants import database_time
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
@@ -41,12 +43,44 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
     return _show(request, public_id)
 
 
+def _forms_of(tenant: Tenant, forms: dict[str, Any]) -> dict[str, Any]:
+    """The forms of the page, with the refused ones and their input."""
+    return {
+        "holidays": list(tenant.holidays.all()),
+        "working_time": WorkingTimeForm(instance=calendars.working_time_of(tenant)),
+        "holiday": HolidayForm(),
+        "freeze": FreezeForm(),
+        "bulk": BulkForm(),
+        "chosen": [],
+        **forms,
+    }
+
+
+def _gantt(
+    page: TenantPage,
+    timing: PlanSchedule,
+    card: ForecastCard | None,
+    freezes: Sequence[Freeze],
+    *,
+    now: datetime,
+) -> Gantt | None:
+    calendar = dates.calendar_of(page.tenant)
+    return gantt_of(
+        timing,
+        card.forecast if card is not None else None,
+        cutovers=page.cutovers,
+        freezes=freezes,
+        calendar=calendar,
+        today=calendar.day_of(now),
+    )
+
+
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
     page, now = load_page(request, public_id), database_time.now()
     tenant = page.tenant
     timing = plan_schedule(page.plan, page.rows, now=now)
     card = None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now)
-    frozen, calendar = list(freezes_for(tenant)), dates.calendar_of(tenant)
+    frozen = list(freezes_for(tenant))
     sort = request.GET.get("sort", "")
     context = {
         "page": page,
@@ -54,23 +88,10 @@ def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
         "timing": timing,
         "sort": sort,
         "sorted_tasks": timing.sorted_by(sort),
-        "gantt": gantt_of(
-            timing,
-            card.forecast if card is not None else None,
-            cutovers=page.cutovers,
-            freezes=frozen,
-            calendar=calendar,
-            today=calendar.day_of(now),
-        ),
+        "gantt": _gantt(page, timing, card, frozen, now=now),
         "card": card,
-        "holidays": list(tenant.holidays.all()),
-        "working_time": forms.get("working_time")
-        or WorkingTimeForm(instance=calendars.working_time_of(tenant)),
-        "holiday": forms.get("holiday") or HolidayForm(),
         "freezes": frozen,
-        "freeze": forms.get("freeze") or FreezeForm(),
-        "bulk": forms.get("bulk") or BulkForm(),
-        "chosen": forms.get("chosen", []),
+        **_forms_of(tenant, forms),
         "assignable": assignable(tenant, current_user(request)) if page.may_manage_plan else [],
     }
     if forms:

@@ -18,13 +18,8 @@ from onboarding.error_responses import errors_as_message
 from onboarding.models import SavedView
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import risk_updates
-from onboarding.portfolio.list_exports import (
-    CSV,
-    LISTS,
-    MEDIA_TYPES,
-    TENANT_LIST,
-    selection_chunks,
-)
+from onboarding.portfolio.export_formats import CSV, MEDIA_TYPES
+from onboarding.portfolio.list_exports import LISTS, TENANT_LIST, selection_chunks
 from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.tenant_list import bulk, menus, saved_views
 from onboarding.portfolio.tenant_list.bulk import TenantAction, TenantBulkChange, TenantBulkResult
@@ -57,18 +52,25 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     state = state_of(user, request.GET, visible, views)
     found = Paginator(with_plan(state.tenants), PAGE).get_page(request.GET.get("page"))
     is_selectable = may(staff_role_of(user), Permission.OPEN_DESK)
-    filter_menus = menus.filter_menus(state)
     context = {
-        "state": state,
         "found": found,
         "rows": tenant_rows(
-            list(found),
-            columns=state.columns,
-            user=user,
-            is_selectable=is_selectable,
+            list(found), columns=state.columns, user=user, is_selectable=is_selectable
         ),
         "is_selectable": is_selectable,
         "tabs": tabs_of(state, views, revision=revision),
+        "bulk": TenantBulkForm() if is_selectable else None,
+        "revision": revision,
+        **_head_of(state, user),
+    }
+    return _list_response(request, context)
+
+
+def _head_of(state: ListState, user: User) -> dict[str, Any]:
+    """The filters, columns and saved view above the rows."""
+    filter_menus = menus.filter_menus(state)
+    return {
+        "state": state,
         "menus": filter_menus,
         "chips": list(menus.chips_of(state, filter_menus)),
         "heads": list(menus.heads_of(state)),
@@ -76,10 +78,11 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
         "saved": state.saved,
         "may_change_view": state.saved is not None and saved_views.may_change(state.saved, user),
         "is_own_view": state.saved is not None and state.saved.owner_id == user.pk,
-        "bulk": TenantBulkForm() if is_selectable else None,
         "query": _link_query(state),
-        "revision": revision,
     }
+
+
+def _list_response(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     htmx: Any = getattr(request, "htmx", None)
     is_part = bool(htmx) and htmx.target == RESULTS
     part = "results" if is_part else "list"

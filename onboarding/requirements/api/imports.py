@@ -46,7 +46,7 @@ class ConfirmationInput(InputSerializer):
     """No field: the body is empty or an empty object."""
 
 
-class SheetConfirmationInput(InputSerializer):
+class RequirementsSheetConfirmationInput(InputSerializer):
     duplicates = serializers.ChoiceField(
         choices=SheetImport.Duplicates.choices,
         help_text="What Gangway does with entries that differ from rows of the sheet.",
@@ -57,7 +57,7 @@ class SheetConfirmationInput(InputSerializer):
     )
 
 
-class SheetImportSerializer(ResourceSerializer):
+class RequirementsSheetImportSerializer(ResourceSerializer):
     expandable = frozenset({"report"})
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -76,7 +76,7 @@ class SheetImportSerializer(ResourceSerializer):
 
 
 class _SheetImportsView(SheetsView):
-    serializer_class = SheetImportSerializer
+    serializer_class = RequirementsSheetImportSerializer
 
     def rows(self, sheet: RequirementsSheet) -> QuerySet[SheetImport]:
         found = SheetImport.objects.filter(sheet=sheet).defer("content")
@@ -141,9 +141,9 @@ class SheetImportView(_SheetImportsView):
 
 class SheetImportConfirmView(_SheetImportsView):
     permissions = {"POST": Permission.EDIT_REQUIREMENTS}
-    inputs = {"POST": SheetConfirmationInput}
+    inputs = {"POST": RequirementsSheetConfirmationInput}
     statuses = {"POST": 202}
-    outputs = {"POST": SheetImportSerializer}
+    outputs = {"POST": RequirementsSheetImportSerializer}
 
     def post(self, request: Request, public_id: str, sheet_id: str, import_id: str) -> Response:
         """Confirm the preview. Gangway imports all rows or none.
@@ -151,7 +151,7 @@ class SheetImportConfirmView(_SheetImportsView):
         If the sheet has changed since the preview, Gangway stores another preview instead.
         """
         job = self.load()
-        chosen = self.validated(SheetConfirmationInput)["duplicates"]
+        chosen = self.validated(RequirementsSheetConfirmationInput)["duplicates"]
         imports.confirm_import(job, duplicates=chosen, by=self.user)
         start_import(job)
         return self.one(self.load(), status=202)

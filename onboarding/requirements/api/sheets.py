@@ -41,7 +41,7 @@ class SignOffSerializer(ResourceSerializer):
     reason = serializers.CharField(read_only=True)
 
 
-class SheetSerializer(ResourceSerializer):
+class RequirementsSheetSerializer(ResourceSerializer):
     expandable = frozenset({"columns"})
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -64,7 +64,7 @@ class SheetSerializer(ResourceSerializer):
         return list(ColumnSerializer(sign_off.definition_of(sheet).columns, many=True).data)
 
 
-class SheetRowSerializer(ResourceSerializer):
+class RequirementsSheetRowSerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     position = serializers.IntegerField(read_only=True)
     values = serializers.DictField(
@@ -78,14 +78,14 @@ class SheetRowSerializer(ResourceSerializer):
     changed_at = serializers.DateTimeField(read_only=True)
 
 
-class SheetRowInput(InputSerializer):
+class RequirementsSheetRowInput(InputSerializer):
     values = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=LONGEST_CELL),
         help_text="The cells by column. A change leaves missing cells unchanged.",
     )
 
 
-class SheetSignOffInput(InputSerializer):
+class RequirementsSheetSignOffInput(InputSerializer):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=5000)
 
 
@@ -101,7 +101,7 @@ class SheetsView(ApiView):
     """The common part of the endpoints of a requirements sheet."""
 
     tag = "Requirements"
-    serializer_class: type[ResourceSerializer] = SheetSerializer
+    serializer_class: type[ResourceSerializer] = RequirementsSheetSerializer
 
     def sheets(self) -> QuerySet[RequirementsSheet]:
         return queries.sheets_of(self.tenant)
@@ -136,14 +136,14 @@ class SheetView(SheetsView):
 
 class SheetSignOffView(SheetsView):
     permissions = {"POST": Permission.EDIT_REQUIREMENTS, "DELETE": Permission.EDIT_REQUIREMENTS}
-    inputs = {"POST": SheetSignOffInput}
+    inputs = {"POST": RequirementsSheetSignOffInput}
     versioned = frozenset({"POST", "DELETE"})
 
     def post(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """Sign a sheet off for the own side. With unanswered questions it needs a reason."""
         sheet = self.load_sheet()
         self.require_version(sheet)
-        form = SheetSignOffForm(self.validated(SheetSignOffInput))
+        form = SheetSignOffForm(self.validated(RequirementsSheetSignOffInput))
         if not form.is_valid():
             raise problem_of_forms(form)
         sign_off.sign_off(
@@ -169,14 +169,14 @@ class SheetSignOffView(SheetsView):
 
 
 class _RowsView(SheetsView):
-    serializer_class = SheetRowSerializer
+    serializer_class = RequirementsSheetRowSerializer
 
     def rows(self, sheet: RequirementsSheet) -> QuerySet[SheetRow]:
         return SheetRow.objects.filter(sheet=sheet).select_related("changed_by")
 
     def entry(self, sheet: RequirementsSheet, row: SheetRow | None = None) -> Any:
         """The validated cells, by the form of the page. Rejects unknown columns by name."""
-        cells = self.validated(SheetRowInput)["values"]
+        cells = self.validated(RequirementsSheetRowInput)["values"]
         form = RowForm(
             (row.values if row is not None else {}) | cells,
             kind=sign_off.definition_of(sheet),
@@ -194,7 +194,7 @@ class RowListView(_RowsView, ApiListView):
     permissions = {"GET": Permission.VIEW, "POST": Permission.EDIT_REQUIREMENTS}
     model = SheetRow
     filterset_class = SheetRowFilter
-    inputs = {"POST": SheetRowInput}
+    inputs = {"POST": RequirementsSheetRowInput}
     statuses = {"POST": 201}
     ordering = ("position",)
     ordering_fields = ("position", "changed_at")
@@ -217,7 +217,7 @@ class RowView(_RowsView):
         "PATCH": Permission.EDIT_REQUIREMENTS,
         "DELETE": Permission.EDIT_REQUIREMENTS,
     }
-    inputs = {"PATCH": SheetRowInput}
+    inputs = {"PATCH": RequirementsSheetRowInput}
     statuses = {"DELETE": 204}
     versioned = frozenset({"PATCH", "DELETE"})
 

@@ -44,7 +44,7 @@ class ProfileHostSerializer(ResourceSerializer):
     port = serializers.IntegerField(read_only=True)
 
 
-class SheetSuggestionsSerializer(ResourceSerializer):
+class RequirementsSheetSuggestionsSerializer(ResourceSerializer):
     senders = SenderSerializer(many=True, read_only=True)
     answers = KnownAnswerSerializer(many=True, read_only=True)
     hosts = ProfileHostSerializer(
@@ -90,7 +90,7 @@ class PartnerTestsInput(InputSerializer):
 
 class SheetSuggestionsView(SheetsView):
     permissions = {"GET": Permission.VIEW}
-    serializer_class = SheetSuggestionsSerializer
+    serializer_class = RequirementsSheetSuggestionsSerializer
 
     def get(self, request: Request, public_id: str, sheet_id: str) -> Response:
         """The rows and answers that Gangway suggests for a sheet. A person adds each of them."""

@@ -116,7 +116,7 @@ def sheet_import_confirm(
 
 @require(Permission.EDIT_REQUIREMENTS)
 @require_POST
-def sheet_import_drop(
+def sheet_import_discard(
     request: HttpRequest, public_id: str, sheet_id: str, import_id: str
 ) -> HttpResponse:
     sheet, job = _load(request, public_id, sheet_id, import_id)

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from checks.lab import addresses
-from checks.lab.addresses import take_endpoints
+from checks.lab.addresses import reserve_endpoints
 
-TAKE = (
-    "from checks.lab.addresses import take_endpoints; print(take_endpoints({port}, {smtp}).block)"
+_RESERVE = (
+    "from checks.lab.addresses import reserve_endpoints;"
+    " print(reserve_endpoints({port}, {smtp}).block)"
 )
 
 
@@ -41,19 +42,19 @@ def smtp_port() -> int:
 
 
 def block_in_another_process(port: int, smtp_port: int) -> int:
-    code = TAKE.format(port=port, smtp=smtp_port)
+    code = _RESERVE.format(port=port, smtp=smtp_port)
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     return int(output.stdout)
 
 
 def test_block_is_taken_before_the_lab_listens(port: int, smtp_port: int) -> None:
-    assert take_endpoints(port, smtp_port).block == 0
+    assert reserve_endpoints(port, smtp_port).block == 0
     assert block_in_another_process(port, smtp_port) != 0
 
 
 def test_products_with_other_dns_ports_share_no_block(port: int, smtp_port: int) -> None:
-    assert take_endpoints(port, smtp_port).block == 0
-    assert take_endpoints(free_port(), smtp_port).block == 1
+    assert reserve_endpoints(port, smtp_port).block == 0
+    assert reserve_endpoints(free_port(), smtp_port).block == 1
 
 
 def test_block_of_an_ended_process_is_free(port: int, smtp_port: int) -> None:
@@ -67,17 +68,17 @@ def test_block_with_a_listening_lab_is_not_free(port: int, smtp_port: int) -> No
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.53.0.1", port))
 
-        assert take_endpoints(port, smtp_port).block == 1
+        assert reserve_endpoints(port, smtp_port).block == 1
 
 
 def test_block_with_a_mail_host_is_not_free(port: int, smtp_port: int) -> None:
     with socket.create_server(("127.53.0.25", smtp_port)):
-        assert take_endpoints(port, smtp_port).block == 1
+        assert reserve_endpoints(port, smtp_port).block == 1
 
 
 def test_no_block_is_left(monkeypatch: pytest.MonkeyPatch, port: int, smtp_port: int) -> None:
     monkeypatch.setattr(addresses, "LAST_BLOCK", 0)
-    take_endpoints(port, smtp_port)
+    reserve_endpoints(port, smtp_port)
 
     with pytest.raises(OSError, match=r"every lab address from 127\.53\.0\.1"):
-        take_endpoints(port, smtp_port)
+        reserve_endpoints(port, smtp_port)

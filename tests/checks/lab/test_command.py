@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from checks.lab.records import Mode
+from checks.lab.zone_records import Mode
 from checks.lab.zones import Lab
 
 

@@ -10,7 +10,7 @@ import pytest
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.lab.mail_hosts import LabListener, control_listener, hosted_listener, hosted_refusal
-from checks.lab.records import HostedLockdown
+from checks.lab.zone_records import HostedLockdown
 from checks.lab.zones import Lab
 from tests.checks.engine.dns.loopback import nameserver, network_of
 from tests.checks.engine.hosts.mail_hosts import make_certificate, server_context

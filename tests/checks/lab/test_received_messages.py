@@ -13,7 +13,7 @@ from checks.engine.mail import delivery_message
 from checks.engine.mail.delivery_message import ReceivedInput
 from checks.engine.outcomes import Outcome
 from checks.lab.received_messages import received_message
-from checks.lab.records import LabError
+from checks.lab.zone_records import LabError
 from checks.lab.zones import Lab
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes

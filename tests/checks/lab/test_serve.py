@@ -14,8 +14,8 @@ import dns.rcode
 import pytest
 
 from checks.lab.addresses import LabEndpoints
-from checks.lab.records import Mode
 from checks.lab.serve import serve
+from checks.lab.zone_records import Mode
 from checks.lab.zones import Lab
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,6 @@ from checks.engine.expected_values import DkimSelector, RegionFacts
 from checks.engine.mail import message
 from checks.engine.mail.message import MessageInput
 from checks.engine.outcomes import Outcome
-from checks.lab.records import LabError
 from checks.lab.signed_messages import (
     LABEL,
     SELECTOR,
@@ -20,6 +19,7 @@ from checks.lab.signed_messages import (
     publish_key,
     publishes_key,
 )
+from checks.lab.zone_records import LabError
 from checks.lab.zones import Lab
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes

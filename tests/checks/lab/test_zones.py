@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.lab.records import LabError, Mode, ZoneRecord
+from checks.lab.zone_records import LabError, Mode, ZoneRecord
 from checks.lab.zones import Lab, ownership_codes, starting_state
 
 

@@ -16,7 +16,7 @@ from onboarding.cutovers.planning import plan_cutover
 from onboarding.cutovers.queries import switched
 from onboarding.cutovers.readiness import ReadinessRow, readiness_rows
 from onboarding.cutovers.room import load_facts
-from onboarding.cutovers.snapshots import take_at_opening
+from onboarding.cutovers.snapshots import save_at_opening
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.models import Cutover, DomainProgress, Plan, Task
 from onboarding.plans.current_state import TenantState
@@ -70,7 +70,7 @@ def test_readiness_covers_own_domains(tenant: Tenant, run_check: RunCheck) -> No
 
 
 def test_snapshot_covers_own_domains(tenant: Tenant) -> None:
-    made = take_at_opening(cutover_of(tenant, "inbound", timezone.now(), "try.test"))
+    made = save_at_opening(cutover_of(tenant, "inbound", timezone.now(), "try.test"))
 
     assert made is not None
     assert [entry["domain"] for entry in made.content] == ["try.test"]

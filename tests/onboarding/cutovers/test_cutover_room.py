@@ -15,7 +15,7 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from onboarding.cutovers.planning import change_cutover
-from onboarding.cutovers.views.room import CutoverRoom
+from onboarding.cutovers.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDomain
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cutovers import cutover_of

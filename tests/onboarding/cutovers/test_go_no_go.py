@@ -12,7 +12,7 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Observation
 from onboarding.cutovers import go_no_go
-from onboarding.cutovers.go_no_go import Ballot
+from onboarding.cutovers.go_no_go import Vote
 from onboarding.cutovers.planning import cancel_cutover
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.cutovers.room import load_facts
@@ -56,8 +56,8 @@ def _cast(
     risk: str = "",
 ) -> CutoverDecision | None:
     blockers = [row.key for row in (rows if shown is None else shown) if row.is_blocking]
-    ballot = Ballot(cutover.planned_at, cutover.round, is_go, "As agreed.", risk, blockers)
-    return go_no_go.cast_vote(cutover, ballot, rows, _facts(cutover), by=by)
+    vote = Vote(cutover.planned_at, cutover.round, is_go, "As agreed.", risk, blockers)
+    return go_no_go.cast_vote(cutover, vote, rows, _facts(cutover), by=by)
 
 
 def test_two_goes_decide(cutover: Cutover, consultant: User, owner: User) -> None:
@@ -210,7 +210,7 @@ def test_decision_stores_readiness_and_evidence(
     html = client.get(address(cutover)).content.decode()
     assert "Decision: no-go" in html
     assert "Reschedule the window, even by minutes, to vote again" in " ".join(texts(html, "p"))
-    assert ttl["words"] in html
+    assert ttl["detail"] in html
 
 
 def test_client_approver_must_be_owner(

@@ -154,8 +154,8 @@ def _decide(cutover: Cutover, consultant: User, owner: User) -> None:
         cutover.plan.tenant.region_values,
         now=timezone.now(),
     )
-    ballot = go_no_go.Ballot(cutover.planned_at, cutover.round, False, "Not yet.")
-    assert go_no_go.cast_vote(cutover, ballot, [], facts, by=owner) is not None
+    vote = go_no_go.Vote(cutover.planned_at, cutover.round, False, "Not yet.")
+    assert go_no_go.cast_vote(cutover, vote, [], facts, by=owner) is not None
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from onboarding.cutovers.planning import cancel_cutover
 from onboarding.cutovers.rollback import build_rollback_sheet
-from onboarding.cutovers.snapshots import digest_of, take_at_opening, take_now
+from onboarding.cutovers.snapshots import digest_of, save_at_opening, save_now
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.errors import OnboardingError
 from onboarding.models import CutoverSnapshot
@@ -34,7 +34,7 @@ def test_late_snapshot_has_opening_records(tenant: Tenant) -> None:
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == [[OLD], [OLD]]
@@ -46,7 +46,7 @@ def test_snapshot_skips_incomplete_run(tenant: Tenant) -> None:
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     observe(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), None, servers=2)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == [[OLD], [OLD]]
@@ -55,7 +55,7 @@ def test_snapshot_skips_incomplete_run(tenant: Tenant) -> None:
 def test_unobserved_domain_has_no_servers(tenant: Tenant) -> None:
     observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert made.content == [{"domain": "northwind.test", "kind": "mx", "servers": []}]
@@ -65,7 +65,7 @@ def test_first_run_counts_for_late_planning(tenant: Tenant) -> None:
     observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
     observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == [[OLD], [OLD]]
@@ -74,12 +74,12 @@ def test_first_run_counts_for_late_planning(tenant: Tenant) -> None:
 def test_one_snapshot_per_window(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
 
-    first, second = take_at_opening(cutover), take_at_opening(cutover)
+    first, second = save_at_opening(cutover), save_at_opening(cutover)
     cutover.planned_at = START + timedelta(days=1)
-    third = take_at_opening(cutover)
+    third = save_at_opening(cutover)
 
     assert (first is None, second is None, third is None) == (False, True, False)
-    assert ActivityLine.objects.filter(action="snapshot-taken").count() == 2
+    assert ActivityLine.objects.filter(action="snapshot-saved").count() == 2
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_rescheduled_window_keeps_old_records(
 ) -> None:
     cutover = plan_inbound(tenant, START)
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     observe(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
     cutover.planned_at = START + moved_by
 
-    made = take_at_opening(cutover)
+    made = save_at_opening(cutover)
 
     assert made is not None
     assert _values(made) == restored
@@ -120,7 +120,7 @@ def test_early_publication_keeps_old_records(
     observe(tenant, CheckKind.MX, published_at - timedelta(seconds=30), 300, servers=2)
     observe(tenant, CheckKind.MX, published_at, 300, *NEW, servers=2)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == restored
@@ -129,13 +129,13 @@ def test_early_publication_keeps_old_records(
 def test_rolled_back_records_in_next_snapshot(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     observe(
         tenant, CheckKind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2
     )
     cutover.planned_at = START + timedelta(days=1)
 
-    made = take_at_opening(cutover)
+    made = save_at_opening(cutover)
 
     assert made is not None
     assert _values(made) == [["10 other.northwind.test"], ["10 other.northwind.test"]]
@@ -155,15 +155,15 @@ def test_beat_takes_snapshot_once(tenant: Tenant) -> None:
 def test_manual_snapshot_only_before_opening(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, START)
 
-    take_now(cutover, now=OPENED - timedelta(seconds=1), by=consultant)
+    save_now(cutover, now=OPENED - timedelta(seconds=1), by=consultant)
     with pytest.raises(OnboardingError):
-        take_now(cutover, now=OPENED, by=consultant)
+        save_now(cutover, now=OPENED, by=consultant)
 
-    assert CutoverSnapshot.objects.get().taken_by == consultant
+    assert CutoverSnapshot.objects.get().saved_by == consultant
 
 
 def test_snapshot_is_immutable(tenant: Tenant) -> None:
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
     assert made is not None
 
     with pytest.raises(AssertionError):
@@ -172,7 +172,7 @@ def test_snapshot_is_immutable(tenant: Tenant) -> None:
 
 def test_cutover_with_snapshot_is_not_cancelled(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, START)
-    take_at_opening(cutover)
+    save_at_opening(cutover)
 
     with pytest.raises(OnboardingError):
         cancel_cutover(cutover, by=consultant)
@@ -235,7 +235,7 @@ def test_rollback_in_window_needs_recent_run(
     now = timezone.now()
     cutover = plan_inbound(tenant, now - timedelta(hours=1))
     observe(tenant, CheckKind.MX, now - timedelta(hours=2), 300, OLD)
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     Check.objects.filter(kind=CheckKind.MX).update(checked_at=now - timedelta(minutes=minutes))
 
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
@@ -283,7 +283,7 @@ def test_rollback_duration_is_highest_ttl() -> None:
 def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     cutover = plan_inbound(tenant, START)
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD)
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)
 
@@ -307,7 +307,7 @@ def test_recently_lost_zone_is_ignored(
     observe(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
     observe(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
 
-    made = take_at_opening(plan_inbound(tenant, START))
+    made = save_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == restored

@@ -16,7 +16,7 @@ from onboarding.cutovers import go_no_go
 from onboarding.cutovers.dry_run import DryRunResult, save_dry_run
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates
 from onboarding.cutovers.planning import change_cutover
-from onboarding.cutovers.snapshots import take_at_opening
+from onboarding.cutovers.snapshots import save_at_opening
 from onboarding.cutovers.timeline import TimelineEntry, build_timeline
 from onboarding.models import Cutover, Task
 from tenants.models import Tenant, User
@@ -105,7 +105,7 @@ def test_timeline_skips_old_answers(tenant: Tenant, cutover: Cutover) -> None:
 
 
 def test_timeline_has_earlier_window(tenant: Tenant, cutover: Cutover, consultant: User) -> None:
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     _record(tenant, "northwind.test", Verdict.PASS, cutover.planned_at)
     later = cutover.planned_at + timedelta(days=9)
     domains = list(cutover.domains.all())
@@ -120,7 +120,7 @@ def test_timeline_keeps_former_domain(
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
     cutover = cutover_of(tenant, "inbound", planned_at - timedelta(hours=5))
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     _record(tenant, "two.test", Verdict.FAIL, planned_at - timedelta(hours=4))
     left = [domain for domain in cutover.domains.all() if domain.name == "one.test"]
 

@@ -220,12 +220,12 @@ def test_pages_of_a_closed_tenant(world: World) -> None:
     wanted = CONTACT[is_completed]
     assert [address for address, page in main.items() if page.text.count(wanted) != 1] == []
 
-    pack_ids = [world.tenant.public_id, world.ids["pack_id"]]
-    pack = reverse("onboarding:closing-pack-show", args=pack_ids)
-    offers_pack = is_completed and world.may(Permission.DOWNLOAD_PACK)
+    closing_pack_ids = [world.tenant.public_id, world.ids["closing_pack_id"]]
+    pack = reverse("onboarding:closing-pack-show", args=closing_pack_ids)
+    offers_closing_pack = is_completed and world.may(Permission.DOWNLOAD_CLOSING_PACK)
     # The window of the cutover is nine days ahead.
     assert [a for a, page in main.items() if "Inbound cutover" in page.text.split("Plan")[0]] == []
-    assert [a for a, page in main.items() if (pack in page.links) != offers_pack] == []
+    assert [a for a, page in main.items() if (pack in page.links) != offers_closing_pack] == []
 
 
 @pytest.mark.slow

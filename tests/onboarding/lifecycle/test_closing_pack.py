@@ -118,7 +118,7 @@ def _cutover(tenant: Tenant, by: User) -> None:
 @pytest.fixture
 def pack(completed: Tenant) -> ClosingPack:
     made = ClosingPack.objects.get(tenant=completed)
-    assert build.build_pack(made)
+    assert build.build_closing_pack(made)
     made.refresh_from_db()
     return made
 
@@ -182,6 +182,13 @@ def test_altered_byte_is_detected(pack: ClosingPack) -> None:
 
 def _flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 0x20]) + content[place + 1 :]
+
+
+def test_page_shows_decision_with_earlier_keys(pack: ClosingPack) -> None:
+    """Decisions before version 0.2.0 have `words` where present ones have `detail`."""
+    page = read_archive(_archive(pack))["index.html"].decode()
+
+    assert "<td>300 s – low</td>" in page
 
 
 def test_added_or_missing_file_is_detected(pack: ClosingPack) -> None:
@@ -328,9 +335,9 @@ def test_seal_is_shown_and_logged(pack: ClosingPack, owner: User, signed_in: Sig
 
 @pytest.mark.slow
 def test_building_pack_is_idempotent(pack: ClosingPack) -> None:
-    assert not build.build_pack(pack)
+    assert not build.build_closing_pack(pack)
     stale = ClosingPack(pk=pack.pk, tenant=pack.tenant)
-    assert not build.build_pack(stale)
+    assert not build.build_closing_pack(stale)
 
     assert ActivityLine.objects.filter(action="closing-pack-ready").count() == 1
     assert len([p for p in Path(_archive(pack)).parents[1].rglob("*") if p.is_file()]) == 2
@@ -348,7 +355,7 @@ def test_lost_pack_is_built(completed: Tenant) -> None:
 
 def test_pack_needs_completed_tenant(tenant: Tenant, consultant: User) -> None:
     with pytest.raises(OnboardingError, match="after both sides sign off"):
-        build.request_pack(tenant, by=consultant)
+        build.request_closing_pack(tenant, by=consultant)
 
 
 def test_sign_off_page_queues_pack(
@@ -391,7 +398,7 @@ def test_failed_build_leaves_no_file(completed: Tenant, files_dir: Path) -> None
         file_store.path_of(kept.stored_as).unlink()
 
     with pytest.raises(FileNotFoundError):
-        build.build_pack(pack)
+        build.build_closing_pack(pack)
 
     assert [path for path in files_dir.rglob("*") if path.is_file()] == []
 
@@ -410,7 +417,7 @@ def test_reopening_deletes_pack_request(
 
     closing.reopen_tenant(completed, by=consultant, reason="One more domain.")
 
-    assert build.build_pack(late) is False
+    assert build.build_closing_pack(late) is False
     assert not ClosingPack.objects.exists()
     assert _stored_names(files_dir) == before
     assert not ActivityLine.objects.filter(action="closing-pack-ready").exists()

@@ -43,7 +43,7 @@ MANUAL = {"status_reason": "No budget.", "status_set_at": AT, "status_set_by": J
         ),
         (
             {"wait_after": "cutover", "status": "verified", "verified_at": AT},
-            Decision("Verified", "The waiting period ended.", (), AT),
+            Decision("Verified", "The wait ended.", (), AT),
         ),
         # A wait after a task that does not apply has no manual status.
         ({"status": "not_applicable"}, Decision("Not applicable", "", (), LATER)),

@@ -13,8 +13,8 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from onboarding.collaboration.share_links import create_share_link, find
-from onboarding.cutovers.snapshots import take_at_opening
-from onboarding.lifecycle.closing_pack.contents import pack_content
+from onboarding.cutovers.snapshots import save_at_opening
+from onboarding.lifecycle.closing_pack.contents import closing_pack_content
 from tenants.models import ActivityLine, Domain, Host, Tenant, User
 from tenants.tokens import LinkState
 from tests.cutovers import cutover_of
@@ -118,7 +118,8 @@ def test_verified_domain_keeps_history(
         )
     assert ActivityLine.objects.get(action="subjects-removed").params["names"] == [SOLD]
     removed_at = {
-        each["name"]: each["removed_at"] for each in pack_content(tenant)["tenant"]["domains"]
+        each["name"]: each["removed_at"]
+        for each in closing_pack_content(tenant)["tenant"]["domains"]
     }
     assert (set(removed_at), removed_at[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
 
@@ -167,7 +168,7 @@ def test_domain_of_past_cutover_remains_listed(
 ) -> None:
     long_ago = timezone.now() - timedelta(days=2)
     cutover = cutover_of(tenant, "inbound", long_ago, TYPO, "main.test")
-    take_at_opening(cutover)
+    save_at_opening(cutover)
     run_check(tenant, CheckKind.MX, Verdict.FAIL, subject=TYPO)
     Observation.objects.update(first_seen_at=long_ago)
     client = signed_in(consultant)

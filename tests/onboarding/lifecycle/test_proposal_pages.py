@@ -14,7 +14,7 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import proposals
-from onboarding.lifecycle.closing_pack.contents import pack_content
+from onboarding.lifecycle.closing_pack.contents import closing_pack_content
 from onboarding.lifecycle.proposals import (
     add_host,
     confirm_values,
@@ -263,7 +263,7 @@ def test_closing_pack_labels_proposal(bare: Tenant, member: User) -> None:
     propose(bare, member)
     add_host(bare, name="mail.x.test", port=25, by=member, decides=False)
 
-    found = pack_content(bare)["tenant"]["proposals"]
+    found = closing_pack_content(bare)["tenant"]["proposals"]
 
     assert [(each["title"], each["value"], each["label"]) for each in found] == [
         ("ownership code", CODE, LABEL),

@@ -26,7 +26,10 @@ from onboarding.cutovers import planning_facts, snapshots
 from onboarding.cutovers.readiness import readiness_rows
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.lifecycle import pruning
-from onboarding.lifecycle.closing_pack.contents import pack_content, pack_observations
+from onboarding.lifecycle.closing_pack.contents import (
+    closing_pack_content,
+    closing_pack_observations,
+)
 from onboarding.lifecycle.tasks import reconcile_tenant
 from onboarding.management.load.sources import SOURCES, create_source
 from onboarding.models import Cutover, Drift
@@ -56,7 +59,7 @@ def _completed(by: User) -> Tenant:
     )
     Cutover.objects.filter(plan__tenant=tenant).update(planned_at=F("planned_at") - shift)
     for cutover in Cutover.objects.filter(plan__tenant=tenant):
-        snapshots.take_at_opening(cutover)
+        snapshots.save_at_opening(cutover)
     at = timezone.now() - shift
     Tenant.objects.filter(pk=tenant.pk).update(closed_at=at, completed_at=at)
     tenant.refresh_from_db()
@@ -125,7 +128,7 @@ def everything_of(tenant: Tenant, now: datetime) -> list[Any]:
     checks = list(queries.checks_of(tenant))
     switches = list(observations_by_kind(checks, [CheckKind.MX, CheckKind.MX_TTL]))
     plan_context = PlanContext.of(tenant)
-    pack = pack_content(tenant)
+    pack = closing_pack_content(tenant)
     del pack["made_at"]
     return [
         [plan_context.evidence(task, task.check_kinds) for task in tasks_of(tenant.plan)],
@@ -143,7 +146,7 @@ def everything_of(tenant: Tenant, now: datetime) -> list[Any]:
         ],
         queries.tested_routes(tenant),
         pack,
-        list(pack_observations(tenant)),
+        list(closing_pack_observations(tenant)),
         [(d.observation, d.resolving_observation) for d in Drift.objects.order_by("pk")],
         [message.observation for message in SubmittedMessage.objects.order_by("pk")],
     ]
@@ -191,7 +194,7 @@ def test_pruning_is_limited_to_old_monitoring(completed: Tenant) -> None:
     assert completed.completed_at is not None
     assert min(each.first_seen_at for each in found) > completed.completed_at
     assert max(each.last_seen_at for each in found) < oldest
-    assert not {each.check_asked.kind for each in found} & set(pruning.KEPT_KINDS)
+    assert not {each.check_asked.kind for each in found} & set(pruning.RETAINED_KINDS)
     for check in {each.check_asked for each in found}:
         assert check.observations.filter(first_seen_at__gt=oldest).count() < RUNS_PER_CHECK
         newer = check.observations.exclude(pk__in=[each.pk for each in found])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db.utils import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
@@ -248,8 +250,19 @@ def test_invalid_acceptance_is_refused(
 def test_risk_that_is_over_cannot_be_accepted(switched: Tenant, consultant: User) -> None:
     with pytest.raises(ConflictingChange, match="over"):
         accept_residual_risk(
-            switched, "waiting-period", "Days", expected="", reason="We know.", by=consultant
+            switched, "wait", "Days", expected="", reason="We know.", by=consultant
         )
+
+
+def test_migration_renames_risk_of_timed_task(switched: Tenant, consultant: User) -> None:
+    accepted = accept(switched, "mx-ttl", consultant)
+    AcceptedResidualRisk.objects.update(kind="waiting-period")
+    migration = importlib.import_module("onboarding.migrations.0068_snapshots_and_waits")
+
+    migration.rename_to_wait(apps, None)
+
+    accepted.refresh_from_db()
+    assert accepted.get_kind_display() == "Wait not over"
 
 
 def test_database_stores_one_active_acceptance(switched: Tenant, consultant: User) -> None:

@@ -56,7 +56,7 @@ def test_fail_in_former_window_is_no_drift(
     live: Tenant, fail: RecordRuns, consultant: User
 ) -> None:
     cutover = cutover_of(live, "inbound", START + timedelta(days=1))
-    snapshots.take_at_opening(cutover)
+    snapshots.save_at_opening(cutover)
     later = START + timedelta(days=8)
     change_cutover(
         cutover,

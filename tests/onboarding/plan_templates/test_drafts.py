@@ -118,7 +118,7 @@ def test_changes_of_two_tasks_do_not_conflict(draft: TemplateDraft, consultant: 
     assert [_entry(key)["title"] for key in marks] == ["New training", "New case-closure"]
 
 
-def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -> None:
+def test_cycle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -> None:
     entry = {**_entry("initial-conversation"), "depends_on": ["implementation-plan-review"]}
 
     with pytest.raises(drafts.InvalidDraft) as refused:
@@ -132,7 +132,7 @@ def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -
 
     assert refused.value.field == "depends_on"
     assert str(refused.value).startswith(
-        "These tasks would wait for each other in a circle: “Initial"
+        "These tasks would wait for each other in a cycle: “Initial"
     )
     assert TemplateDraft.objects.get().revision == 0
 

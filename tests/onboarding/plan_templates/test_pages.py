@@ -175,7 +175,7 @@ def test_error_is_shown_at_its_field(
     assert TemplateDraft.objects.get().revision == 0
 
 
-def test_circle_is_shown_at_dependencies(
+def test_cycle_is_shown_at_dependencies(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", "account-creation")
@@ -184,7 +184,7 @@ def test_circle_is_shown_at_dependencies(
 
     answer = client.post(place, typed)
 
-    assert "in a circle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
+    assert "in a cycle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
 
 
 @pytest.mark.slow

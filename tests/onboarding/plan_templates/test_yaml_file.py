@@ -138,10 +138,10 @@ def test_small_template_is_read(tmp_path: Path) -> None:
             "depends_on: []",
             "depends_on: [three]",
             8,
-            "circle of dependencies: one → two → three → one",
+            "cycle of dependencies: one → two → three → one",
         ),
-        ("depends_on: []", "depends_on: [two]", 14, "circle of dependencies: two → two"),
-        ("depends_on: []", "depends_on: [one]", 8, "circle of dependencies: one → two → one"),
+        ("depends_on: []", "depends_on: [two]", 14, "cycle of dependencies: two → two"),
+        ("depends_on: []", "depends_on: [one]", 8, "cycle of dependencies: one → two → one"),
         (
             "check: spf",
             "check: spv",

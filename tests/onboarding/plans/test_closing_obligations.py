@@ -136,13 +136,11 @@ def test_running_wait_is_a_risk_with_its_date() -> None:
     (risk,) = residual_risks(facts(days))
 
     assert (risk.kind, risk.subject, risk.ends_at) == (
-        "waiting-period",
+        "wait",
         "Outbound days",
         NOW + 24 * HOUR,
     )
-    assert risk.sentence == (
-        "The waiting period of “Outbound days” ends Wed 2 Dec 2026, 07:00 EST."
-    )
+    assert risk.sentence == ("The wait of “Outbound days” ends Wed 2 Dec 2026, 07:00 EST.")
 
 
 @pytest.mark.parametrize(
@@ -286,8 +284,8 @@ def test_every_risk_of_every_subject_is_listed() -> None:
     risks = residual_risks(given)
 
     assert [(r.kind.value, r.subject, r.state, r.ends_at) for r in risks] == [
-        ("waiting-period", "First wait", "not-started", None),
-        ("waiting-period", "Second wait", "until-date", NOW + HOUR),
+        ("wait", "First wait", "not-started", None),
+        ("wait", "Second wait", "until-date", NOW + HOUR),
         ("last-cache", "b.test", "unknown", None),
         ("last-cache", "c.test", "until-date", NOW + 5 * HOUR),
         ("safe-lockdown", "", "unknown", None),
@@ -297,8 +295,8 @@ def test_every_risk_of_every_subject_is_listed() -> None:
         ("mx-ttl", "c.test", "low", None),
     ]
     assert [risk.sentence for risk in risks] == [
-        "The waiting period of “First wait” has not started.",
-        "The waiting period of “Second wait” ends Tue 1 Dec 2026, 08:00 EST.",
+        "The wait of “First wait” has not started.",
+        "The wait of “Second wait” ends Tue 1 Dec 2026, 08:00 EST.",
         "Gangway cannot verify when caches drop the old MX records of b.test."
         " No check of them exists.",
         "Until Tue 1 Dec 2026, 12:00 EST, caches may direct mail for c.test to the old hosts.",

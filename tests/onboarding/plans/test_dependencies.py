@@ -145,7 +145,7 @@ STATUSES = ["todo", "in_progress", "done", "verified", *map(str, SKIPPED)]
 def test_awaited_tasks_equal_the_definition(
     drawn: list[tuple[str, bool, set[int]]],
 ) -> None:
-    """Dependencies point to earlier tasks, as in a template without a circle."""
+    """Dependencies point to earlier tasks, as in a template without a cycle."""
     tasks = [
         make_task(str(n), status, *(str(each) for each in depends if each < n), optional=optional)
         for n, (status, optional, depends) in enumerate(drawn)

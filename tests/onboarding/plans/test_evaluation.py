@@ -208,7 +208,7 @@ def test_ended_period_stores_and_logs(tenant: Tenant, started_at: datetime | Non
     assert complete_waits(tenant.plan, now=START - timedelta(seconds=1)) == 0
     assert complete_waits(tenant.plan, now=START) == 1
     params = params_of(task, since=since, before="waiting", after="verified")
-    assert lines(tenant, task) == [("waiting-period-ended", params)]
+    assert lines(tenant, task) == [("wait-ended", params)]
 
 
 @pytest.mark.parametrize(("seconds", "is_recomputed"), [(-1, False), (0, True)])

@@ -362,7 +362,7 @@ def test_assumptions_of_the_path_come_first() -> None:
     assert forecast_of(inputs).assumes == ("assumes b", "all", "assumes a")
 
 
-def test_circle_is_an_assumption() -> None:
+def test_cycle_is_an_assumption() -> None:
     found = forecast_of(plan(work("a", 1, "b"), work("b", 1, "a")))
 
     assert found.assumes == ("B and A wait for each other.",)

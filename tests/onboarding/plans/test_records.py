@@ -9,7 +9,7 @@ import pytest
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from tenants.models import Tenant
 from tests.factories import START, TOKEN
 

@@ -90,7 +90,7 @@ class Case(NamedTuple):
 
 def cases_of(task: Task, by: dict[str, User]) -> list[Case]:
     """Each status that the task can have."""
-    if task.is_wait:
+    if task.is_timed:
         return _wait_cases()
     now = timezone.now()
     sides = [s for s in ("mimecast", "client") if task.responsibility in (s, "both")]
@@ -152,7 +152,7 @@ class Plan:
             "wait_ends_at": None,
         }
         Task.objects.filter(plan=self.tenant.plan, key=key).update(**(cleared | facts))
-        if not task_of(self.tenant, key).is_wait:
+        if not task_of(self.tenant, key).is_timed:
             recompute_rollup(self.tenant.plan)
         return task_of(self.tenant, key)
 
@@ -212,10 +212,12 @@ def plan(
 def missing_statements(task: Task, shown: Statement) -> list[str]:
     """The parts of the statement about the task that its row or card lacks."""
     status = TaskStatus(task.status)
-    side = "completes automatically" if task.is_wait else SIDES[Responsibility(task.responsibility)]
+    side = (
+        "completes automatically" if task.is_timed else SIDES[Responsibility(task.responsibility)]
+    )
     wanted = {"status": STATEMENTS[status]}
-    if task.is_wait and task.wait_ends_at is not None:
-        wanted["status"] = "Waiting period ended" if task.verified_at else "Running since"
+    if task.is_timed and task.wait_ends_at is not None:
+        wanted["status"] = "Wait ended" if task.verified_at else "Running since"
     if status in OPEN:
         wanted["side"] = re.escape(side)
     if status in (Status.IN_PROGRESS, Status.WAITING, Status.BLOCKED):

@@ -79,7 +79,7 @@ def test_timed_task_completes_on_time(tenant: Tenant) -> None:
         before.revision + 1,
     )
     assert list(
-        ActivityLine.objects.filter(action="waiting-period-ended").values_list("tenant", flat=True)
+        ActivityLine.objects.filter(action="wait-ended").values_list("tenant", flat=True)
     ) == [tenant.pk]
     assert complete_waits(plan, now=timezone.now()) == 0
 
@@ -219,7 +219,7 @@ def test_plan_page_shows_end_of_period(tenant: Tenant, owner: User, signed_in: S
     during = _shown(client, context)
     row = next(r for r in client.get(context).context["page"].rows if r.task.key == WAIT)
 
-    assert "The waiting period starts when Outbound Cutover is done." in before
+    assert "Its wait starts when Outbound Cutover is done." in before
     assert "This task completes automatically on Thu 6 Mar, 10:00 UTC" in during
     assert "Mark as done" not in during
     assert row.shape is Shape.WAITING

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from checks.lab.records import HostedLockdown
+from checks.lab.zone_records import HostedLockdown
 from checks.lab.zones import Lab
 from tenants.models import Host, Tenant, User
 from tests.factories import MakeTenant, SignIn

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from checks.models import Observation
-from onboarding.repairs.records import REPAIRS
+from onboarding.repairs.record_pages import REPAIRS
 from onboarding.repairs.site import kind_of, site
 from tenants.log_verification import verify_logs
 from tenants.models import ActivityLine, ApiToken, OutboxMessage, Tenant, User

@@ -10,7 +10,7 @@ from django.utils import timezone
 from checks.dns_discovery import request_discovery
 from checks.models import Discovery
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle.closing_pack.contents import pack_content
+from onboarding.lifecycle.closing_pack.contents import closing_pack_content
 from onboarding.models import Contact, RequirementsSheet, SheetRow
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.requirements import prefill, services, sign_off
@@ -310,7 +310,7 @@ def test_closing_pack_has_reason_and_unanswered_questions(
 ) -> None:
     sign_off.sign_off(rfi, by=owner, side="client", expected_revision=rfi.revision, reason="Later")
 
-    sheets = pack_content(tenant)["requirements_sheets"]
+    sheets = closing_pack_content(tenant)["requirements_sheets"]
 
     (entry,) = (each for each in sheets if each["title"] == "Request for information")
     assert [each["reason"] for each in entry["signed"]] == ["Later"]

@@ -258,7 +258,7 @@ def test_old_messages_are_deleted(tenant: Tenant, owner: User, frozen_time: Cloc
     with receiving() as receiver:
         webhook_for(receiver, tenant, owner)
         add(tenant)
-        advance(frozen_time, delivery.KEPT_FOR + A_DAY)
+        advance(frozen_time, delivery.RETENTION + A_DAY)
         add(tenant)
 
         delivery.delete_old_messages(now=database_time.now())

@@ -70,7 +70,7 @@ CHAINS = {"NSEC": nsec_chain(CONTENTS), "NSEC3": nsec3_chain(CONTENTS)}
 
 def proven(chain: list[dns.rrset.RRset], label: str, rtype: str, *, is_nxdomain: bool) -> bool:
     rdtype = dns.rdatatype.from_text(rtype)
-    return denial.is_proven(absolute(label), rdtype, ZONE, chain, is_nxdomain=is_nxdomain)
+    return denial.proves_absence(absolute(label), rdtype, ZONE, chain, is_nxdomain=is_nxdomain)
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
@@ -193,7 +193,7 @@ def test_compact_denial_proves_absence() -> None:
 def test_wildcard_needs_absence_of_name(
     chain: list[dns.rrset.RRset], label: str, labels: int, expected: bool
 ) -> None:
-    assert denial.is_wildcard_proven(absolute(label), labels, ZONE, chain) is expected
+    assert denial.permits_wildcard(absolute(label), labels, ZONE, chain) is expected
 
 
 def test_each_salt_is_a_chain() -> None:
@@ -223,5 +223,5 @@ def test_minimal_record_denies_the_name() -> None:
     text = "x!.other.wild.example.test. RRSIG NSEC"
     minimal = [dns.rrset.from_text(absolute("w~.other.wild"), 60, "IN", "NSEC", text)]
 
-    assert denial.is_wildcard_proven(absolute("x.other.wild"), 3, ZONE, minimal)
-    assert not denial.is_wildcard_proven(absolute("y.other.wild"), 3, ZONE, minimal)
+    assert denial.permits_wildcard(absolute("x.other.wild"), 3, ZONE, minimal)
+    assert not denial.permits_wildcard(absolute("y.other.wild"), 3, ZONE, minimal)

@@ -59,7 +59,7 @@ def oversize(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> 
     return response.to_wire(max_size=65_535)
 
 
-def circle(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+def loop(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA
     for owner, target in (("example.test.", "round.test."), ("round.test.", "example.test.")):
@@ -131,7 +131,7 @@ def run_check(behaviour: Behaviour) -> Outcome:
         (oversize, "dns.server-oversized"),
         (truncate_always, "dns.server-truncates"),
         (truncate_even_over_tcp, "dns.server-malformed"),
-        (circle, "dns.alias-loop"),
+        (loop, "dns.alias-loop"),
         (loopback.wrong_id, "dns.server-silent"),
         (loopback.wrong_question, "dns.server-silent"),
         (change_letters, "dns.server-silent"),

@@ -506,7 +506,7 @@ def test_mapped_address_is_read_as_ipv4() -> None:
 def test_no_text_raises_or_passes_without_an_entry(
     pieces: list[str], system: ReceivingSystem
 ) -> None:
-    """Arbitrary chains: a yes always names an address of the region at the entry."""
+    """Arbitrary chains: a pass always names an address of the region at the entry."""
     outcome = run_check(text([f"Received: {' '.join(pieces)}; {DATE}", BELOW]), system)
 
     assert outcome.verdict in (Verdict.UNKNOWN, Verdict.PASS, Verdict.WARN)

@@ -11,7 +11,7 @@ from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import CheckKind, Outcome
 from checks.engine.sources.exchange_online.source import SOURCE
 from checks.engine.sources.exports.reader import Export, read_export
-from checks.engine.sources.facts import Facts
+from checks.engine.sources.facts import SourceFacts
 from checks.engine.sources.rules import judge_facts
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -123,5 +123,5 @@ def judge(
     expected: Mapping[str, Any] = EXPECTED,
     now: datetime = NOW,
 ) -> Outcome:
-    facts = Facts(SOURCE.key, read(export).tables, OBTAINED, id="exp")
+    facts = SourceFacts(SOURCE.key, read(export).tables, OBTAINED, id="exp")
     return judge_facts(SOURCE, kind, DOMAIN, facts, expected, REGION, now=now)

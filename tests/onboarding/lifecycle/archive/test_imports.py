@@ -284,7 +284,7 @@ def test_monitoring_of_a_completed_tenant_is_started(
     assert "Reopen the tenant to start its checks." in _text(refused)
     assert "Start monitoring" in _text(shown)
     assert "The checks are running." in _text(started)
-    assert Tenant.objects.get().checks_held_at is None
+    assert Tenant.objects.get().checks_paused_at is None
 
 
 def test_commands_move_a_tenant(

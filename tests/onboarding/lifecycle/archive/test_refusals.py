@@ -261,7 +261,7 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         lambda tables: _refer(tables, "tasks", "parent", [0, 0]),
         "Row 1 of “tasks” refers to itself through “parent”.",
     ),
-    "circle of parents": (
+    "cycle of parents": (
         lambda tables: _refer(tables, "tasks", "parent", [0, 1, 2, 0]),
         "refers to itself through “parent”.",
     ),
@@ -269,11 +269,11 @@ CASES: dict[str, tuple[Callable[[Tables], object], str]] = {
         lambda tables: _refer(tables, "tasks", "parent", [2, 1, 0]),
         "Row 3 of “tasks” is a sub-task of a sub-task.",
     ),
-    "circle of replies": (
+    "cycle of replies": (
         lambda tables: _refer(tables, "comments", "reply_to", [0, 0]),
         "Row 1 of “comments” refers to itself through “reply_to”.",
     ),
-    "circle of dependencies": (
+    "cycle of dependencies": (
         lambda tables: _depend(tables, [1, 2, 1]),
         "refers to itself through “depends_on”.",
     ),

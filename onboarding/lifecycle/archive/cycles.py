@@ -41,7 +41,7 @@ class Links:
         )
         self.task_ids[values["key"]] = values["public_id"]
 
-    def refuse_circles(self) -> None:
+    def refuse_cycles(self) -> None:
         """Raise ArchiveError for a row that refers to itself, and for a sub-task of a sub-task."""
         for (_, column), rows in self.own.items():
             following = {key: [other] for key, (_, other) in rows.items()}
