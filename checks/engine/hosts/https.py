@@ -11,7 +11,8 @@ import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
-from checks.engine.hosts.certificates import client_context, matches
+from checks.engine.hosts.certificates import client_context, matches, reason_of_tls
+from checks.engine.hosts.handshakes import HandshakeFault, fault_of
 from checks.engine.hosts.prober import (
     ConnectionFailure,
     HandshakeFailure,
@@ -30,7 +31,7 @@ _MAX_HEADERS = 100
 
 
 class FetchFailure(StrEnum):
-    """The reason for a missing file. After the first five, nothing is known about the file."""
+    """The reason for a missing file. Inconclusive ones leave the file unknown."""
 
     UNREACHED = "unreached"
     UNAVAILABLE = "unavailable"
@@ -43,6 +44,16 @@ class FetchFailure(StrEnum):
     STATUS = "status"
     TOO_LARGE = "too-large"
     NOT_HTTP = "not-http"
+    # The port is open, and the handshake fails.
+    TLS_CLOSED = "tls-closed"
+    TLS_SLOW = "tls-slow"
+    TLS_ALERT = "tls-alert"
+    TLS_TOO_OLD = "tls-too-old"
+    TLS_NO_CERTIFICATE = "tls-no-certificate"
+    TLS_UNKNOWN_NAME = "tls-unknown-name"
+    TLS_CLIENT_CERTIFICATE = "tls-client-certificate"
+    TLS_NOT_SERVED = "tls-not-served"
+    TLS_FAILED = "tls-failed"
 
     @property
     def is_inconclusive(self) -> bool:
@@ -56,7 +67,21 @@ _INCONCLUSIVE = (
     FetchFailure.NOT_ALLOWED,
     FetchFailure.CUT_OFF,
     FetchFailure.UNREADABLE,
+    FetchFailure.TLS_CLOSED,
+    FetchFailure.TLS_SLOW,
+    FetchFailure.TLS_ALERT,
 )
+_HANDSHAKES = {
+    HandshakeFault.CLOSED: FetchFailure.TLS_CLOSED,
+    HandshakeFault.TIMEOUT: FetchFailure.TLS_SLOW,
+    HandshakeFault.ALERT: FetchFailure.TLS_ALERT,
+    HandshakeFault.TOO_OLD: FetchFailure.TLS_TOO_OLD,
+    HandshakeFault.NO_CERTIFICATE: FetchFailure.TLS_NO_CERTIFICATE,
+    HandshakeFault.UNKNOWN_NAME: FetchFailure.TLS_UNKNOWN_NAME,
+    HandshakeFault.CLIENT_CERTIFICATE: FetchFailure.TLS_CLIENT_CERTIFICATE,
+    HandshakeFault.NOT_TLS: FetchFailure.TLS_NOT_SERVED,
+    HandshakeFault.OTHER: FetchFailure.TLS_FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,13 @@ class NotFetched:
     failure: FetchFailure
     detail: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True)
+class _NoHandshake(ConnectionFailure):
+    """An open port without a completed handshake: another address of the host may complete it."""
+
+    failure: FetchFailure
 
 
 class _InvalidResponse(Exception):
@@ -96,6 +128,8 @@ async def fetch(prober: Prober, host: str, path: str) -> Fetched | NotFetched:
     address, result = await prober.connect_first(
         addresses, lambda each: _fetch_from(prober, each, port, host, path)
     )
+    if isinstance(result, _NoHandshake):
+        return NotFetched(result.failure, result.reason, address)
     if isinstance(result, ConnectionFailure):
         return NotFetched(FetchFailure.UNREACHED, result.reason, address)
     if isinstance(result, NotFetched):
@@ -115,10 +149,12 @@ async def _fetch_from(
     prober: Prober, address: str, port: int, host: str, path: str
 ) -> Fetched | NotFetched | ConnectionFailure:
     context = client_context(verified=True, ca_file=prober.network.ca_file)
+    is_after = False
     try:
         streams = await prober.connect(address, port, tls=context, host=host)
         if isinstance(streams, ConnectionFailure):
             return streams
+        is_after = True
         try:
             # Twice the timeout of a connection: one for the start of the response, one for its end.
             async with asyncio.timeout(2 * prober.network.connect_timeout_seconds):
@@ -127,18 +163,25 @@ async def _fetch_from(
             abort(streams[1])
     except ssl.SSLCertVerificationError as error:
         return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
-    # A connection that ends early is no certificate problem.
     except HandshakeFailure as error:
-        return ConnectionFailure("reset" if error.reason == "closed" else error.reason)
-    # Before SSLError, their base class.
+        seconds = f"{error.seconds:g}" if error.seconds else error.reason
+        return _NoHandshake(seconds, _HANDSHAKES[fault_of(error.reason)])
+    # After the handshake, and before SSLError, their base class.
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return ConnectionFailure("reset")
     except ssl.SSLError as error:
-        return NotFetched(FetchFailure.CERTIFICATE, error.reason or "closed")
+        return _failed_handshake(reason_of_tls(error), is_after=is_after)
     except TimeoutError:
         return ConnectionFailure("timeout")
     except OSError as error:
         return ConnectionFailure(reason_of(error))
+
+
+def _failed_handshake(reason: str, *, is_after: bool) -> NotFetched | _NoHandshake:
+    failure = _HANDSHAKES[fault_of(reason, is_after=is_after)]
+    if failure.is_inconclusive:
+        return _NoHandshake(reason, failure)
+    return NotFetched(failure, reason)
 
 
 async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetched:
