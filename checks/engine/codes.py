@@ -99,6 +99,9 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.wrong-region-include": ("found", "expected"),
         "spf.look-alike-include": ("found", "expected"),
         "spf.region-unresolved": ("include", "reason"),
+        # Pre-flight check
+        "preflight.published-alias": ("name", "target"),
+        "preflight.published-records": ("name", "type"),
         # DKIM
         "dkim.none": ("name",),
         "dkim.not-a-key": ("name", "record"),
