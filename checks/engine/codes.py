@@ -97,6 +97,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.ptr": ("term",),
         "spf.hosted": ("target",),
         "spf.wrong-region-include": ("found", "expected"),
+        "spf.equals-sign": ("term", "meant"),
         "spf.look-alike-include": ("found", "expected"),
         "spf.region-unresolved": ("include", "reason"),
         # Pre-flight check

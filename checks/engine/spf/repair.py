@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from checks.engine.addresses import network_text
 from checks.engine.almost_records import TERM, almost, with_spaces
-from checks.engine.spf.terms import SpfPolicy, parse, parse_term
+from checks.engine.spf.terms import SpfPolicy, mistyped_mechanism, parse, parse_term
 
 _MAX_READ = 4000
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
@@ -64,7 +64,11 @@ class RepairedRecord:
 @functools.lru_cache(maxsize=1024)
 def repair(record_text: str) -> RepairedRecord:
     """Return a valid record unchanged; else keep the valid terms and correct almost valid ones."""
-    is_valid = isinstance(parse(record_text), SpfPolicy) and not _JOINED.search(record_text)
+    is_valid = (
+        isinstance(parse(record_text), SpfPolicy)
+        and not _JOINED.search(record_text)
+        and not any(map(mistyped_mechanism, record_text.split(" ")))
+    )
     if not record_text or is_valid:
         return RepairedRecord(record_text)
     text = with_spaces(record_text[:_MAX_READ]).translate(_DASHES)
@@ -105,6 +109,7 @@ def _joined(words: list[str]) -> Iterator[str]:
 def _corrected(word: str, kept: list[str]) -> list[str]:
     """Return the valid terms that the word was meant as; empty without a certain correction."""
     terms: list[str] = []
+    word = mistyped_mechanism(word) or word
     is_one = parse_term(word) is not None and not _JOINED.search(word)
     for part in [word] if is_one else re.split(r"[;,]+", word):
         valid = _corrections(part)
