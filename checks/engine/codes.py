@@ -35,6 +35,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-oversized": ("servers",),
         "dns.server-truncates": ("servers",),
         "dns.alias-loop": ("servers",),
+        "dns.alias-unresolved": ("servers", "names"),
         "dns.server-unreachable": ("servers",),
         "dns.server-not-public": ("servers",),
         "dns.server-unresolved": ("servers",),

@@ -75,6 +75,7 @@ _REASON_LABELS = {
     "oversized": "the answer is larger than requested",
     "truncated": "the answer was truncated and not available over TCP",
     "cname-loop": "the alias forms a loop",
+    "alias-unresolved": "the target of the alias could not be resolved",
     "unconfirmed": "only the resolvers report that the name does not exist",
     "unreachable": "no route to the host",
     "reset": "the connection was reset",

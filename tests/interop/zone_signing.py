@@ -26,10 +26,14 @@ def sign_zone(
     *,
     days: tuple[int, int] = (-1, 30),
     hashed_denial: bool = False,
+    opt_out: bool = False,
+    head: str = "",
 ) -> SignedZone:
     """Sign the zone with a new key. `days` are the limits of the signatures from today.
 
-    Absent records are denied by NSEC3 records if `hashed_denial`, else by NSEC records.
+    Absent records are denied by NSEC3 records if `hashed_denial`, else by NSEC records. With
+    `opt_out`, the NSEC3 records leave out unsigned delegations (RFC 5155 section 6). `head` are the
+    SOA and NS records, or those of every zone.
     """
     keygen = program("dnssec-keygen", "bind9-dnsutils")
     signer = program("dnssec-signzone", "bind9-utils")
@@ -39,12 +43,13 @@ def sign_zone(
     key = subprocess.run(generate, check=True, capture_output=True, text=True).stdout.strip()
     zone = folder / "zone"
     zone.write_text(
-        f"$ORIGIN {name}.\n{zone_head()}{records}\n{(folder / f'{key}.key').read_text()}"
+        f"$ORIGIN {name}.\n{head or zone_head()}{records}\n{(folder / f'{key}.key').read_text()}"
     )
     start, end = (f"{datetime.now(UTC) + timedelta(days=day):%Y%m%d%H%M%S}" for day in days)
     # -P: expired signatures are intended. -z: the key signs the whole zone.
     sign = [signer, "-P", "-z", "-K", str(folder), "-d", str(folder), "-o", name]
-    sign += ["-3", "abcd", "-H", "0"] if hashed_denial else []
+    sign += ["-3", "abcd", "-H", "0"] if hashed_denial or opt_out else []
+    sign += ["-A"] if opt_out else []
     sign += ["-s", start, "-e", end, "-f", str(folder / "signed"), str(zone)]
     subprocess.run(sign, check=True, capture_output=True, cwd=folder)
     (ds,) = (folder / f"dsset-{name}.").read_text().splitlines()

@@ -82,6 +82,18 @@ def test_each_condition_of_a_server_has_its_finding(reason: str, code: str) -> N
     assert params(outcome, code) == {"servers": ["ns2.test (192.0.2.2)", "ns3.test (192.0.2.3)"]}
 
 
+def test_unresolved_target_of_alias_is_named() -> None:
+    failure = LookupFailure("alias-unresolved", "mx.host.test")
+
+    outcome = run_check(LOW, failure)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["dns.alias-unresolved"])
+    assert params(outcome, "dns.alias-unresolved") == {
+        "servers": ["ns2.test (192.0.2.2)"],
+        "names": ["mx.host.test"],
+    }
+
+
 def test_servers_that_fail_in_two_ways_disagree() -> None:
     outcome = run_check(HIGH, NONE)
 
