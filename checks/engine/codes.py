@@ -139,6 +139,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dmarc.testing": ("policy", "milder"),
         "dmarc.nonexistent-policy": ("policy",),
         "dmarc.policy-missing": ("domain",),
+        "dmarc.public-suffix": ("domain",),
         "dmarc.ignored-tags": ("domain", "tags", "character"),
         "dmarc.partial": ("percent", "policy", "milder"),
         "dmarc.subdomain-policy": ("policy", "subdomain_policy"),
