@@ -7,7 +7,9 @@ the guard has checked.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +30,10 @@ WEB_PORTS = frozenset({443})
 MAX_BODY = 64 * 1024
 _MAX_HEAD = 16 * 1024
 _MAX_HEADERS = 100
+_MAX_INTERIM = 5
+_STATUS_LINE = re.compile(r"HTTP/1\.[0-9] (?P<code>[1-5][0-9]{2})(?: |\Z)")
+# Request timeout, too early and too many requests (RFC 9110, 8470, 6585).
+_TEMPORARY = frozenset({"408", "425", "429"})
 
 
 class FetchFailure(StrEnum):
@@ -211,28 +217,39 @@ async def read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
 
 
 async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
-    status = await _line(reader)
-    version, _, rest = status.partition(" ")
-    code = rest[:3]
-    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
-        return NotFetched(FetchFailure.NOT_HTTP, status[:60])
-    headers = await _headers(reader)
+    for _ in range(_MAX_INTERIM + 1):
+        status = await _line(reader)
+        match = _STATUS_LINE.match(status)
+        if match is None:
+            return NotFetched(FetchFailure.NOT_HTTP, status[:60])
+        code, headers = match["code"], await _headers(reader)
+        # RFC 9110 section 15.2: any number of interim responses can precede the final one. 101
+        # answers a request that this client does not send.
+        if not code.startswith("1") or code == "101":
+            break
+    failure = _failure_of(code, headers)
+    if failure is not None:
+        return failure
+    return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
+
+
+def _failure_of(code: str, headers: Mapping[str, str]) -> NotFetched | None:
+    """Return the failure that status and headers state; None for a file that can be read."""
+    location = headers.get("location", "")
     # RFC 8461 section 3.3: senders must not follow redirects. A target could be a private host.
-    if code.startswith("3"):
-        return NotFetched(FetchFailure.REDIRECT, headers.get("location", "")[:200])
+    if code.startswith("3") and location:
+        return NotFetched(FetchFailure.REDIRECT, location[:200])
     if code != "200":
-        # Server errors and 429 are temporary: senders retry, so the policy is not missing.
-        failure = (
-            FetchFailure.UNAVAILABLE
-            if code.startswith("5") or code == "429"
-            else FetchFailure.STATUS
-        )
+        # Temporary: senders retry, so the policy is not missing.
+        is_temporary = code.startswith("5") or code in _TEMPORARY
+        failure = FetchFailure.UNAVAILABLE if is_temporary else FetchFailure.STATUS
         return NotFetched(failure, code)
     # Not decoded: the request accepts no encoding, and a compressed file can grow without limit.
-    encoding = headers.get("content-encoding", "identity")[:40]
-    if encoding.lower() != "identity":
-        return NotFetched(FetchFailure.UNREADABLE, f"Content-Encoding: {encoding}")
-    return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        encoding = headers.get(name.lower(), plain)[:40]
+        if encoding.lower() != plain:
+            return NotFetched(FetchFailure.UNREADABLE, f"{name}: {encoding}")
+    return None
 
 
 async def _line(reader: asyncio.StreamReader) -> str:
@@ -257,11 +274,17 @@ async def _headers(reader: asyncio.StreamReader) -> dict[str, str]:
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+    if "transfer-encoding" in headers:
         return await _chunked(reader)
     length = headers.get("content-length")
     if length is None:
         return await _until_end(reader)
+    # RFC 9110 section 8.6: a repeated length counts once.
+    length, *others = (part.strip() for part in length.split(","))
+    if any(each != length for each in others):
+        raise _InvalidResponse(
+            FetchFailure.NOT_HTTP, f"Content-Length: {headers['content-length'][:20]}"
+        )
     if not (length.isascii() and length.isdigit()):
         raise _InvalidResponse(FetchFailure.NOT_HTTP, f"Content-Length: {length[:20]}")
     # More than six digits are too large in any case; `int` of a very long text is slow.
