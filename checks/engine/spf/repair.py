@@ -5,6 +5,7 @@ A proposal must be valid (RFC 7208 section 4.6), and must not drop a sender of t
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterator
@@ -27,16 +28,12 @@ _ALIASES = MappingProxyType(
         "ipv6": "ip6",
         "ip-4": "ip4",
         "ip-6": "ip6",
-        "inlcude": "include",
-        "inclde": "include",
-        "incude": "include",
-        "incldue": "include",
-        "inculde": "include",
-        "includes": "include",
-        "exist": "exists",
-        "redirects": "redirect",
     }
 )
+# Long enough that a similar word has no other meaning.
+_LONG_NAMES = ("include", "exists", "redirect")
+_LIKENESS = 0.8
+_MAX_WORD = 12
 # Words that need a value, which people write behind a space: `include: x.test`, `- all`.
 _OPEN_WORD = re.compile(
     r"[+~?-]?(?:(?:include|ip4|ip6|ipv4|ipv6|exists)[:=]?|(?:a|mx|ptr):)|[+~?-]", re.I
@@ -157,13 +154,19 @@ def _readings(word: str) -> Iterator[str]:
     if match is None:
         return
     qualifier, value = match["qualifier"], match["value"]
-    name = _ALIASES.get(match["name"].lower(), match["name"].lower())
+    name = _name_meant_by(match["name"].lower())
     if name in ("ip4", "ip6"):
         yield _network_term(qualifier, value)
     elif name in ("redirect", "exp"):
         yield f"{name}={value}"
     else:
         yield f"{qualifier}{name}:{value}" if value else f"{qualifier}{name}"
+
+
+def _name_meant_by(name: str) -> str:
+    """Return the name of the term, also of a long word with one or two wrong letters."""
+    close = difflib.get_close_matches(name[:_MAX_WORD], _LONG_NAMES, n=1, cutoff=_LIKENESS)
+    return _ALIASES.get(name) or next(iter(close), name)
 
 
 def _network_term(qualified: str, text: str) -> str:

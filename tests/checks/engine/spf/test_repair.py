@@ -28,6 +28,17 @@ EU = "eu._netblocks.mimecast.com"
         ("include: spf.test", "include:spf.test"),
         ("include spf.test", "include:spf.test"),
         ("inlcude:spf.test", "include:spf.test"),
+        *(
+            (f"{word}:spf.test", "include:spf.test")
+            for word in (
+                *("inclde", "incude", "incldue", "inculde", "includes", "inlude", "includ"),
+                *("Inclued", "nclude", "inlcudes"),
+            )
+        ),
+        ("exist:spf.test", "exists:spf.test"),
+        ("exits:spf.test", "exists:spf.test"),
+        ("redirects:spf.test", "redirect=spf.test"),
+        ("redirct:spf.test", "redirect=spf.test"),
         ("<include:spf.test>", "include:spf.test"),
         ("ip4:192.0.2.1;ip4:192.0.2.2", "ip4:192.0.2.1 ip4:192.0.2.2"),
         ("redirect:spf.test", "redirect=spf.test"),
