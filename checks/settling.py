@@ -89,6 +89,7 @@ INFORMATIONAL_CODES = frozenset(
         "dkim.old-signers",
         "mx.alias",
         "mx.duplicate",
+        "mx.ownership-proof",
         "mx.implicit-address",
         "mx.wildcard",
         "mx.names-below",

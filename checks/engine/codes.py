@@ -183,6 +183,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mx.look-alike": ("hosts",),
         "mx.host-missing": ("hosts",),
         "mx.duplicate": ("hosts",),
+        "mx.ownership-proof": ("hosts",),
         "mx.address-as-host": ("hosts",),
         "mx.alias": ("host", "target"),
         "mx.implicit-address": ("addresses",),
