@@ -82,6 +82,7 @@ INFORMATIONAL_CODES = frozenset(
     {
         "dns.delegation-differs",
         "dns.resolver-behind",
+        "dns.alias-without-record",
         "spf.lookups-near-limit",
         "spf.ptr",
         "spf.sampled",

@@ -36,6 +36,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-truncates": ("servers",),
         "dns.alias-loop": ("servers",),
         "dns.alias-unresolved": ("servers", "names"),
+        "dns.alias-without-record": ("name", "target"),
         "dns.server-unreachable": ("servers",),
         "dns.server-not-public": ("servers",),
         "dns.server-unresolved": ("servers",),

@@ -197,8 +197,20 @@ def run_alias(
             ["dmarc.enforces"],
         ),
         # The alias leads to a name that does not exist, or has no such record.
-        ("gone.one.test.", OUTSIDE, "", WARN, ["dmarc.none"]),
-        ("clients.one.test.", OUTSIDE, "", WARN, ["dmarc.none"]),
+        (
+            "gone.one.test.",
+            OUTSIDE,
+            "",
+            WARN,
+            ["dmarc.none", "dns.alias-without-record"],
+        ),
+        (
+            "clients.one.test.",
+            OUTSIDE,
+            "",
+            WARN,
+            ["dmarc.none", "dns.alias-without-record"],
+        ),
         # A loop through three zones.
         (
             "a.one.test.",

@@ -192,6 +192,7 @@ def combine(
         *_case_findings(authoritative),
         *_unconfirmed_findings(authoritative.delegation),
         *_excess_findings(authoritative.delegation),
+        *_empty_alias_findings(authoritative),
     ]
     # A server without an address can mislead no sender, so it costs a caution and not the verdict.
     # So does glue that differs, while the server at that address gives the same answer.
@@ -374,6 +375,22 @@ def _excess_findings(delegation: Delegation) -> list[Finding]:
         return []
     params = {"zone": delegation.zone, "count": delegation.excess}
     return [Finding("dns.too-many-servers", params)]
+
+
+def _empty_alias_findings(authoritative: AuthoritativeAnswers) -> list[Finding]:
+    """Return a finding for each alias whose target has no such record, if no server has one."""
+    answers = [answer for _, answer in authoritative.answers]
+    if any(isinstance(answer, Records) for answer in answers):
+        return []
+    aliases = {
+        (answer.chain[0].owner, answer.chain[-1].value)
+        for answer in answers
+        if isinstance(answer, NoRecord | NoName) and answer.chain
+    }
+    return [
+        Finding("dns.alias-without-record", {"name": name, "target": target})
+        for name, target in sorted(aliases)
+    ]
 
 
 def _glue_findings(delegation: Delegation) -> list[Finding]:
