@@ -107,7 +107,7 @@ class NotFetched:
 
 
 @dataclass(frozen=True)
-class _NoHandshake(ConnectionFailure):
+class NoHandshake(ConnectionFailure):
     """An open port without a completed handshake: another address of the host may complete it."""
 
     failure: FetchFailure
@@ -134,7 +134,7 @@ async def fetch(prober: Prober, host: str, path: str) -> Fetched | NotFetched:
     address, result = await prober.connect_first(
         addresses, lambda each: _fetch_from(prober, each, port, host, path)
     )
-    if isinstance(result, _NoHandshake):
+    if isinstance(result, NoHandshake):
         return NotFetched(result.failure, result.reason, address)
     if isinstance(result, ConnectionFailure):
         return NotFetched(FetchFailure.UNREACHED, result.reason, address)
@@ -171,7 +171,7 @@ async def _fetch_from(
         return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
     except HandshakeFailure as error:
         seconds = f"{error.seconds:g}" if error.seconds else error.reason
-        return _NoHandshake(seconds, _HANDSHAKES[fault_of(error.reason)])
+        return NoHandshake(seconds, _HANDSHAKES[fault_of(error.reason)])
     # After the handshake, and before SSLError, their base class.
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return ConnectionFailure("reset")
@@ -183,10 +183,10 @@ async def _fetch_from(
         return ConnectionFailure(reason_of(error))
 
 
-def _failed_handshake(reason: str, *, is_after: bool) -> NotFetched | _NoHandshake:
+def _failed_handshake(reason: str, *, is_after: bool) -> NotFetched | NoHandshake:
     failure = _HANDSHAKES[fault_of(reason, is_after=is_after)]
     if failure.is_inconclusive:
-        return _NoHandshake(reason, failure)
+        return NoHandshake(reason, failure)
     return NotFetched(failure, reason)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,9 @@ import pytest
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.expected_values import RegionFacts
 from checks.engine.hosts.handshakes import HandshakeFault, fault_of
+from checks.engine.mail import mta_sts
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.engine.recording import replay_clients
 from tests.checks.engine.dns.loopback import nameserver, network_of
 from tests.checks.engine.hosts.hostile_hosts import hostile_host, speak_tls
 from tests.checks.engine.hosts.mail_hosts import (
@@ -26,6 +29,7 @@ from tests.checks.engine.hosts.mail_hosts import (
 )
 from tests.checks.engine.mail.test_mta_sts import HOST, RECORD, REGION, ZONE
 from tests.checks.engine.outcomes import codes, params
+from tests.factories import START
 
 
 def run_check(
@@ -83,6 +87,15 @@ def test_handshake_that_fails(
 
     assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
     assert params(outcome, expected)["host"] == HOST
+    assert replayed(outcome).findings == outcome.findings
+
+
+def replayed(outcome: Outcome) -> Outcome:
+    """The outcome of the raw answers, which are stored as JSON."""
+    assert outcome.raw is not None
+    raw = json.loads(json.dumps(dict(outcome.raw)))
+    clients = replay_clients(raw, at=START)
+    return asyncio.run(mta_sts.inspect("example.test", REGION, clients.lookup, clients.prober))
 
 
 def test_silent_handshake_is_unknown(tmp_path: Path) -> None:
