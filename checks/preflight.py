@@ -71,6 +71,6 @@ def _result(check: Check, proposal: ProposedRecords, policy: bytes | None) -> Pr
             return await mta_sts.inspect_proposed(check.subject, region, proposed.lookup, policy)
         return await inspect(proposed, build_request(check))
 
-    outcome = asyncio.run(judge())
+    outcome = lookup.judged(asyncio.run(judge()))
     has_policy = check.kind == CheckKind.MTA_STS and policy is not None
     return PreflightResult(check, outcome, is_affected=bool(lookup.used) or has_policy)

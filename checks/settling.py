@@ -82,6 +82,7 @@ INFORMATIONAL_CODES = frozenset(
     {
         "dns.delegation-differs",
         "dns.resolver-behind",
+        "dns.alias-without-record",
         "spf.lookups-near-limit",
         "spf.ptr",
         "spf.sampled",
@@ -89,6 +90,7 @@ INFORMATIONAL_CODES = frozenset(
         "dkim.old-signers",
         "mx.alias",
         "mx.duplicate",
+        "mx.ownership-proof",
         "mx.implicit-address",
         "mx.wildcard",
         "mx.names-below",

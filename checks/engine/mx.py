@@ -37,6 +37,10 @@ class MxState(StrEnum):
     NONE = "none"
 
 
+# The hosts of Microsoft's MX records for the proof of ownership, such as ms12345678.msv1.invalid.
+_OWNERSHIP_PROOF = ".msv1.invalid"
+
+
 @dataclass(frozen=True)
 class MxHosts:
     """The exchanges of one record set, by owner."""
@@ -86,9 +90,13 @@ def judge(domain: str, region: RegionFacts, answer: Answer) -> ServerVerdict:
         return ServerVerdict(Verdict.FAIL, (Finding("mx.none", {"domain": domain}),))
     if _is_null(answer):
         return ServerVerdict(Verdict.FAIL, (Finding("mx.null", {"domain": domain}),))
-    findings = _findings(region, answer)
-    is_region = state_of(region, answer) is MxState.MIMECAST_ONLY
-    return ServerVerdict(Verdict.PASS if is_region else Verdict.FAIL, tuple(findings))
+    state, findings = state_of(region, answer), _findings(region, answer)
+    if state is MxState.NONE:
+        findings.insert(0, Finding("mx.none", {"domain": domain}))
+    if state is not MxState.MIMECAST_ONLY:
+        return ServerVerdict(Verdict.FAIL, tuple(findings))
+    has_proof = any(map(_is_ownership_proof, exchanges(answer)))
+    return ServerVerdict(Verdict.WARN if has_proof else Verdict.PASS, tuple(findings))
 
 
 def state_of(region: RegionFacts, answer: Answer) -> MxState:
@@ -97,6 +105,8 @@ def state_of(region: RegionFacts, answer: Answer) -> MxState:
         return MxState.NONE
     if _is_null(answer):
         return MxState.NULL_MX
+    if all(map(_is_ownership_proof, exchanges(answer))):
+        return MxState.NONE
     hosts = classify_hosts(region, exchanges(answer))
     if not hosts.leftovers:
         return MxState.INCOMPLETE if _missing(region, hosts) else MxState.MIMECAST_ONLY
@@ -123,7 +133,7 @@ def _is_null(answer: Records) -> bool:
 def classify_hosts(region: RegionFacts, hosts: Sequence[str]) -> MxHosts:
     """Classify hosts by owner, by whole names: `mimecast.com.example.net` is a lookalike."""
     ours = {host.lower().removesuffix(".") for host in region.mx}
-    rest = sorted(set(hosts) - ours)
+    rest = sorted({host for host in hosts if not _is_ownership_proof(host)} - ours)
     known = {host for host, _ in region.other_mx}
     other_regions = [host for host in rest if host in known or _is_mimecast(host)]
     look_alikes = [host for host in rest if host not in other_regions and "mimecast" in host]
@@ -135,6 +145,14 @@ def classify_hosts(region: RegionFacts, hosts: Sequence[str]) -> MxHosts:
             host for host in rest if host not in other_regions and host not in look_alikes
         ),
     )
+
+
+def _is_ownership_proof(host: str) -> bool:
+    """Return whether the record proves to Microsoft 365 the ownership of the domain.
+
+    RFC 2606 section 2: its host never exists, so that no sender delivers to it.
+    """
+    return host.endswith(_OWNERSHIP_PROOF)
 
 
 def _is_mimecast(host: str) -> bool:
@@ -151,6 +169,9 @@ def _findings(region: RegionFacts, answer: Records) -> list[Finding]:
     missing = _missing(region, hosts)
     if missing and hosts.ours:
         findings.append(Finding("mx.host-missing", {"hosts": missing}))
+    proofs = sorted(set(filter(_is_ownership_proof, exchanges(answer))))
+    if proofs:
+        findings.append(Finding("mx.ownership-proof", {"hosts": proofs}))
     return findings
 
 

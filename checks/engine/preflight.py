@@ -8,7 +8,7 @@ LookupFailure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from checks.engine.dns.lookup import (
     Answer,
@@ -20,6 +20,7 @@ from checks.engine.dns.lookup import (
     Records,
     Server,
 )
+from checks.engine.outcomes import Finding, Outcome, Verdict
 from checks.engine.recording import NotRecorded
 from checks.engine.zone_lines import ZoneTextError
 from checks.engine.zone_text import ZoneText, read_zone_text
@@ -56,25 +57,23 @@ class ProposedLookup:
     recorded: Lookup
     # The sets that a check has read. Without any, the proposal does not concern that check.
     used: set[tuple[str, str]] = field(default_factory=set)
+    # The published records that exclude proposed ones, or that proposed ones exclude.
+    conflicts: dict[str, Finding] = field(default_factory=dict)
 
     async def resolve(self, name: str, rtype: str) -> Answer:
-        proposed = self._proposed(name, rtype)
-        if proposed is not None:
-            return proposed
         try:
-            return await self.recorded.resolve(name, rtype)
+            recorded = await self.recorded.resolve(name, rtype)
         except NotRecorded:
-            return LookupFailure("not-queried")
+            recorded = LookupFailure("not-queried")
+        return self._after_publication(name, rtype, recorded)
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
         """Answer as every server will after the publication."""
-        proposed = self._proposed(name, rtype)
-        if proposed is not None:
-            return proposed
         try:
-            return await self.recorded.query(server, name, rtype)
+            recorded = await self.recorded.query(server, name, rtype)
         except NotRecorded:
-            return LookupFailure("not-queried")
+            recorded = LookupFailure("not-queried")
+        return self._after_publication(name, rtype, recorded)
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         return [await self.resolve(name, rtype) for name in names]
@@ -88,8 +87,40 @@ class ProposedLookup:
         except NotRecorded:
             return LookupFailure("not-queried")
 
-    def _proposed(self, name: str, rtype: str) -> Answer | None:
+    def judged(self, outcome: Outcome) -> Outcome:
+        """Add the conflicts with published records. The verdict is then WARN instead of PASS."""
+        if not self.conflicts:
+            return outcome
+        verdict = Verdict.WARN if outcome.verdict is Verdict.PASS else outcome.verdict
+        found = [self.conflicts[name] for name in sorted(self.conflicts)]
+        return replace(outcome, verdict=verdict).with_findings(found)
+
+    def _after_publication(self, name: str, rtype: str, recorded: Answer) -> Answer:
         owner = name.lower().removesuffix(".")
+        proposed = self._proposed(owner, rtype)
+        if proposed is None:
+            return recorded
+        self._note_conflict(owner, rtype, recorded)
+        return proposed
+
+    def _note_conflict(self, owner: str, rtype: str, recorded: Answer) -> None:
+        """Note a published alias at the name of other records, or the reverse.
+
+        A CNAME excludes all other records of its name (RFC 1034 section 3.6.2), and a proposal
+        replaces only the sets that it contains.
+        """
+        chain = () if isinstance(recorded, LookupFailure) else recorded.chain
+        alias = chain[0] if chain and chain[0].owner == owner else None
+        if (owner, "CNAME") in self.proposal:
+            has_set = isinstance(recorded, Records) and alias is None and rtype != "CNAME"
+            if has_set and (owner, rtype) not in self.proposal:
+                params = {"name": owner, "type": rtype}
+                self.conflicts[owner] = Finding("preflight.published-records", params)
+        elif alias is not None:
+            params = {"name": owner, "target": alias.value}
+            self.conflicts[owner] = Finding("preflight.published-alias", params)
+
+    def _proposed(self, owner: str, rtype: str) -> Answer | None:
         if (owner, "CNAME") in self.proposal and (rtype != "CNAME" or self._is_conflict(owner)):
             self.used.add((owner, "CNAME"))
             # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown. A

@@ -24,7 +24,7 @@ from checks.engine.dns.lookup import (
     Server,
 )
 from checks.engine.hosts.certificates import Certificate, TlsFacts
-from checks.engine.hosts.https import Fetched, FetchFailure, NotFetched
+from checks.engine.hosts.https import Fetched, FetchFailure, NoHandshake, NotFetched
 from checks.engine.hosts.ldaps import LdapsAnswer, NoTls
 from checks.engine.hosts.prober import ConnectionFailure, NotProbed
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
@@ -51,6 +51,7 @@ _TYPES: dict[str, type[Any]] = {
     "Answered": LdapsAnswer,
     "Fetched": Fetched,
     "NotFetched": NotFetched,
+    "NoHandshake": NoHandshake,
 }
 _ENUMS: dict[str, type[Enum]] = {"Verdict": Verdict, "Failure": FetchFailure}
 _NAMES = {kind: name for name, kind in (*_TYPES.items(), *_ENUMS.items())}

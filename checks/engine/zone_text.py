@@ -115,19 +115,27 @@ def read_zone_text(
     """
     if len(text) > max_characters:
         raise ZoneTextError(f"more than {max_characters} characters")
+    if text.lstrip(f"{_MARKS} \t\r\n").startswith(("{", "[{")):
+        raise ZoneTextError("this is JSON; export the zone as a zone file (BIND format)")
     reader = _Reader(domain, domain)
     for line in logical_lines(text):
         _read_line(reader, line)
     if len(reader.found) > max_records:
         raise ZoneTextError(f"more than {max_records} records")
     _read_aliases(reader)
-    records: dict[tuple[str, str], dict[Record, None]] = {}
+    records: dict[tuple[str, str], dict[str, Record]] = {}
     for number, record in reader.found:
-        records.setdefault((record.owner, record.rtype), {})[record] = None
+        # A set has each value once (RFC 2181 section 5). Of two TTLs the longer counts.
+        values = records.setdefault((record.owner, record.rtype), {})
+        values[record.value] = max(values.get(record.value, record), record, key=_ttl_of)
         if domain and is_outside(record.owner, domain):
             reader.note("outside", number, record.owner)
-    sets = {key: tuple(found) for key, found in records.items()}
+    sets = {key: tuple(found.values()) for key, found in records.items()}
     return ZoneText(sets, tuple(_notes(reader)))
+
+
+def _ttl_of(record: Record) -> int:
+    return record.ttl
 
 
 def is_outside(owner: str, domain: str) -> bool:

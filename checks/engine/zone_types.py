@@ -31,8 +31,9 @@ _RARE_TYPES = frozenset(
     | {"PX", "RESINFO", "RKEY", "RP", "RT", "SIG", "SINK", "SMIMEA", "SPF", "SVCB", "TA", "TALINK"}
     | {"TKEY", "TLSA", "TSIG", "UID", "UINFO", "UNSPEC", "URI", "WALLET", "WKS", "X25", "ZONEMD"}
 )
-# RFC 3597 section 5: a type without a name.
-_NUMBERED = re.compile(r"TYPE[0-9]{1,5}")
+# RFC 3597 section 5: a type without a name. Those of CNAME, MX and TXT records have such lines too.
+_NUMBERED = re.compile(r"TYPE(?!0*(?:5|15|16)\Z)[0-9]{1,5}")
+_NUMBERED_READ = re.compile(r"TYPE0*(?:5|15|16)")
 # A name with an alias has none of these. DNSSEC adds its own types to every name (RFC 2181 10.1).
 ALONE_BY_ALIAS = (OTHER_TYPES | _RARE_TYPES) - {"RRSIG", "NSEC", "SIG", "KEY", "NXT"}
 
@@ -139,6 +140,8 @@ def is_misread(rtype: str, owner: str, values: Sequence[ZoneToken]) -> bool:
     """
     if rtype in OTHER_TYPES | _RARE_TYPES or _NUMBERED.fullmatch(rtype):
         return False
+    if _NUMBERED_READ.fullmatch(rtype):
+        return True
     texts = [token.text for token in values[:_MAX_LOOKED_AT]]
     if any(text.upper() in READ_TYPES | {"IN"} for text in (owner, *texts)):
         return True

@@ -48,6 +48,8 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 SubjectKey = tuple[str, int | None, int | None]
 
 _NO_POLICY = "mta-sts.none"
+# The alias of a wildcard also answers for the name of the record.
+_EMPTY_ALIAS = "dns.alias-without-record"
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ class ProofSubject:
         if self.kind is not CheckKind.MTA_STS or self.settled is not Verdict.NOT_APPLICABLE:
             return False
         latest = self.check.latest if self.check is not None else None
-        return latest is not None and [each["code"] for each in latest.findings] == [_NO_POLICY]
+        codes = {each["code"] for each in latest.findings} if latest is not None else set()
+        return codes - {_EMPTY_ALIAS} == {_NO_POLICY}
 
     @property
     def is_unverifiable(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from onboarding.requirements.cell_types import clean, fold, printable
+from onboarding.requirements.cell_types import BadValue, clean, fold, printable
 from onboarding.requirements.columns import Column, TableDefinition, ValidationContext
 from onboarding.requirements.list_cells import expand_lists, is_no_value, list_headings
 from onboarding.requirements.tables import (
@@ -100,6 +100,7 @@ def _below_headings(
     layout = _with_empty_cells(headings, layout)
     for column in kind.columns:
         layout = _with_precedence(headings, layout, column)
+        layout = _without_other_meanings(headings, layout, column)
     _refuse_conflicts(headings, layout)
     return _without_empty_exports(headings, layout)
 
@@ -318,6 +319,36 @@ def _with_precedence(headings: FileLine, layout: Layout, column: Column) -> Layo
         f" Exchange forwards to “{used}” alone, so that value is imported."
     )
     return replace(layout, lines=single, notes=[*layout.notes, note])
+
+
+def _without_other_meanings(headings: FileLine, layout: Layout, column: Column) -> Layout:
+    """The layout without the columns whose heading fits this one and whose values do not.
+
+    “Type” is such a heading: next to “Action”, it can have the kind of the sender.
+    """
+    places = [place for place, each in enumerate(layout.columns) if each is column]
+    if not column.choices or len(places) < 2:
+        return layout
+    unused = {place for place in places if not _has_choice(column, layout.lines, place)}
+    if not unused or len(unused) == len(places):
+        return layout
+    columns = [None if place in unused else each for place, each in enumerate(layout.columns)]
+    notes = [*layout.notes, *_note_unused(headings, columns, set(range(len(columns))) - unused)]
+    return replace(layout, columns=columns, notes=notes)
+
+
+def _has_choice(column: Column, lines: Sequence[FileLine], place: int) -> bool:
+    """Whether a cell of the column is empty in every row, or has a choice in one."""
+    typed = [text for line in lines if (text := "".join(line.cells[place : place + 1]).strip())]
+    return not typed or any(_is_choice(column, text) for text in typed)
+
+
+def _is_choice(column: Column, text: str) -> bool:
+    try:
+        column.parse(text)
+    except BadValue:
+        return False
+    return True
 
 
 def _has_value(line: FileLine, place: int) -> bool:

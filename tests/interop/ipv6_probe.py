@@ -1,6 +1,7 @@
-"""Run the lockdown check of a host with A and AAAA in the network namespace of this process.
+"""Run the checks of a host with A and AAAA in the network namespace of this process.
 
-Arguments: the public IPv6 address, then "open" if a server greets at it. Prints JSON.
+Arguments: the public IPv6 address, then "open" if a server greets at it, "alone" if the host has no
+A record, and "smtp" for the check of the mail server instead of that of its lockdown. Prints JSON.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.outcomes import CheckKind, Outcome
@@ -20,17 +22,23 @@ HOST = "six.example.test"
 PORT = 25
 
 
-async def run(address: str, *, is_open: bool) -> Outcome:
-    zone = f"{HOST} A 127.0.0.70\n{HOST} AAAA {address}\n"
+async def run(address: str, options: Sequence[str]) -> Outcome:
+    zone = f"{HOST} AAAA {address}\n"
+    zone += "" if "alone" in options else f"{HOST} A 127.0.0.70\n"
+    kind = CheckKind.SMTP if "smtp" in options else CheckKind.LOCKDOWN
     async with contextlib.AsyncExitStack() as stack:
         dns = await stack.enter_async_context(nameserver(zone))
         control = await stack.enter_async_context(mail_host(ehlo=("hello",)))
-        if is_open:
+        if "open" in options:
             await stack.enter_async_context(mail_host(ehlo=("hello",), address=address, port=PORT))
         (outcome,) = await run_all(
             [
                 CheckRequest(
-                    CheckKind.LOCKDOWN, host=HOST, port=PORT, control=("127.0.0.1", control.port)
+                    kind,
+                    host=HOST,
+                    port=PORT,
+                    vantage_allowed="smtp" in options,
+                    control=("127.0.0.1", control.port),
                 )
             ],
             network=network_of(dns),
@@ -41,6 +49,6 @@ async def run(address: str, *, is_open: bool) -> Outcome:
 
 
 if __name__ == "__main__":
-    outcome = asyncio.run(run(sys.argv[1], is_open="open" in sys.argv[2:]))
+    outcome = asyncio.run(run(sys.argv[1], sys.argv[2:]))
     codes = [finding.code for finding in outcome.findings]
     sys.stdout.write(json.dumps({"verdict": outcome.verdict.value, "codes": codes}))

@@ -169,9 +169,18 @@ def probe_inside(namespace: list[str], *arguments: str) -> dict[str, Any]:
         (True, ["open"], "fail", ["lockdown.open"]),
         (True, [], "pass", ["lockdown.closed"]),
         (False, [], "unknown", ["lockdown.untried"]),
+        # A host with AAAA records only.
+        (True, ["alone", "open"], "fail", ["lockdown.open"]),
+        (True, ["alone"], "pass", ["lockdown.closed"]),
+        (False, ["alone"], "unknown", ["host.no-ipv6-here"]),
+        (True, ["alone", "open", "smtp"], "warn", ["smtp.no-starttls"]),
+        (True, ["alone", "smtp"], "fail", ["smtp.unreachable"]),
+        (False, ["alone", "smtp"], "unknown", ["host.no-ipv6-here"]),
+        # With an A record, the mail server is reached without IPv6.
+        (False, ["smtp"], "fail", ["smtp.unreachable"]),
     ],
 )
-def test_lockdown_over_ipv6(
+def test_host_over_ipv6(
     namespace: list[str],
     has_ipv6: bool,
     arguments: list[str],

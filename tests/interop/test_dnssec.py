@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import dns.name
 import dns.rdataclass
 import dns.rdatatype
 import dns.zone
@@ -62,6 +63,49 @@ def test_valid_signatures_pass(tmp_path: Path, validating: bool) -> None:
     outcomes = run_checks(tmp_path, signed.text, signed.ds, validating=validating)
 
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("validating", [True, False])
+@pytest.mark.parametrize(
+    ("algorithm", "has_zone_key"),
+    [
+        ("RSASHA1", False),
+        ("RSASHA256", True),
+        ("RSASHA512", False),
+        ("ECDSAP384SHA384", True),
+        ("ED25519", False),
+        ("ED448", True),
+    ],
+)
+def test_each_algorithm_passes(
+    tmp_path: Path, algorithm: str, has_zone_key: bool, validating: bool
+) -> None:
+    signed = sign_zone(
+        tmp_path / "keys", DOMAIN, RECORDS, algorithm=algorithm, has_zone_key=has_zone_key
+    )
+
+    outcomes = run_checks(tmp_path, signed.text, signed.ds, validating=validating)
+
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("validating", [True, False])
+def test_one_unsigned_record_set(tmp_path: Path, validating: bool) -> None:
+    """The signature of the MX records is missing, and those of all others are valid."""
+    signed = sign_zone(tmp_path / "keys", DOMAIN, RECORDS)
+    parsed = dns.zone.from_text(signed.text, origin=DOMAIN, relativize=False)
+    apex = parsed.nodes[dns.name.from_text(DOMAIN)]
+    apex.delete_rdataset(dns.rdataclass.IN, dns.rdatatype.RRSIG, dns.rdatatype.MX)
+    text = COMPLETE + parsed.to_text()
+
+    outcomes = run_checks(tmp_path, text, signed.ds, validating=validating)
+
+    assert {kind: outcome.verdict for kind, outcome in outcomes.items()} == {
+        CheckKind.MX: Verdict.UNKNOWN,
+        CheckKind.SPF: Verdict.PASS,
+        CheckKind.DMARC: Verdict.PASS,
+    }
+    assert "dns.dnssec-signature-missing" in [each.code for each in outcomes[CheckKind.MX].findings]
 
 
 # Field case 23.

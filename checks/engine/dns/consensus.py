@@ -138,7 +138,7 @@ async def query_authoritative_below(
     # This saves the delegation of each name below the domain, most of which are in its own zone.
     if isinstance(above, Delegation) and above.servers:
         answers = await lookup.query_all(above.servers, name, rtype)
-        if all(_lies_in(above.zone, answer) for answer in answers):
+        if all(_lies_in(above.zone, answer) or _ends_in_alias(answer) for answer in answers):
             answers = await validate_targets(lookup, answers, rtype)
             return AuthoritativeAnswers(above, tuple(zip(above.servers, answers, strict=True)))
     return await query_authoritative(lookup, name, rtype)
@@ -146,6 +146,11 @@ async def query_authoritative_below(
 
 def _lies_in(zone: str, answer: Answer) -> bool:
     return not isinstance(answer, LookupFailure) and answer.zone == zone
+
+
+def _ends_in_alias(answer: Answer) -> bool:
+    """Return whether the server has an alias of the name, and nothing is known of its target."""
+    return isinstance(answer, LookupFailure) and answer.reason in ("alias-unresolved", "cname-loop")
 
 
 def undelegated_outcome(kind: CheckKind, domain: str, answer: NoName | LookupFailure) -> Outcome:
@@ -187,6 +192,7 @@ def combine(
         *_case_findings(authoritative),
         *_unconfirmed_findings(authoritative.delegation),
         *_excess_findings(authoritative.delegation),
+        *_empty_alias_findings(authoritative),
     ]
     # A server without an address can mislead no sender, so it costs a caution and not the verdict.
     # So does glue that differs, while the server at that address gives the same answer.
@@ -314,7 +320,9 @@ _CONDITIONS = {
 
 
 # Each of these findings names servers without a usable answer.
-UNANSWERED_CODES = frozenset({"dns.server-silent", *(each.code for each in _CONDITIONS.values())})
+UNANSWERED_CODES = frozenset(
+    {"dns.server-silent", "dns.alias-unresolved", *(each.code for each in _CONDITIONS.values())}
+)
 
 
 def _unanswered_findings(
@@ -337,10 +345,17 @@ def _unanswered_findings(
         reason: [name for name, status in unanswered if status == reason]
         for _, reason in unanswered
     }
-    return [_condition(reason, names[reason]) for reason in sorted(names)]
+    targets = {
+        answer.detail
+        for _, answer in authoritative.answers
+        if isinstance(answer, LookupFailure) and answer.reason == "alias-unresolved"
+    }
+    return [_condition(reason, names[reason], sorted(targets)) for reason in sorted(names)]
 
 
-def _condition(reason: str, servers: list[str]) -> Finding:
+def _condition(reason: str, servers: list[str], targets: list[str]) -> Finding:
+    if reason == "alias-unresolved":
+        return Finding("dns.alias-unresolved", {"servers": servers, "names": targets})
     known = _CONDITIONS.get(reason)
     if known is None:
         return Finding("dns.server-silent", {"servers": servers, "reasons": [reason]})
@@ -360,6 +375,22 @@ def _excess_findings(delegation: Delegation) -> list[Finding]:
         return []
     params = {"zone": delegation.zone, "count": delegation.excess}
     return [Finding("dns.too-many-servers", params)]
+
+
+def _empty_alias_findings(authoritative: AuthoritativeAnswers) -> list[Finding]:
+    """Return a finding for each alias whose target has no such record, if no server has one."""
+    answers = [answer for _, answer in authoritative.answers]
+    if any(isinstance(answer, Records) for answer in answers):
+        return []
+    aliases = {
+        (answer.chain[0].owner, answer.chain[-1].value)
+        for answer in answers
+        if isinstance(answer, NoRecord | NoName) and answer.chain
+    }
+    return [
+        Finding("dns.alias-without-record", {"name": name, "target": target})
+        for name, target in sorted(aliases)
+    ]
 
 
 def _glue_findings(delegation: Delegation) -> list[Finding]:

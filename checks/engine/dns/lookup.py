@@ -96,7 +96,8 @@ class LookupFailure:
     """No usable answer.
 
     `reason` is a stable code: timeout, servfail, refused, lame, malformed, oversized, truncated,
-    cname-loop, unreachable, not-allowed, unconfirmed, no-budget, and those of `dnssec`.
+    cname-loop, alias-unresolved, unreachable, not-allowed, unconfirmed, no-budget, and those of
+    `dnssec`.
     """
 
     reason: str

@@ -275,7 +275,7 @@ class NetworkLookup:
             recursion=False,
             mixed_case=not in_lower_case,
             read_reply=read_authoritative,
-            follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
+            follow_alias=lambda reply: self._follow_foreign_alias(reply, rtype),
         )
 
     def _submit(
@@ -317,6 +317,19 @@ class NetworkLookup:
                 case_key,
             ),
         )
+
+    async def _follow_foreign_alias(self, reply: DecodedReply, rtype: str) -> Answer:
+        """Resolve the alias in the reply of an authoritative server.
+
+        That server has answered: a failure concerns the target, which is in another zone.
+        """
+        answer = await self._follow_alias(reply, rtype, ())
+        if not isinstance(answer, LookupFailure) or answer.reason == "cname-loop":
+            return answer
+        answer = await self._name_rejection(answer, reply.last_name, rtype)
+        if isinstance(answer, LookupFailure) and answer.reason in dnssec.FAULTS:
+            return answer
+        return LookupFailure("alias-unresolved", reply.last_name)
 
     async def _follow_alias(
         self, reply: DecodedReply, rtype: str, earlier: tuple[Record, ...]

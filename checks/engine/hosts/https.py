@@ -7,11 +7,14 @@ the guard has checked.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from checks.engine.hosts.certificates import client_context, matches
+from checks.engine.hosts.certificates import client_context, matches, reason_of_tls
+from checks.engine.hosts.handshakes import HandshakeFault, fault_of
 from checks.engine.hosts.prober import (
     ConnectionFailure,
     HandshakeFailure,
@@ -27,10 +30,14 @@ WEB_PORTS = frozenset({443})
 MAX_BODY = 64 * 1024
 _MAX_HEAD = 16 * 1024
 _MAX_HEADERS = 100
+_MAX_INTERIM = 5
+_STATUS_LINE = re.compile(r"HTTP/1\.[0-9] (?P<code>[1-5][0-9]{2})(?: |\Z)")
+# Request timeout, too early and too many requests (RFC 9110, 8470, 6585).
+_TEMPORARY = frozenset({"408", "425", "429"})
 
 
 class FetchFailure(StrEnum):
-    """The reason for a missing file. After the first five, nothing is known about the file."""
+    """The reason for a missing file. Inconclusive ones leave the file unknown."""
 
     UNREACHED = "unreached"
     UNAVAILABLE = "unavailable"
@@ -43,6 +50,16 @@ class FetchFailure(StrEnum):
     STATUS = "status"
     TOO_LARGE = "too-large"
     NOT_HTTP = "not-http"
+    # The port is open, and the handshake fails.
+    TLS_CLOSED = "tls-closed"
+    TLS_SLOW = "tls-slow"
+    TLS_ALERT = "tls-alert"
+    TLS_TOO_OLD = "tls-too-old"
+    TLS_NO_CERTIFICATE = "tls-no-certificate"
+    TLS_UNKNOWN_NAME = "tls-unknown-name"
+    TLS_CLIENT_CERTIFICATE = "tls-client-certificate"
+    TLS_NOT_SERVED = "tls-not-served"
+    TLS_FAILED = "tls-failed"
 
     @property
     def is_inconclusive(self) -> bool:
@@ -56,7 +73,21 @@ _INCONCLUSIVE = (
     FetchFailure.NOT_ALLOWED,
     FetchFailure.CUT_OFF,
     FetchFailure.UNREADABLE,
+    FetchFailure.TLS_CLOSED,
+    FetchFailure.TLS_SLOW,
+    FetchFailure.TLS_ALERT,
 )
+_HANDSHAKES = {
+    HandshakeFault.CLOSED: FetchFailure.TLS_CLOSED,
+    HandshakeFault.TIMEOUT: FetchFailure.TLS_SLOW,
+    HandshakeFault.ALERT: FetchFailure.TLS_ALERT,
+    HandshakeFault.TOO_OLD: FetchFailure.TLS_TOO_OLD,
+    HandshakeFault.NO_CERTIFICATE: FetchFailure.TLS_NO_CERTIFICATE,
+    HandshakeFault.UNKNOWN_NAME: FetchFailure.TLS_UNKNOWN_NAME,
+    HandshakeFault.CLIENT_CERTIFICATE: FetchFailure.TLS_CLIENT_CERTIFICATE,
+    HandshakeFault.NOT_TLS: FetchFailure.TLS_NOT_SERVED,
+    HandshakeFault.OTHER: FetchFailure.TLS_FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +104,13 @@ class NotFetched:
     failure: FetchFailure
     detail: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True)
+class NoHandshake(ConnectionFailure):
+    """An open port without a completed handshake: another address of the host may complete it."""
+
+    failure: FetchFailure
 
 
 class _InvalidResponse(Exception):
@@ -96,6 +134,8 @@ async def fetch(prober: Prober, host: str, path: str) -> Fetched | NotFetched:
     address, result = await prober.connect_first(
         addresses, lambda each: _fetch_from(prober, each, port, host, path)
     )
+    if isinstance(result, NoHandshake):
+        return NotFetched(result.failure, result.reason, address)
     if isinstance(result, ConnectionFailure):
         return NotFetched(FetchFailure.UNREACHED, result.reason, address)
     if isinstance(result, NotFetched):
@@ -115,10 +155,12 @@ async def _fetch_from(
     prober: Prober, address: str, port: int, host: str, path: str
 ) -> Fetched | NotFetched | ConnectionFailure:
     context = client_context(verified=True, ca_file=prober.network.ca_file)
+    is_after = False
     try:
         streams = await prober.connect(address, port, tls=context, host=host)
         if isinstance(streams, ConnectionFailure):
             return streams
+        is_after = True
         try:
             # Twice the timeout of a connection: one for the start of the response, one for its end.
             async with asyncio.timeout(2 * prober.network.connect_timeout_seconds):
@@ -127,18 +169,25 @@ async def _fetch_from(
             abort(streams[1])
     except ssl.SSLCertVerificationError as error:
         return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
-    # A connection that ends early is no certificate problem.
     except HandshakeFailure as error:
-        return ConnectionFailure("reset" if error.reason == "closed" else error.reason)
-    # Before SSLError, their base class.
+        seconds = f"{error.seconds:g}" if error.seconds else error.reason
+        return NoHandshake(seconds, _HANDSHAKES[fault_of(error.reason)])
+    # After the handshake, and before SSLError, their base class.
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return ConnectionFailure("reset")
     except ssl.SSLError as error:
-        return NotFetched(FetchFailure.CERTIFICATE, error.reason or "closed")
+        return _failed_handshake(reason_of_tls(error), is_after=is_after)
     except TimeoutError:
         return ConnectionFailure("timeout")
     except OSError as error:
         return ConnectionFailure(reason_of(error))
+
+
+def _failed_handshake(reason: str, *, is_after: bool) -> NotFetched | NoHandshake:
+    failure = _HANDSHAKES[fault_of(reason, is_after=is_after)]
+    if failure.is_inconclusive:
+        return NoHandshake(reason, failure)
+    return NotFetched(failure, reason)
 
 
 async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetched:
@@ -168,28 +217,39 @@ async def read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
 
 
 async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
-    status = await _line(reader)
-    version, _, rest = status.partition(" ")
-    code = rest[:3]
-    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
-        return NotFetched(FetchFailure.NOT_HTTP, status[:60])
-    headers = await _headers(reader)
+    for _ in range(_MAX_INTERIM + 1):
+        status = await _line(reader)
+        match = _STATUS_LINE.match(status)
+        if match is None:
+            return NotFetched(FetchFailure.NOT_HTTP, status[:60])
+        code, headers = match["code"], await _headers(reader)
+        # RFC 9110 section 15.2: any number of interim responses can precede the final one. 101
+        # answers a request that this client does not send.
+        if not code.startswith("1") or code == "101":
+            break
+    failure = _failure_of(code, headers)
+    if failure is not None:
+        return failure
+    return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
+
+
+def _failure_of(code: str, headers: Mapping[str, str]) -> NotFetched | None:
+    """Return the failure that status and headers state; None for a file that can be read."""
+    location = headers.get("location", "")
     # RFC 8461 section 3.3: senders must not follow redirects. A target could be a private host.
-    if code.startswith("3"):
-        return NotFetched(FetchFailure.REDIRECT, headers.get("location", "")[:200])
+    if code.startswith("3") and location:
+        return NotFetched(FetchFailure.REDIRECT, location[:200])
     if code != "200":
-        # Server errors and 429 are temporary: senders retry, so the policy is not missing.
-        failure = (
-            FetchFailure.UNAVAILABLE
-            if code.startswith("5") or code == "429"
-            else FetchFailure.STATUS
-        )
+        # Temporary: senders retry, so the policy is not missing.
+        is_temporary = code.startswith("5") or code in _TEMPORARY
+        failure = FetchFailure.UNAVAILABLE if is_temporary else FetchFailure.STATUS
         return NotFetched(failure, code)
     # Not decoded: the request accepts no encoding, and a compressed file can grow without limit.
-    encoding = headers.get("content-encoding", "identity")[:40]
-    if encoding.lower() != "identity":
-        return NotFetched(FetchFailure.UNREADABLE, f"Content-Encoding: {encoding}")
-    return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        encoding = headers.get(name.lower(), plain)[:40]
+        if encoding.lower() != plain:
+            return NotFetched(FetchFailure.UNREADABLE, f"{name}: {encoding}")
+    return None
 
 
 async def _line(reader: asyncio.StreamReader) -> str:
@@ -214,11 +274,17 @@ async def _headers(reader: asyncio.StreamReader) -> dict[str, str]:
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+    if "transfer-encoding" in headers:
         return await _chunked(reader)
     length = headers.get("content-length")
     if length is None:
         return await _until_end(reader)
+    # RFC 9110 section 8.6: a repeated length counts once.
+    length, *others = (part.strip() for part in length.split(","))
+    if any(each != length for each in others):
+        raise _InvalidResponse(
+            FetchFailure.NOT_HTTP, f"Content-Length: {headers['content-length'][:20]}"
+        )
     if not (length.isascii() and length.isdigit()):
         raise _InvalidResponse(FetchFailure.NOT_HTTP, f"Content-Length: {length[:20]}")
     # More than six digits are too large in any case; `int` of a very long text is slow.

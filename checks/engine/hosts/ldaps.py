@@ -17,6 +17,7 @@ from checks.engine.hosts.certificates import (
     cautions,
     reason_of_tls,
 )
+from checks.engine.hosts.handshakes import HandshakeFault, fault_of, is_alert
 from checks.engine.hosts.ldap_root import RootEntry, read_root_entry
 from checks.engine.hosts.prober import (
     DEFAULT_PORTS,
@@ -113,56 +114,25 @@ def judge(
     return (Verdict.WARN if found else Verdict.PASS), found
 
 
-# OpenSSL's reasons of a handshake in which the versions or the ciphers do not match.
-_OLD_PROTOCOL = frozenset(
-    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
-)
-_NO_CIPHER = frozenset(
-    {
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_NO_CERTIFICATE",
-        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
-        "NO_SHARED_CIPHER",
-    }
-)
-# After the handshake of TLS 1.3, these alerts answer the empty certificate of the client.
-_REFUSES_CLIENT = frozenset(
-    {
-        CERTIFICATE_REQUIRED,
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_NO_CERTIFICATE",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-    }
-)
+_FAULTS = {
+    HandshakeFault.CLOSED: "ldaps.closed-at-handshake",
+    HandshakeFault.TOO_OLD: "ldaps.protocol-too-old",
+    HandshakeFault.CLIENT_CERTIFICATE: "ldaps.client-certificate",
+    HandshakeFault.NO_CERTIFICATE: "ldaps.no-certificate",
+}
+_ALERTS = (HandshakeFault.ALERT, HandshakeFault.UNKNOWN_NAME)
 
 
 def _no_tls(host: str, port: int, result: NoTls) -> Finding:
     """Return the finding that names the team: certificate, TLS version, or network."""
     params: dict[str, Any] = {"host": host, "port": port}
-    if result.reason == "closed":
-        return Finding("ldaps.closed-at-handshake", params)
-    if result.reason in _OLD_PROTOCOL:
-        return Finding("ldaps.protocol-too-old", params)
-    if result.reason == CERTIFICATE_REQUIRED:
-        return Finding("ldaps.client-certificate", params)
-    if result.reason in _NO_CIPHER:
-        return Finding("ldaps.no-certificate", params)
-    if result.reason == "timeout":
-        params = {"host": host, "port": port, "seconds": result.seconds}
-        return Finding("ldaps.tls-slow", params)
-    params = {"host": host, "port": port, "reason": result.reason}
-    if _is_alert(result.reason):
-        return Finding("ldaps.tls-alert", params)
-    return Finding("ldaps.tls-failed", params)
-
-
-def _is_alert(reason: str) -> bool:
-    """Whether OpenSSL names an alert of the server, which only TLS has.
-
-    The alerts of RFC 6066 are named without the word, as in “tlsv1 unrecognized name”.
-    """
-    return "ALERT" in reason or reason.startswith("TLSV1_")
+    fault = fault_of(result.reason)
+    if fault in _FAULTS:
+        return Finding(_FAULTS[fault], params)
+    if fault is HandshakeFault.TIMEOUT:
+        return Finding("ldaps.tls-slow", params | {"seconds": result.seconds})
+    code = "ldaps.tls-alert" if fault in _ALERTS else "ldaps.tls-failed"
+    return Finding(code, params | {"reason": result.reason})
 
 
 async def _handshake(prober: Prober, address: str, host: str, port: int) -> _LdapsResult:
@@ -199,8 +169,10 @@ async def _root(streams: Streams, timeout_seconds: float) -> RootEntry | NoTls |
             return await read_root_entry(*streams)
     except ssl.SSLError as error:
         reason = reason_of_tls(error)
-        if not _is_alert(reason):
+        if not is_alert(reason):
             return None
-        return NoTls(CERTIFICATE_REQUIRED if reason in _REFUSES_CLIENT else reason)
+        fault = fault_of(reason, is_after=True)
+        is_client = fault is HandshakeFault.CLIENT_CERTIFICATE
+        return NoTls(CERTIFICATE_REQUIRED if is_client else reason)
     except OSError:
         return None

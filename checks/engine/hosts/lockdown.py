@@ -32,6 +32,12 @@ _DIRECT_SEND_REPLY = re.compile(r"\b5\.7\.68\b")
 # and 5.1.0 state no reason. None of these proves that others may send.
 _OTHER_REASON = re.compile(r"5\.(?!1\.[078](?!\d)|3\.2(?!\d))[1-46]\.\d{1,3}(?![\d.])")
 _POLICY_REASON = re.compile(r"(?<![\d.])5\.7\.\d{1,3}(?!\d|\.\d)")
+# Some gateways state a policy in words, with a status about the address, such as 5.4.1.
+_POLICY_WORDS = re.compile(
+    r"access (?:is )?denied|block ?list|black ?list|\bblocked\b|\bbanned\b|reputation|prohibited"
+    r"|not permitted|\bby policy\b|local policy|spam",
+    re.IGNORECASE,
+)
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
@@ -173,7 +179,8 @@ def _judge_reply(host: str, port: int, dialogue: SmtpDialogue) -> tuple[Verdict,
 def _has_other_reason(reply: SmtpReply) -> bool:
     """Whether the refusal is certainly no policy against the sender, which any line may state."""
     is_other = any(map(_OTHER_REASON.match, reply.lines))
-    return is_other and not _POLICY_REASON.search(reply.text)
+    is_policy = _POLICY_REASON.search(reply.text) or _POLICY_WORDS.search(reply.text)
+    return is_other and not is_policy
 
 
 def _refused_by_policy(host: str, reply: SmtpReply) -> tuple[Verdict, Finding]:

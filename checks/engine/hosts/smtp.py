@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checks.engine.hosts.certificates import TlsFacts, cautions
+from checks.engine.hosts.certificates import TlsFacts, cautions, reason_of_tls
 from checks.engine.hosts.prober import (
     DEFAULT_PORTS,
     ConnectionFailure,
@@ -387,8 +387,10 @@ async def _try_envelope(streams: Streams, sender: str, recipient: str) -> SmtpRe
 
 def _error_text(error: Exception) -> str:
     """The reason of OpenSSL, or that of the connection: a stable code, never a class name."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "closed"
     if isinstance(error, ssl.SSLError):
-        return error.reason or "closed"
+        return reason_of_tls(error)
     return "timeout" if isinstance(error, TimeoutError | ConnectionAbortedError) else "closed"
 
 

@@ -19,7 +19,7 @@ from checks.engine.dns.consensus import (
     undelegated_outcome,
 )
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records, sorted_values
-from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
 from checks.engine.dns.validated import resolve_validated
 from checks.engine.mail.dmarc_discovery import (
     AppliedPolicy,
@@ -202,7 +202,7 @@ def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:
         return ServerVerdict(Verdict.FAIL if faults else Verdict.UNKNOWN, (*faults, finding))
     applied = applied_policy(domain, answer, context.above)
     if applied.record is None:
-        missing = () if faults else (Finding("dmarc.none", {"domain": domain}),)
+        missing = () if faults else _reasons_without_record(domain, context)
         return ServerVerdict(Verdict.FAIL if faults else Verdict.WARN, (*faults, *missing))
     cautions = [*_cautions(applied.domain, applied.record, context)]
     findings = [
@@ -228,6 +228,13 @@ def _faults(domain: str, answer: Answer) -> Iterator[Finding]:
     elif isinstance(answer, Records):
         for each in recognise("dmarc", sorted_values(answer.values))[:1]:
             yield Finding("dmarc.almost", {"record": each.shown, "problem": each.problem})
+
+
+def _reasons_without_record(domain: str, context: DmarcContext) -> tuple[Finding, ...]:
+    """Return the missing record, and the fault of the organisation's own record if it has one."""
+    answer = context.above.get(context.organisation)
+    inherited = () if answer is None else tuple(_faults(context.organisation, answer))
+    return Finding("dmarc.none", {"domain": domain}), *inherited
 
 
 def _meaning(domain: str, applied: AppliedPolicy) -> Iterator[Finding]:
@@ -283,6 +290,9 @@ def _cautions(domain: str, record: DmarcPolicy, context: DmarcContext) -> Iterat
         tags = [shown(tag) for tag in record.ignored]
         params = {"domain": domain, "tags": tags, "character": stray}
         yield Finding("dmarc.ignored-tags", params)
+    if record.psd == "y" and not is_public_suffix(domain):
+        # RFC 9989 section 4.10.2: each name below has an organisation of its own.
+        yield Finding("dmarc.public-suffix", {"domain": domain})
     if record.bad_destinations:
         yield Finding("dmarc.bad-destination", {"destinations": list(record.bad_destinations)})
     consent = context.consent or {}

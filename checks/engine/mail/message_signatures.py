@@ -73,6 +73,7 @@ class DkimSignature:
     length: int | None = None
     is_testing: bool = False
     identity_domain: str = ""
+    canonicalization: str = ""
 
     @property
     def name(self) -> str:
@@ -130,6 +131,7 @@ def _parse_signature(
         signed_at=_signed_at(message, tags),
         length=int(length) if length and _SECONDS.fullmatch(length) else None,
         identity_domain=_identity_domain(tags, domain),
+        canonicalization=tags.get("c", "simple/simple"),
     )
     if organisational_domain(domain) != organisation:
         return replace(signature, state=SignatureState.FOREIGN)
@@ -234,9 +236,22 @@ def _verify(
     except (dkim.DKIMException, ValueError, LookupError, TypeError):
         # The library raises these for a signature that it cannot parse.
         return replace(signature, state=SignatureState.MALFORMED)
+    if is_valid and _exceeds_body(signature, verifier.body):
+        return replace(signature, state=SignatureState.MALFORMED, detail="l=")
     return replace(
         signature, state=SignatureState.VALID if is_valid else SignatureState.HEADERS_ALTERED
     )
+
+
+def _exceeds_body(signature: DkimSignature, body: bytes) -> bool:
+    """Return whether l= is larger than the body, which voids a signature (RFC 6376 section 3.5).
+
+    The library hashes the bytes that exist.
+    """
+    if signature.length is None:
+        return False
+    policy = dkim.CanonicalizationPolicy.from_c_value(signature.canonicalization.encode())
+    return signature.length > len(policy.canonicalize_body(body))
 
 
 def _key_of(answer: Answer, recorded: str) -> _PublishedKey:

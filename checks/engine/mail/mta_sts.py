@@ -158,29 +158,37 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
 
 def _judge_missing(host: str, policy_result: NotFetched) -> ServerVerdict:
     """Judge a policy that cannot be fetched: FAIL, because senders enforce their cached policy."""
-    if policy_result.failure.is_inconclusive:
-        reason = policy_result.detail or policy_result.failure.value
-        finding = Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})
-        return ServerVerdict(Verdict.UNKNOWN, (finding,))
-    return ServerVerdict(Verdict.FAIL, (_fault(host, policy_result),))
+    is_inconclusive = policy_result.failure.is_inconclusive
+    verdict = Verdict.UNKNOWN if is_inconclusive else Verdict.FAIL
+    return ServerVerdict(verdict, (_fault(host, policy_result),))
+
+
+# The parameter that has the detail of a failure; None if the sentence needs none.
+_FAULTS: dict[FetchFailure, tuple[str, str | None]] = {
+    FetchFailure.NO_ADDRESS: ("mta-sts.policy-no-address", None),
+    FetchFailure.CERTIFICATE: ("mta-sts.policy-certificate", "reason"),
+    FetchFailure.REDIRECT: ("mta-sts.policy-redirect", "target"),
+    FetchFailure.TOO_LARGE: ("mta-sts.policy-too-large", None),
+    FetchFailure.TLS_CLOSED: ("mta-sts.policy-closed-at-handshake", None),
+    FetchFailure.TLS_SLOW: ("mta-sts.policy-tls-slow", "seconds"),
+    FetchFailure.TLS_ALERT: ("mta-sts.policy-tls-alert", "reason"),
+    FetchFailure.TLS_TOO_OLD: ("mta-sts.policy-protocol-too-old", None),
+    FetchFailure.TLS_NO_CERTIFICATE: ("mta-sts.policy-no-certificate", None),
+    FetchFailure.TLS_UNKNOWN_NAME: ("mta-sts.policy-unknown-name", None),
+    FetchFailure.TLS_CLIENT_CERTIFICATE: ("mta-sts.policy-client-certificate", None),
+    FetchFailure.TLS_NOT_SERVED: ("mta-sts.policy-not-tls", None),
+    FetchFailure.TLS_FAILED: ("mta-sts.policy-tls-failed", "reason"),
+}
 
 
 def _fault(host: str, policy_result: NotFetched) -> Finding:
-    match policy_result.failure:
-        case FetchFailure.NO_ADDRESS:
-            return Finding("mta-sts.policy-no-address", {"host": host})
-        case FetchFailure.CERTIFICATE:
-            return Finding(
-                "mta-sts.policy-certificate", {"host": host, "reason": policy_result.detail}
-            )
-        case FetchFailure.REDIRECT:
-            return Finding(
-                "mta-sts.policy-redirect", {"host": host, "target": policy_result.detail}
-            )
-        case FetchFailure.TOO_LARGE:
-            return Finding("mta-sts.policy-too-large", {"host": host})
-        case _:
-            return Finding("mta-sts.policy-missing", {"host": host, "answer": policy_result.detail})
+    if policy_result.failure in _FAULTS:
+        code, name = _FAULTS[policy_result.failure]
+        return Finding(code, {"host": host} | ({name: policy_result.detail} if name else {}))
+    if policy_result.failure.is_inconclusive:
+        reason = policy_result.detail or policy_result.failure.value
+        return Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})
+    return Finding("mta-sts.policy-missing", {"host": host, "answer": policy_result.detail})
 
 
 def _as_evidence(

@@ -17,7 +17,7 @@ from checks.engine.spf.authorised import WideAuthorisation
 from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
 from checks.engine.spf.expansion import ExpansionNode
 from checks.engine.spf.networks import Segment
-from checks.engine.spf.terms import MAX_LOOKUPS, SpfPolicy, parse
+from checks.engine.spf.terms import MAX_LOOKUPS, SpfPolicy, mistyped_mechanism, parse
 
 NEAR_LIMIT = 9
 # Mimecast's hosted SPF (SPF Delegation) is published below this domain.
@@ -71,6 +71,7 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     if isinstance(policy, ServerVerdict):
         return policy
     hints = [*_hints(facts, policy, region)]
+    mistyped = [*_mistyped(policy)]
     if facts.is_too_long:
         finding = Finding("spf.too-long", {"count": len(facts.tree.all_networks)})
         return ServerVerdict(Verdict.UNKNOWN, (finding, *hints))
@@ -81,10 +82,10 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
         return ServerVerdict(Verdict.UNKNOWN, (finding, *hints))
     faults = [*_faults(facts, region)]
     if faults:
-        return ServerVerdict(Verdict.FAIL, (*faults, *hints))
+        return ServerVerdict(Verdict.FAIL, (*faults, *mistyped, *hints))
     # A FAIL without a finding would leave the client without an action.
     assert all(coverage.passes for coverage in facts.coverage), "a FAIL without a finding"
-    cautions = [*_cautions(facts, region)]
+    cautions = [*_cautions(facts, region), *mistyped]
     verdict = Verdict.WARN if cautions else Verdict.PASS
     return ServerVerdict(verdict, (*cautions, *hints))
 
@@ -263,6 +264,14 @@ def _hints(facts: SpfFacts, policy: SpfPolicy, region: RegionFacts) -> Iterator[
         if problem == "lookup-failed":
             yield Finding("spf.branch-unresolved", {"detail": detail})
     yield from _mistaken_includes(facts.tree, region_include, region)
+
+
+def _mistyped(policy: SpfPolicy) -> Iterator[Finding]:
+    """Yield a finding for each term with the sign of a modifier: its senders do not pass."""
+    for term_text in policy.text.split(" ")[1:]:
+        meant = mistyped_mechanism(term_text)
+        if meant:
+            yield Finding("spf.equals-sign", {"term": term_text, "meant": meant})
 
 
 def _term_hints(

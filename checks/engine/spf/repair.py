@@ -5,6 +5,7 @@ A proposal must be valid (RFC 7208 section 4.6), and must not drop a sender of t
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from types import MappingProxyType
 
 from checks.engine.addresses import network_text
 from checks.engine.almost_records import TERM, almost, with_spaces
-from checks.engine.spf.terms import SpfPolicy, parse, parse_term
+from checks.engine.spf.terms import SpfPolicy, mistyped_mechanism, parse, parse_term
 
 _MAX_READ = 4000
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
@@ -27,16 +28,12 @@ _ALIASES = MappingProxyType(
         "ipv6": "ip6",
         "ip-4": "ip4",
         "ip-6": "ip6",
-        "inlcude": "include",
-        "inclde": "include",
-        "incude": "include",
-        "incldue": "include",
-        "inculde": "include",
-        "includes": "include",
-        "exist": "exists",
-        "redirects": "redirect",
     }
 )
+# Long enough that a similar word has no other meaning.
+_LONG_NAMES = ("include", "exists", "redirect")
+_LIKENESS = 0.8
+_MAX_WORD = 12
 # Words that need a value, which people write behind a space: `include: x.test`, `- all`.
 _OPEN_WORD = re.compile(
     r"[+~?-]?(?:(?:include|ip4|ip6|ipv4|ipv6|exists)[:=]?|(?:a|mx|ptr):)|[+~?-]", re.I
@@ -64,7 +61,11 @@ class RepairedRecord:
 @functools.lru_cache(maxsize=1024)
 def repair(record_text: str) -> RepairedRecord:
     """Return a valid record unchanged; else keep the valid terms and correct almost valid ones."""
-    is_valid = isinstance(parse(record_text), SpfPolicy) and not _JOINED.search(record_text)
+    is_valid = (
+        isinstance(parse(record_text), SpfPolicy)
+        and not _JOINED.search(record_text)
+        and not any(map(mistyped_mechanism, record_text.split(" ")))
+    )
     if not record_text or is_valid:
         return RepairedRecord(record_text)
     text = with_spaces(record_text[:_MAX_READ]).translate(_DASHES)
@@ -105,6 +106,7 @@ def _joined(words: list[str]) -> Iterator[str]:
 def _corrected(word: str, kept: list[str]) -> list[str]:
     """Return the valid terms that the word was meant as; empty without a certain correction."""
     terms: list[str] = []
+    word = mistyped_mechanism(word) or word
     is_one = parse_term(word) is not None and not _JOINED.search(word)
     for part in [word] if is_one else re.split(r"[;,]+", word):
         valid = _corrections(part)
@@ -152,13 +154,19 @@ def _readings(word: str) -> Iterator[str]:
     if match is None:
         return
     qualifier, value = match["qualifier"], match["value"]
-    name = _ALIASES.get(match["name"].lower(), match["name"].lower())
+    name = _name_meant_by(match["name"].lower())
     if name in ("ip4", "ip6"):
         yield _network_term(qualifier, value)
     elif name in ("redirect", "exp"):
         yield f"{name}={value}"
     else:
         yield f"{qualifier}{name}:{value}" if value else f"{qualifier}{name}"
+
+
+def _name_meant_by(name: str) -> str:
+    """Return the name of the term, also of a long word with one or two wrong letters."""
+    close = difflib.get_close_matches(name[:_MAX_WORD], _LONG_NAMES, n=1, cutoff=_LIKENESS)
+    return _ALIASES.get(name) or next(iter(close), name)
 
 
 def _network_term(qualified: str, text: str) -> str:

@@ -16,6 +16,8 @@ QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 # Each costs one of the ten lookups (RFC 7208 section 4.6.4).
 LOOKUP_TERMS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 
+_MECHANISMS_WITH_VALUE = frozenset({"include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
+
 # ASCII: in Unicode, a long s (U+017F) is an s in another case.
 _VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE | re.ASCII)
 _TERM = re.compile(
@@ -115,6 +117,17 @@ def parse(text: str) -> SpfPolicy | BadSyntax:
         elif not _is_unknown_modifier(term):
             mechanisms.append(term)
     return SpfPolicy(text, tuple(mechanisms), modifiers.get("redirect"), modifiers.get("exp"))
+
+
+def mistyped_mechanism(term_text: str) -> str:
+    """Return the mechanism that was meant by an unknown modifier such as `include=a.test`, or "".
+
+    By the grammar it is a modifier, which receivers ignore (RFC 7208 section 6).
+    """
+    name, equals, value = term_text.partition("=")
+    meant = f"{name}:{value}"
+    is_meant = bool(equals) and name.lower() in _MECHANISMS_WITH_VALUE
+    return meant if is_meant and parse_term(meant) is not None else ""
 
 
 def _is_unknown_modifier(term: Term) -> bool:

@@ -187,3 +187,43 @@ def test_mx_mixed_reports_names_below_domain() -> None:
 
     assert outcome.evidence["states"] == ["mixed"]
     assert codes(outcome) == ["mx.leftover", "mx.alias", "mx.wildcard"]
+
+
+PROOF = "32767 ms12345678.msv1.invalid"
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict", "state", "expected"),
+    [
+        ((*BOTH, PROOF), Verdict.WARN, "mimecast_only", ["mx.ownership-proof"]),
+        (
+            (BOTH[0], PROOF),
+            Verdict.FAIL,
+            "incomplete",
+            ["mx.host-missing", "mx.ownership-proof"],
+        ),
+        ((PROOF,), Verdict.FAIL, "none", ["mx.none", "mx.ownership-proof"]),
+        (
+            ("10 old.example.test", PROOF),
+            Verdict.FAIL,
+            "old_only",
+            ["mx.old-only", "mx.ownership-proof"],
+        ),
+        (
+            (*BOTH, PROOF, "20 old.example.test"),
+            Verdict.FAIL,
+            "mixed",
+            ["mx.leftover", "mx.ownership-proof"],
+        ),
+        # Only Microsoft's own names: another name below .invalid is a mistake.
+        ((*BOTH, "20 msv1.invalid"), Verdict.FAIL, "mixed", ["mx.leftover"]),
+        ((*BOTH, "20 ms1.msv1.invalid.example.test"), Verdict.FAIL, "mixed", ["mx.leftover"]),
+    ],
+)
+def test_ownership_proof_is_no_host(
+    records: tuple[str, ...], verdict: Verdict, state: str, expected: list[str]
+) -> None:
+    outcome = run_check(*records)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, expected)
+    assert outcome.evidence["states"] == [state]

@@ -11,6 +11,7 @@ from checks.engine.dns.lookup import Lookup, LookupFailure, Record, Records
 from checks.engine.dns.network import Network
 from checks.engine.expected_values import RegionFacts
 from checks.engine.hosts.prober import Prober
+from checks.engine.mail import dmarc
 from checks.engine.outcomes import Outcome, Verdict
 from checks.engine.preflight import InvalidZoneText, ProposedLookup, parse_proposed_records
 from checks.engine.recording import Recorder, recording_clients, replay_clients
@@ -88,3 +89,63 @@ def test_proposed_alias_excludes_other_records() -> None:
 
     assert alias == Records((Record("x.one.test", "CNAME", 3600, "y.test"),))
     assert asyncio.run(lookup.resolve("x.one.test", "TXT")) == LookupFailure("not-queried")
+
+
+WITH_ALIAS = '_dmarc.one.test CNAME _dmarc.host.test\n_dmarc.host.test TXT "v=DMARC1; p=none"'
+WITH_RECORD = '_dmarc.one.test TXT "v=DMARC1; p=none"'
+REJECTS = '_dmarc TXT "v=DMARC1; p=reject; rua=mailto:a@one.test"'
+
+
+async def _run_dmarc(lookup: Lookup) -> Outcome:
+    return await dmarc.inspect("one.test", lookup)
+
+
+def _judge_dmarc(world: str, text: str) -> Outcome:
+    recorder, lookup = Recorder(), ZoneLookup(world)
+    means = recording_clients(lookup, Prober(Network(), lookup), recorder)
+    asyncio.run(_run_dmarc(means.lookup))
+    proposal = parse_proposed_records(text, "one.test")
+    assert not isinstance(proposal, InvalidZoneText)
+    proposed = ProposedLookup(proposal, replay_clients(recorder.raw(), at=START).lookup)
+    return proposed.judged(asyncio.run(_run_dmarc(proposed)))
+
+
+@pytest.mark.parametrize(
+    ("world", "text", "verdict", "expected"),
+    [
+        (WITH_ALIAS, REJECTS, Verdict.WARN, ["dmarc.enforces", "preflight.published-alias"]),
+        (WITH_RECORD, REJECTS, Verdict.PASS, ["dmarc.enforces"]),
+        ("one.test TXT other", REJECTS, Verdict.PASS, ["dmarc.enforces"]),
+        # The alias is one of another name, which the proposal replaces with its own record.
+        (
+            "_dmarc.one.test CNAME a.test\na.test CNAME b.test\nb.test TXT x",
+            REJECTS,
+            Verdict.WARN,
+            ["dmarc.enforces", "preflight.published-alias"],
+        ),
+        (
+            WITH_RECORD,
+            "_dmarc CNAME _dmarc.host.test.",
+            Verdict.UNKNOWN,
+            ["dns.server-silent", "preflight.published-records"],
+        ),
+        # Another alias replaces the published one.
+        (WITH_ALIAS, "_dmarc CNAME x.test.", Verdict.UNKNOWN, ["dns.server-silent"]),
+        ("one.test TXT other", "_dmarc CNAME x.test.", Verdict.UNKNOWN, ["dns.server-silent"]),
+        # The proposal itself conflicts, and its note states that.
+        (WITH_RECORD, f"{REJECTS}\n_dmarc CNAME x.test.", Verdict.UNKNOWN, ["dns.server-silent"]),
+    ],
+)
+def test_published_alias_excludes_proposed_records(
+    world: str, text: str, verdict: Verdict, expected: list[str]
+) -> None:
+    outcome = _judge_dmarc(world, text)
+
+    assert outcome.verdict is verdict
+    assert [finding.code for finding in outcome.findings] == expected
+
+
+def test_published_alias_is_named() -> None:
+    found = _judge_dmarc(WITH_ALIAS, REJECTS).findings[-1]
+
+    assert found.params == {"name": "_dmarc.one.test", "target": "_dmarc.host.test"}

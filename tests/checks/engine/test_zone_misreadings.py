@@ -178,6 +178,10 @@ def test_output_of_tools_is_read(line: str, key: tuple[str, str], value: str) ->
         ("@ 300 DMARC v=DMARC1", "DMARC"),
         ("@ MAIL-SERVER 10 a.test.", "MAIL-SERVER"),
         ("contoso.com has no MX record", "HAS"),
+        # RFC 3597 section 5: an MX, TXT or CNAME record without its name.
+        ("@ TYPE15 \\# 4 000a0000", "TYPE15"),
+        ("@ 300 IN TYPE016 \\# 2 0161", "TYPE016"),
+        ("a TYPE5 \\# 1 00", "TYPE5"),
     ],
 )
 def test_line_of_an_unknown_type_is_noted_prominently(line: str, named: str) -> None:
@@ -196,6 +200,7 @@ def test_line_of_an_unknown_type_is_noted_prominently(line: str, named: str) -> 
         "@ TLSA 3 1 1 abcd",
         "@ KX 10 a.test.",
         "@ TYPE65534 b",
+        "@ TYPE155 b",
         "@ HTTPS 1 . alpn=h2",
         "@ MB a.test.",
         "www WEBFORWARD www.contoso.com",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from checks.engine.dns.lookup import Record
 from checks.engine.preflight import InvalidZoneText, parse_zone_text
 from checks.engine.zone_text import ZoneText
 
@@ -401,3 +402,34 @@ def test_escaped_bytes_are_read_as_servers_send_them(escaped: str, value: str) -
 
     assert isinstance(read, ZoneText)
     assert [record.value for record in read.records[DOMAIN, "TXT"]] == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "ttl"),
+    [
+        ("@ 300 MX 10 a.test.\n@ 3600 MX 10 A.test.", 3600),
+        ("@ 3600 MX 10 a.test.\ncontoso.com. 300 IN MX 10 a.test.", 3600),
+        ("@ 300 MX 10 a.test.\n@ 300 MX 10 a.test.", 300),
+    ],
+)
+def test_repeated_record_counts_once(text: str, ttl: int) -> None:
+    read = parse_zone_text(text, "contoso.com")
+
+    assert isinstance(read, ZoneText)
+    assert read.records == {
+        ("contoso.com", "MX"): (Record("contoso.com", "MX", ttl, "10 a.test"),),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"ResourceRecordSets": []}',
+        '\ufeff[{"Name": "contoso.com."}]',
+        '\r\n {"value": []}',
+    ],
+)
+def test_json_is_named(text: str) -> None:
+    read = parse_zone_text(text, "contoso.com")
+
+    assert read == InvalidZoneText("this is JSON; export the zone as a zone file (BIND format)")

@@ -341,6 +341,9 @@ NO_POLICY = mta_sts("not_applicable", "mta-sts.none")
         (mta_sts("not_applicable"), False),
         (mta_sts("not_applicable", "mta-sts.mode-none"), False),
         (mta_sts("not_applicable", "mta-sts.none", "mta-sts.almost"), False),
+        # The alias of a wildcard answers for the name of the record, too.
+        (mta_sts("not_applicable", "mta-sts.none", "dns.alias-without-record"), True),
+        (mta_sts("not_applicable", "dns.alias-without-record"), False),
         (mta_sts("", "mta-sts.none"), False),
         (mta_sts("pass", "mta-sts.none"), False),
         (mta_sts("not_applicable", "mta-sts.none", kind=CheckKind.MX), False),

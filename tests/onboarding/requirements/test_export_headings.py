@@ -86,6 +86,17 @@ RULES = "Name,State,RedirectMessageTo,BlindCopyTo,CopyTo\n"
         ),
         (TLS, "Domain;Force TLS\na.net;Yes", [["a.net", "both", "enforced"]]),
         (TLS, "Domain;TLS policy\na.net;Opportunistic", [["a.net", "both", "relaxed"]]),
+        # “Type” has the kind of the sender here, and the choice is in “Action”.
+        (
+            "global-senders",
+            "Value,Type,Action,Notes\nbad@evil.example,Sender,Block,\nb.example,Domain,Allow,ok",
+            [["bad@evil.example", "block"], ["b.example", "permit", "ok"]],
+        ),
+        (
+            "global-senders",
+            "Sender,Type,Policy\nbad@evil.example,,Block\nb.example,,Allow",
+            [["bad@evil.example", "block"], ["b.example", "permit"]],
+        ),
         (
             "global-senders",
             "Email Address/Domain,Policy,Comment\na@bad.example,block,\n"
@@ -98,6 +109,15 @@ def test_exports_of_other_gateways_are_read(
     kind: str, text: str, expected: list[list[str]]
 ) -> None:
     assert rows(kind, text) == expected
+
+
+def test_two_columns_with_different_choices_are_refused() -> None:
+    text = "Value,Type,Action\na@b.example,Allow,Block\nc.example,Domain,Block"
+
+    assert refusal("global-senders", text) == (
+        "Two columns, “Type” and “Action”, are read as “Permit or block”, and row 2 has different"
+        " values in them. Remove one of the columns."
+    )
 
 
 def test_partner_without_tls_is_a_problem_of_its_row() -> None:

@@ -82,6 +82,42 @@ def test_each_condition_of_a_server_has_its_finding(reason: str, code: str) -> N
     assert params(outcome, code) == {"servers": ["ns2.test (192.0.2.2)", "ns3.test (192.0.2.3)"]}
 
 
+def test_unresolved_target_of_alias_is_named() -> None:
+    failure = LookupFailure("alias-unresolved", "mx.host.test")
+
+    outcome = run_check(LOW, failure)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["dns.alias-unresolved"])
+    assert params(outcome, "dns.alias-unresolved") == {
+        "servers": ["ns2.test (192.0.2.2)"],
+        "names": ["mx.host.test"],
+    }
+
+
+ALIAS = "example.test CNAME a.host.test\na.host.test CNAME b.host.test\n"
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        ([ALIAS, ALIAS], {"name": "example.test", "target": "b.host.test"}),
+        ([f"{ALIAS}b.host.test TXT x"], {"name": "example.test", "target": "b.host.test"}),
+        ([ALIAS, NONE], {"name": "example.test", "target": "b.host.test"}),
+        # One server has the record, or no server has an alias.
+        ([ALIAS, LOW], None),
+        ([f"{ALIAS}b.host.test 300 MX 10 mx.test"], None),
+        ([NONE, NONE], None),
+    ],
+)
+def test_alias_without_record_is_named(
+    servers: list[str | LookupFailure], expected: dict[str, str] | None
+) -> None:
+    outcome = run_check(*servers)
+
+    found = [each.params for each in outcome.findings if each.code == "dns.alias-without-record"]
+    assert found == ([expected] if expected else [])
+
+
 def test_servers_that_fail_in_two_ways_disagree() -> None:
     outcome = run_check(HIGH, NONE)
 

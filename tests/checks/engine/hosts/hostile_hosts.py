@@ -113,3 +113,18 @@ def dribbles_handshake(tls: ssl.SSLContext) -> Peer:
             await dribble(writer, outgoing.read())
 
     return serve
+
+
+def speak_tls(context: ssl.SSLContext) -> Peer:
+    """Serve TLS and send every alert, which a server of asyncio omits."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = context.wrap_bio(incoming, outgoing, server_side=True)
+        while received := await reader.read(4096):
+            incoming.write(received)
+            with contextlib.suppress(ssl.SSLError):
+                server.do_handshake()
+            writer.write(outgoing.read())
+
+    return serve

@@ -231,6 +231,12 @@ DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not 
                 (550, "5.1.7 The sender address is not valid"),
                 (550, "5.4.1 <ann@example.test>: 5.7.1 Access denied"),
                 (550, "5.4.1 Recipient address rejected, 5.7.1."),
+                # A policy in words.
+                (550, "5.4.1 Recipient address rejected: Access denied. AS(201806281)"),
+                (550, "5.1.1 Your address is on our blacklist"),
+                (554, "5.1.1 Mail from 198.51.100.9 is blocked"),
+                (550, "5.2.0 Message rejected: sender reputation"),
+                (550, "5.6.0 Prohibited by policy"),
                 # Without a reason, or with one that concerns the system.
                 (550, "5.0.0 Access denied"),
                 (553, "5.1.0 Sender rejected"),
@@ -245,6 +251,8 @@ DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not 
                 SmtpReply(552, ("5.2.2 mailbox full",)),
                 SmtpReply(550, ("5.1.10 null MX",)),
                 SmtpReply(550, ("5.3.4 too big",)),
+                SmtpReply(550, ("5.1.1 <x>: Recipient address rejected: User unknown",)),
+                SmtpReply(550, ("5.4.1 No such domain here",)),
             )
         ),
         (HOST, SmtpDialogue(SmtpReply(421, ("busy",))), Verdict.UNKNOWN, "lockdown.unclear"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import struct
@@ -21,6 +20,7 @@ from checks.engine.batch import CheckRequest, run_all
 from checks.engine.hosts.smtp import SmtpReply, _read_reply
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from tests.checks.engine.dns.loopback import nameserver, network_of
+from tests.checks.engine.hosts.hostile_hosts import speak_tls
 from tests.checks.engine.hosts.mail_hosts import make_certificate, server_context
 from tests.checks.engine.outcomes import codes, params
 
@@ -151,21 +151,6 @@ def test_ldaps_that_requires_a_client_certificate(
     assert codes(outcome) == ["ldaps.client-certificate"]
 
 
-def speak_tls(context: ssl.SSLContext) -> Peer:
-    """Serve TLS and send every alert, which a server of asyncio omits."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        server = context.wrap_bio(incoming, outgoing, server_side=True)
-        while received := await reader.read(4096):
-            incoming.write(received)
-            with contextlib.suppress(ssl.SSLError):
-                server.do_handshake()
-            writer.write(outgoing.read())
-
-    return serve
-
-
 def test_ldaps_with_old_tls_only(tmp_path: Path) -> None:
     context = server_context(tmp_path, HOST, make_certificate(HOST))
     # OpenSSL offers the old versions only at this level.
@@ -174,15 +159,7 @@ def test_ldaps_with_old_tls_only(tmp_path: Path) -> None:
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A server of asyncio ends the connection without the alert that OpenSSL has written.
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        incoming.write(await reader.read(4096))
-        with contextlib.suppress(ssl.SSLError):
-            context.wrap_bio(incoming, outgoing, server_side=True).do_handshake()
-        writer.write(outgoing.read())
-
-    outcome = run_check(CheckKind.LDAPS, serve)
+    outcome = run_check(CheckKind.LDAPS, speak_tls(context))
 
     assert codes(outcome) == ["ldaps.protocol-too-old"]
 

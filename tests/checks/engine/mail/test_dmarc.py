@@ -414,3 +414,41 @@ def test_stricter_reading_of_white_space_counts(white: str, tags: str, policies:
     assert isinstance(read, dmarc_records.DmarcPolicy)
     found = (read.policy, read.subdomain_policy, read.nonexistent_policy)
     assert (" ".join(found), len(read.ignored)) == (policies, 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "domain", "expected"),
+    [
+        (record(f"v=DMARC1; p=none; psd=y; {RUA}"), "example.test", ["dmarc.public-suffix"]),
+        (record(f"v=DMARC1; p=none; psd=n; {RUA}"), "example.test", []),
+        # The record of a registry may have the tag.
+        (record("v=DMARC1; p=none; psd=y", "co.uk"), "shop.co.uk", []),
+        # Inherited by a subdomain from the domain with the tag.
+        (
+            record(f"v=DMARC1; p=none; psd=y; {RUA}", "example.com"),
+            "mail.example.com",
+            ["dmarc.public-suffix"],
+        ),
+    ],
+)
+def test_tag_of_registries_is_named(zone: str, domain: str, expected: list[str]) -> None:
+    outcome = run_check(zone, domain)
+
+    assert [code for code in codes(outcome) if code == "dmarc.public-suffix"] == expected
+    assert outcome.verdict is (Verdict.WARN if expected else outcome.verdict)
+
+
+@pytest.mark.parametrize(
+    ("above", "fault"),
+    [
+        (["v=DMARC1; p=none", "v=DMARC1; p=reject"], "dmarc.several-records"),
+        (["v=DMARC1; p=rejekt"], "dmarc.syntax"),
+        (["v=DMARC1 p=none"], "dmarc.almost"),
+    ],
+)
+def test_faulty_record_of_organisation_is_named(above: list[str], fault: str) -> None:
+    zone = "".join(record(value, "example.com") for value in above)
+
+    outcome = run_check(zone, "mail.example.com")
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.WARN, ["dmarc.none", fault])

@@ -15,6 +15,7 @@ from checks.engine.outcomes import Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.mail.signed_messages import (
     AT,
+    BODY,
     RECEIVED,
     SELECTOR,
     fields_of,
@@ -551,3 +552,23 @@ def test_key_is_judged_as_by_dkim_check(key: str) -> None:
     is_unusable = codes(of_message) == ["message.key-unusable"]
     assert (of_key.verdict is Verdict.FAIL) is is_unusable
     assert of_message.verdict.is_passing is not is_unusable
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "verdict", "expected"),
+    [
+        ("5", BODY, Verdict.WARN, "message.partly-signed"),
+        (str(len(BODY)), BODY, Verdict.WARN, "message.partly-signed"),
+        # More bytes than the body has (RFC 6376 section 3.5).
+        (str(len(BODY) + 1), BODY, Verdict.UNKNOWN, "message.signature-unreadable"),
+        ("99999", BODY, Verdict.UNKNOWN, "message.signature-unreadable"),
+        # The canonical body counts: without the spaces and lines at its end.
+        (str(len(BODY) + 4), f"{BODY}\r\n\r\n", Verdict.UNKNOWN, "message.signature-unreadable"),
+        (str(len(BODY)), f"{BODY}\r\n\r\n", Verdict.WARN, "message.partly-signed"),
+    ],
+)
+def test_signed_length_of_body(length: str, body: str, verdict: Verdict, expected: str) -> None:
+    outcome = run_check(signed(body=body, tags={"l": length}))
+
+    assert outcome.verdict is verdict
+    assert expected in codes(outcome)

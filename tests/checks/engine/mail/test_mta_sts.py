@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.dns.network import Network
 from checks.engine.expected_values import RegionFacts
-from checks.engine.hosts.https import MAX_BODY, Fetched, NotFetched
+from checks.engine.hosts.https import MAX_BODY, Fetched, FetchFailure, NotFetched
 from checks.engine.mail.mta_sts_policy import (
     InvalidMtaSts,
     MtaStsPolicy,
@@ -374,3 +374,64 @@ def test_read_response_body_framings(headers: str, content: bytes, body: bytes) 
 
     assert isinstance(read, Fetched)
     assert read.body == body
+
+
+INTERIM = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200\r\n\r\n",
+        "HTTP/1.0 200 OK\n\n",
+        # Interim responses (RFC 9110 section 15.2).
+        f"{INTERIM}HTTP/1.1 200 OK\r\n\r\n",
+        f"HTTP/1.1 100 Continue\r\n\r\n{INTERIM}HTTP/1.1 200 OK\r\n\r\n",
+        # A repeated length (section 8.6).
+        "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+    ],
+)
+def test_read_response_heads(head: str) -> None:
+    read = read_bytes(f"{head}hello".encode())
+
+    assert isinstance(read, Fetched)
+    assert read.body == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("head", "failure", "detail"),
+    [
+        ("HTTP/1.1 302 Found\r\nLocation: /x", FetchFailure.REDIRECT, "/x"),
+        # Not a redirect without a target.
+        ("HTTP/1.1 304 Not Modified", FetchFailure.STATUS, "304"),
+        ("HTTP/1.1 300 Multiple Choices", FetchFailure.STATUS, "300"),
+        ("HTTP/1.1 206 Partial Content", FetchFailure.STATUS, "206"),
+        ("HTTP/1.1 101 Switching Protocols", FetchFailure.STATUS, "101"),
+        # Temporary.
+        ("HTTP/1.1 408 Request Timeout", FetchFailure.UNAVAILABLE, "408"),
+        ("HTTP/1.1 425 Too Early", FetchFailure.UNAVAILABLE, "425"),
+        ("HTTP/1.1 429 Too Many Requests", FetchFailure.UNAVAILABLE, "429"),
+        ("HTTP/1.1 503 Busy", FetchFailure.UNAVAILABLE, "503"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+            FetchFailure.UNREADABLE,
+            "Transfer-Encoding: gzip, chunked",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Encoding: br",
+            FetchFailure.UNREADABLE,
+            "Content-Encoding: br",
+        ),
+        ("HTTP/1.1 2000 OK", FetchFailure.NOT_HTTP, "HTTP/1.1 2000 OK"),
+        ("HTTP/2 200", FetchFailure.NOT_HTTP, "HTTP/2 200"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5, 6",
+            FetchFailure.NOT_HTTP,
+            "Content-Length: 5, 6",
+        ),
+        ("\r\n\r\n".join(["HTTP/1.1 103 Early Hints"] * 7), FetchFailure.STATUS, "103"),
+    ],
+)
+def test_read_response_failures(head: str, failure: FetchFailure, detail: str) -> None:
+    assert read_bytes(f"{head}\r\n\r\nhello".encode()) == NotFetched(failure, detail)

@@ -135,6 +135,14 @@ Found = list[tuple[str, dict[str, Any]]]
                 ),
             ],
         ),
+        (
+            f"v=spf1 include={OURS} -all",
+            "",
+            [
+                NONE_PASSES,
+                ("spf.equals-sign", {"term": f"include={OURS}", "meant": INCLUDE}),
+            ],
+        ),
     ],
 )
 def test_findings_of_failing_record(record: str, extra: str, expected: Found) -> None:
@@ -215,6 +223,22 @@ def test_findings_of_failing_record(record: str, extra: str, expected: Found) ->
             "pass",
             [("spf.ptr", {"term": "ptr"}), ("spf.ptr", {"term": "ptr:x.test"})],
         ),
+        *(
+            (
+                f"v=spf1 {INCLUDE} {term} -all",
+                "",
+                "warn",
+                [("spf.equals-sign", {"term": term, "meant": meant})],
+            )
+            for term, meant in (
+                ("include=spf.test", "include:spf.test"),
+                ("IP4=192.0.2.1", "IP4:192.0.2.1"),
+                ("a=mail.test", "a:mail.test"),
+                ("exists=%{i}.list.test", "exists:%{i}.list.test"),
+            )
+        ),
+        # Unknown modifiers without such a meaning.
+        (f"v=spf1 {INCLUDE} note=x a= includes=x.test -all", "", "pass", []),
         # The region's include makes another region harmless.
         (f"v=spf1 {INCLUDE} include:us._netblocks.mimecast.com -all", "", "pass", []),
     ],

@@ -28,9 +28,23 @@ EU = "eu._netblocks.mimecast.com"
         ("include: spf.test", "include:spf.test"),
         ("include spf.test", "include:spf.test"),
         ("inlcude:spf.test", "include:spf.test"),
+        *(
+            (f"{word}:spf.test", "include:spf.test")
+            for word in (
+                *("inclde", "incude", "incldue", "inculde", "includes", "inlude", "includ"),
+                *("Inclued", "nclude", "inlcudes"),
+            )
+        ),
+        ("exist:spf.test", "exists:spf.test"),
+        ("exits:spf.test", "exists:spf.test"),
+        ("redirects:spf.test", "redirect=spf.test"),
+        ("redirct:spf.test", "redirect=spf.test"),
         ("<include:spf.test>", "include:spf.test"),
         ("ip4:192.0.2.1;ip4:192.0.2.2", "ip4:192.0.2.1 ip4:192.0.2.2"),
         ("redirect:spf.test", "redirect=spf.test"),
+        ("include=spf.test", "include:spf.test"),
+        ("ip4=192.0.2.1", "ip4:192.0.2.1"),
+        ("include=a.test,include=b.test", "include:a.test include:b.test"),
         ("redirect=a.test redirect=b.test", "redirect=a.test include:b.test"),
         ("a:", "a"),
         ("~al", "~all"),
@@ -70,7 +84,7 @@ def test_term_without_certain_meaning_is_named(word: str) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    ["", "v=spf1 -all", "V=SPF1  mx   -all", "v=spf1 all x=y", "v=spf1 include=x.test ~all"],
+    ["", "v=spf1 -all", "V=SPF1  mx   -all", "v=spf1 all x=y", "v=spf1 includes=x.test ~all"],
 )
 def test_valid_record_is_unchanged(record: str) -> None:
     assert repair(record) == RepairedRecord(record)
