@@ -40,7 +40,19 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 KILLED = ("killed", "timeout")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
-_SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
+_SPF = (
+    "authorised",
+    "check",
+    "check_host",
+    "check_host_cache",
+    "expansion",
+    "judgement",
+    "macros",
+    "networks",
+    "proposal",
+    "repair",
+    "terms",
+)
 # Without the list of slow tests: a test of 80 ms is too slow for `make test`, but kills mutants.
 PYTEST = (
     "-n",
@@ -89,6 +101,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/proof.py",),
             (
                 "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_proof_sources.py",
                 "tests/onboarding/plans/test_proof_subjects.py",
             ),
         ),
@@ -107,6 +120,14 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "tests/onboarding/plans/test_refusals.py",
                 "tests/onboarding/plans/test_transition_facts.py",
                 "tests/onboarding/plans/test_transitions.py",
+            ),
+        ),
+        "undo": Target(("onboarding/plans/undo.py",), ("tests/onboarding/plans/test_undo.py",)),
+        "plan_safe_times": Target(
+            ("onboarding/plans/safe_times.py",),
+            (
+                "tests/onboarding/plans/test_safe_time_rules.py",
+                "tests/onboarding/plans/test_safe_times.py",
             ),
         ),
         "readiness": Target(
