@@ -120,12 +120,26 @@ def test_undo_restores_each_value(make_tenant: MakeTenant, owner: User, consulta
     Task.objects.filter(pk=task.pk).update(**cleared)
     task.domain_progress.all().delete()
     DomainProgress.objects.create(task=task, domain=two, client_confirmed_at=EARLIER)
-    restore(task_of(tenant, KEY))
+    restored = task_of(tenant, KEY)
+    restore(restored)
 
     task = task_of(tenant, KEY)
     row = task.domain_progress.get()
     assert (values(task), values(row)) == before
-    assert task.undo is None
+    # The roll-up of the same transaction reads the restored object.
+    assert (values(restored), task.undo, restored.undo) == (before[0], None, None)
+
+
+def test_undo_writes_only_the_values_of_an_action(tenant: Tenant, owner: User) -> None:
+    task = task_of(tenant, KEY)
+    title = task.title
+    store_undo(task, {}, by=owner)
+    task.title, task.status_reason = "Unsaved", "Unsaved"
+
+    restore(task)
+
+    task = task_of(tenant, KEY)
+    assert (task.title, task.status_reason, task.undo) == (title, "", None)
 
 
 def test_stored_undo_names_user_and_time(tenant: Tenant, owner: User, fixed_monday: Clock) -> None:
