@@ -28,6 +28,7 @@ from onboarding.plans.safe_times import (
     safe_time_of,
     safe_times_by_kind,
     safe_times_for,
+    safe_times_of,
     shown_safe_time,
     unsafe_tasks,
 )
@@ -475,6 +476,15 @@ def test_stored_safe_times_are_a_mapping(
             (NOW, True),
             (NOW + 3 * HOUR, False),
         ]
+
+
+def test_safe_times_without_storage_are_equal(tenant: Tenant) -> None:
+    store(tenant, CheckKind.MX_TTL, 0, *OLD)
+
+    found = safe_times_of(tenant, list(checks_of(tenant)), now=NOW)
+
+    assert found == dict(stored(tenant))
+    assert found[TTL].now == NOW
 
 
 def of_ttl() -> QuerySet[Observation]:
