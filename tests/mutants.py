@@ -81,6 +81,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "spf": Target(
             tuple(f"checks/engine/spf/{name}.py" for name in _SPF), ("tests/checks/engine/spf",)
         ),
+        # Modules of SPF whose own tests suffice: each mutant takes a second.
+        **{
+            f"spf_{name}": Target(
+                (f"checks/engine/spf/{name}.py",), (f"tests/checks/engine/spf/test_{name}.py",)
+            )
+            for name in ("authorised", "check_host_cache", "repair")
+        },
         "closing_obligations": Target(
             ("onboarding/plans/closing_obligations.py",),
             ("tests/onboarding/plans/test_closing_obligations.py",),
@@ -89,6 +96,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ("onboarding/plans/proof.py",),
             (
                 "tests/onboarding/plans/test_proof.py",
+                "tests/onboarding/plans/test_proof_sources.py",
                 "tests/onboarding/plans/test_proof_subjects.py",
             ),
         ),
@@ -107,6 +115,14 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "tests/onboarding/plans/test_refusals.py",
                 "tests/onboarding/plans/test_transition_facts.py",
                 "tests/onboarding/plans/test_transitions.py",
+            ),
+        ),
+        "undo": Target(("onboarding/plans/undo.py",), ("tests/onboarding/plans/test_undo.py",)),
+        "plan_safe_times": Target(
+            ("onboarding/plans/safe_times.py",),
+            (
+                "tests/onboarding/plans/test_safe_time_rules.py",
+                "tests/onboarding/plans/test_safe_times.py",
             ),
         ),
         "readiness": Target(

@@ -309,7 +309,9 @@ class TaskEvidence:
     @property
     def is_open(self) -> bool:
         """Whether a subject has no settled verdict yet, and no source proves the task."""
-        if self.alternatives and (not self.subjects or self.is_verified):
+        if self.is_verified:
+            return False
+        if self.alternatives and not self.subjects:
             return all(each.settled is None for each in self.alternatives)
         return bool(self.missing) or any(
             s.settled is None for s in self.subjects if not s.is_unverified_text
@@ -332,8 +334,12 @@ def label_of_source(kind: CheckKind) -> str:
 
 
 def completing_kinds(task: Task, tenant: Tenant) -> list[str]:
-    """The kinds of the sources that complete the task at the tenant's mail platform."""
-    return [kind for kind in task.source_kinds if not _sees_half(kind, tenant)]
+    """The kinds of the sources that complete the task at the tenant's mail platform.
+
+    Empty at another platform than theirs. A confirmation then completes the task.
+    """
+    kinds = [kind for kind in task.source_kinds if is_for_platform(CheckKind(kind), tenant)]
+    return [kind for kind in kinds if not _sees_half(kind, tenant)]
 
 
 def supporting_kinds(task: Task, tenant: Tenant) -> list[str]:
@@ -476,7 +482,7 @@ def can_change(task: Task, tenant: Tenant, changed: Iterable[Check]) -> bool:
     own = [c for c in changed if c.kind in task.check_kinds or c.kind in task.source_kinds]
     if not own:
         return False
-    if task.confirmation_suffices or any(check.is_of_source for check in own):
+    if task.confirmation_suffices or task.source_kinds:
         return True
     if task.verified_at is not None:
         return not all(map(_is_plain_pass, own))
@@ -486,7 +492,7 @@ def can_change(task: Task, tenant: Tenant, changed: Iterable[Check]) -> bool:
 def _is_plain_pass(check: Check) -> bool:
     """A settled pass that counts by its verdict alone, without a confirmation or a time."""
     return (
-        check.kind not in MESSAGE_KINDS | SOURCE_KINDS
+        check.kind not in MESSAGE_KINDS
         and check.settled_verdict in _PASSING
         and not check.is_proposed
     )

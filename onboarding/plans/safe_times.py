@@ -122,8 +122,10 @@ def safe_time_for(
     if task.role == TaskRole.SWITCHES_INBOUND:
         return _cutover_time(safety, tasks)
     switch = OLD_ROUTE_SWITCHES.get(task.role)
-    found = safety.get(CheckKind.MX.value) if switch else None
-    return replace(found, switch=switch) if switch and found is not None else None
+    if switch is None:
+        return None
+    found = safety.get(CheckKind.MX.value)
+    return replace(found, switch=switch) if found is not None else None
 
 
 def _cutover_time(safety: Mapping[str, PlanSafeTime], tasks: Iterable[Task]) -> PlanSafeTime | None:
@@ -217,11 +219,12 @@ def safe_times_for(
 def not_safe_yet(role: str, unsafe_until: datetime) -> str:
     """The sentence about a task of this role that is not safe yet."""
     is_cutover = role == TaskRole.SWITCHES_INBOUND
-    subject = _subject("cutover" if is_cutover else OLD_ROUTE_SWITCHES.get(role, "lockdown"))
+    subject = _subject("cutover" if is_cutover else OLD_ROUTE_SWITCHES.get(role))
     return f"{subject[0].upper()}{subject[1:]} is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
 
 
-def _subject(switch: str) -> str:
+def _subject(switch: str | None) -> str:
+    """The switch as the subject of a sentence; the lockdown for any other one."""
     if switch == OLD_ROUTE_SWITCHES[TaskRole.DECOMMISSION]:
         return "switching off the old gateway"
     return "the MX cutover" if switch == "cutover" else "the lockdown"

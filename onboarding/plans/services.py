@@ -65,7 +65,7 @@ from onboarding.plans.transitions import (
     waiting_side_after,
     why_not,
 )
-from onboarding.plans.undo import field_names, restore, store_undo
+from onboarding.plans.undo import restore, store_undo
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
@@ -81,7 +81,7 @@ _NO_MANUAL_STATUS: dict[str, Any] = {
     "status_waiting_on": "",
     "accepted_until": None,
 }
-_MANUAL_STATUS_FIELDS = tuple(field_names(_NO_MANUAL_STATUS))
+_MANUAL_STATUS_FIELDS = tuple(_NO_MANUAL_STATUS)
 MAX_EXEMPT_REASON = 300
 
 

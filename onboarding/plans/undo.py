@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,9 +94,4 @@ def _restore(row: Task | DomainProgress, stored: dict[str, Any], names: Sequence
         value = stored[name]
         is_moment = name.endswith(("_at", "_until")) and value is not None
         setattr(row, name, parse_datetime(value) if is_moment else value)
-    row.save(update_fields=field_names(names))
-
-
-def field_names(names: Iterable[str]) -> list[str]:
-    """The field names for `save(update_fields=...)`: a foreign key without its `_id`."""
-    return [name.removesuffix("_id") for name in names]
+    row.save(update_fields=names)

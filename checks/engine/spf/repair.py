@@ -43,6 +43,8 @@ _JOINED = re.compile(rf"[;,](?={TERM})", re.IGNORECASE)
 _PARTS = re.compile(
     r"(?P<qualifier>[+~?-]?)(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<sign>[:=]?)(?P<value>.*)"
 )
+# The terms that permit everyone.
+_EVERYONE = frozenset({"all", "+all"})
 _ADDRESS = re.compile(r"[+~?-]?(?P<network>[0-9A-Fa-f.:]{3,39}(?:/[0-9.]{1,15})?)")
 
 
@@ -60,7 +62,10 @@ class RepairedRecord:
 
 @functools.lru_cache(maxsize=1024)
 def repair(record_text: str) -> RepairedRecord:
-    """Return a valid record unchanged; else keep the valid terms and correct almost valid ones."""
+    """Return a valid record unchanged; else keep the valid terms and correct almost valid ones.
+
+    A correction never adds `all` or `+all`, which permit everyone: a word of its own must say so.
+    """
     is_valid = (
         isinstance(parse(record_text), SpfPolicy)
         and not _JOINED.search(record_text)
@@ -68,13 +73,17 @@ def repair(record_text: str) -> RepairedRecord:
     )
     if not record_text or is_valid:
         return RepairedRecord(record_text)
-    text = with_spaces(record_text[:_MAX_READ]).translate(_DASHES)
+    read = record_text[:_MAX_READ]
+    text = with_spaces(read).translate(_DASHES)
     found = almost("spf", text)
+    everyone = _EVERYONE - set(read.lower().split())
     kept: list[str] = []
     corrected: list[tuple[str, str]] = []
     dropped: list[str] = []
     for word in _joined((found.meant if found is not None else text).split()[1:]):
         terms = _corrected(word, kept)
+        if not everyone.isdisjoint(term.lower() for term in terms):
+            terms = []
         kept += terms
         if not terms:
             dropped.append(word)
@@ -131,13 +140,10 @@ def _corrections(word: str) -> list[str]:
     """Return the first valid reading of one word, as a list of one term."""
     if not word:
         return []
-    return next(([each] for each in _readings(word) if _is_certain(word, each)), [])
+    return next(([each] for each in _readings(word) if _is_valid(each)), [])
 
 
-def _is_certain(word: str, reading: str) -> bool:
-    """Return whether the reading is valid. A guess never becomes `+all`, which permits everyone."""
-    if reading != word and reading.lower() in ("all", "+all"):
-        return False
+def _is_valid(reading: str) -> bool:
     return reading.isascii() and parse_term(reading) is not None
 
 

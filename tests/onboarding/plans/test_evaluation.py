@@ -9,7 +9,8 @@ import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
-from onboarding.models import Task
+from onboarding.models import Monitoring, Task
+from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.plans.evaluation import (
     complete_waits,
     evaluate,
@@ -19,7 +20,7 @@ from onboarding.plans.evaluation import (
 )
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import ProofSubject, TaskEvidence
-from tenants.models import ActivityLine, Domain, Tenant
+from tenants.models import ActivityLine, Domain, Notification, Tenant, User
 from tests.clock import Clock
 from tests.factories import START, TOKEN, MakeTenant, RunCheck, task_of
 
@@ -27,6 +28,7 @@ KEY, WAIT = "mx-record-cutover", "outbound-days"
 EARLIER = START - timedelta(days=9)
 # A port that answers Mimecast only: no check can prove it.
 UNREACHABLE = Observation(findings=[{"code": "smtp.unreachable-from-here", "params": {}}])
+EXPORT = {"source": "exchange_online", "check": "connection_filter", "strength": "strong"}
 
 
 def evidence_of(**settled: str) -> TaskEvidence:
@@ -187,6 +189,71 @@ def test_faster_worker_wins(
     assert lines(tenant, task) == []
 
 
+def failing(*kinds: CheckKind) -> TaskEvidence:
+    return TaskEvidence(
+        tuple(
+            ProofSubject(kind, f"{kind} subject", Check(settled_verdict="fail")) for kind in kinds
+        )
+    )
+
+
+MX, SMTP = CheckKind.MX, CheckKind.SMTP
+
+
+@pytest.mark.parametrize(
+    ("kinds", "monitored", "is_notified"),
+    [
+        ([SMTP], None, True),
+        ([MX, SMTP], None, True),
+        ([MX], None, True),
+        ([MX], "other", True),
+        # The monitoring reports these facts as drift.
+        ([MX], "own", False),
+        (list(DRIFT_OF_CHECK), "own", False),
+        ([SMTP], "own", True),
+        ([MX, SMTP], "own", True),
+    ],
+)
+def test_regression_notifies_both_sides(
+    tenant: Tenant,
+    make_tenant: MakeTenant,
+    owner: User,
+    fixed_monday: Clock,
+    kinds: list[CheckKind],
+    monitored: str | None,
+    is_notified: bool,
+) -> None:
+    if monitored is not None:
+        of = tenant if monitored == "own" else make_tenant("Other")
+        Monitoring.objects.create(tenant=of, started_at=EARLIER, reason="closed")
+    task = store(tenant, verified_at=EARLIER)
+
+    assert evaluate(task, failing(*kinds), tenant) is True
+
+    source = f"regressed:{task.public_id}:{fixed_monday.now.isoformat()}"
+    place = {"id": task.public_id, "title": task.title, "phase": task.phase.key, "key": KEY}
+    params = {"tasks": [place], "subjects": [f"{kind} subject" for kind in kinds]}
+    rows = Notification.objects.values_list("tenant", "recipient", "kind", "source", "params")
+    expected = (tenant.pk, owner.pk, "regressed", source, params)
+    assert list(rows) == ([expected] if is_notified else [])
+
+
+def test_first_proof_sends_no_notification(tenant: Tenant, owner: User) -> None:
+    assert evaluate(store(tenant), evidence_of(a="pass"), tenant) is True
+    assert not Notification.objects.filter(recipient=owner).exists()
+
+
+def test_reevaluation_of_task_with_source_only(tenant: Tenant) -> None:
+    key, other = "office-365-connection-filter", "end-user-asset-library"
+    for each in (key, other):
+        store(tenant, each, confirmation_suffices=False)
+
+    reevaluate(tenant.plan)
+
+    assert task_of(tenant, key).confirmation_suffices is True
+    assert task_of(tenant, other).confirmation_suffices is False
+
+
 def test_reevaluation_reopens_task_for_new_domain(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     Domain.objects.create(tenant=tenant, name="new.test", role="secondary", ownership_token=TOKEN)
@@ -198,6 +265,24 @@ def test_reevaluation_reopens_task_for_new_domain(tenant: Tenant, run_check: Run
     assert lines(tenant, task)[1:] == [
         ("task-domains-added", params_of(task, subjects=["new.test"]))
     ]
+
+
+@pytest.mark.parametrize("sources", [[], [EXPORT]], ids=["checks", "checks-or-export"])
+def test_reevaluate_verified_task_writes_no_activity(
+    tenant: Tenant, run_check: RunCheck, sources: list[dict[str, str]]
+) -> None:
+    """Also without an export, which could complete the task as well."""
+    store(tenant, completed_by=sources)
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    before = task_of(tenant, KEY)
+    stored = lines(tenant, before)
+
+    reevaluate(tenant.plan)
+
+    task = task_of(tenant, KEY)
+    assert (facts(task), task.status) == (facts(before), "verified")
+    assert lines(tenant, task) == stored
+    assert [action for action, _ in stored] == ["task-verified"]
 
 
 @pytest.mark.parametrize("started_at", [EARLIER, None])

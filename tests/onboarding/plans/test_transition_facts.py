@@ -146,10 +146,44 @@ def test_done_task_needs_nothing_more(facts: dict[str, Any]) -> None:
     assert refusal(TaskStatus.REGRESSED, **facts) != ""
 
 
-def test_unsafe_time_is_named() -> None:
-    assert refusal(unsafe_until=NOW) == (
-        "The lockdown is safe from Tue 1 Dec, 09:00 UTC. Before that time, senders may still use"
-        " the old route. Going ahead before that can lose mail."
+@pytest.mark.parametrize(
+    ("safe_on", "text"),
+    [
+        (None, ""),
+        (date(2026, 11, 20), ""),
+        (
+            date(2026, 11, 21),
+            "“Day” is before the safe time of this task, Sat 21 Nov 2026. Correct the day."
+            " For an early switch, a consultant accepts the risk of this task.",
+        ),
+    ],
+)
+def test_event_before_the_safe_time(safe_on: date | None, text: str) -> None:
+    definition = FieldDefinition("day", "Day", FieldType.DATE, not_before_safe_time=True)
+    rows = [FieldRow(definition, None, "2026-11-20", today=TODAY)]
+
+    assert refusal(field_rows=rows, safe_on=safe_on) == text
+
+
+@pytest.mark.parametrize(
+    ("role", "switch", "still_used"),
+    [
+        ("", "The lockdown", "the old route"),
+        (TaskRole.LOCKDOWN, "The lockdown", "the old route"),
+        (TaskRole.DECOMMISSION, "Switching off the old gateway", "the old route"),
+        (
+            TaskRole.SWITCHES_INBOUND,
+            "The MX cutover",
+            "cached MX records or MTA-STS policies",
+        ),
+    ],
+)
+def test_unsafe_time_is_named(role: str, switch: str, still_used: str) -> None:
+    given = TransitionContext(unsafe_until=NOW)
+
+    assert why_not(task(role=role), CONFIRM, CLIENT, given) == (
+        f"{switch} is safe from Tue 1 Dec, 09:00 UTC. Before that time, senders may still use"
+        f" {still_used}. Going ahead before that can lose mail."
     )
 
 

@@ -31,6 +31,7 @@ from tests.onboarding.platform_exports.exports import (
 
 FILTER_TASK = "office-365-connection-filter"
 LOCKDOWN = "connection-lockdown"
+JOURNALING = "configure-journaling"
 OPEN_CONNECTOR = {**shapes.LOCKED, "Enabled": False}
 EMPTY_LIST = {**shapes.FILTER, "IPAllowList": []}
 
@@ -149,6 +150,24 @@ def test_confirmation_suffices_without_an_export(tenant: Tenant, owner: User) ->
 
     status = confirm_task(task_of(tenant, FILTER_TASK), by=owner, side=Responsibility.CLIENT)
 
+    assert status == TaskStatus.DONE
+
+
+@pytest.mark.parametrize("platform", ["google_workspace", "on_premises", "hybrid"])
+def test_confirmation_suffices_at_other_platforms(
+    make_tenant: MakeTenant, consultant: User, platform: str
+) -> None:
+    """No export of such a platform can complete the task."""
+    tenant = make_tenant("Other", platform=platform, journaling=True)
+    Task.objects.filter(plan=tenant.plan, key=JOURNALING).update(
+        responsibility="mimecast", fields=[], depends_on=[]
+    )
+
+    reevaluate(tenant.plan)
+    task = task_of(tenant, JOURNALING)
+    status = confirm_task(task, by=consultant, side=Responsibility.MIMECAST)
+
+    assert (task.applies, task.source_kinds) == (True, [CheckKind.CLOUD_JOURNALING])
     assert status == TaskStatus.DONE
 
 

@@ -208,6 +208,13 @@ def test_hosts_are_limited() -> None:
     assert tree.problems == [("too-many-hosts", "mx.test"), ("too-many-lookups", "a:host.test")]
 
 
+def test_ten_exchanges_are_no_problem() -> None:
+    zone = "".join(f"mx.test MX 10 h{n}.test\nh{n}.test A 10.0.0.{n}\n" for n in range(10))
+    (node,) = tree_of("mx:mx.test", zone).children
+
+    assert (len(node.networks), node.problem, node.detail) == (10, "", "")
+
+
 @pytest.mark.parametrize(
     ("more", "problems"), [(0, []), (1, [("too-long", "x.test")])], ids=["fits", "too-long"]
 )

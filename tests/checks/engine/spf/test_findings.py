@@ -217,6 +217,30 @@ def test_findings_of_failing_record(record: str, extra: str, expected: Found) ->
             "warn",
             [("spf.broken-branch", GONE), UNRESOLVED],
         ),
+        # Two void lookups are allowed.
+        (f"v=spf1 {INCLUDE} a:x.test a:y.test -all", "", "pass", []),
+        (
+            f"v=spf1 {INCLUDE} a:x.test a:y.test exists:z.test -all",
+            "",
+            "warn",
+            [
+                (
+                    "spf.broken-branch",
+                    {"problem": "too-many-void-lookups", "detail": "exists:z.test"},
+                )
+            ],
+        ),
+        (
+            f"v=spf1 {INCLUDE} ptr:Org.AU. -all",
+            "",
+            "warn",
+            [
+                ("spf.ptr-of-suffix", {"term": "ptr:Org.AU.", "suffix": "org.au"}),
+                ("spf.ptr", {"term": "ptr:Org.AU."}),
+            ],
+        ),
+        # The domain is `a:co.uk`, which is no public suffix.
+        (f"v=spf1 {INCLUDE} ptr:a:co.uk -all", "", "pass", [("spf.ptr", {"term": "ptr:a:co.uk"})]),
         (
             f"v=spf1 {INCLUDE} ptr ptr:x.test -all",
             "",

@@ -90,6 +90,150 @@ def test_valid_record_is_unchanged(record: str) -> None:
     assert repair(record) == RepairedRecord(record)
 
 
+MISSPELT = ("inlcude", "inclde", "incude", "incldue", "inculde", "includes")
+
+
+@pytest.mark.parametrize(
+    ("words", "terms", "corrected", "dropped"),
+    [
+        (
+            "mx ipv4:192.0.2.1 ~al",
+            "mx ip4:192.0.2.1 ~all",
+            [("ipv4:192.0.2.1", "ip4:192.0.2.1"), ("~al", "~all")],
+            [],
+        ),
+        # A valid word is not in the list of corrections.
+        ("a mx foo:bar -all", "a mx -all", [], ["foo:bar"]),
+        ("foo:bar 1.2.3.4/33 -all", "-all", [], ["foo:bar", "1.2.3.4/33"]),
+        ("a:x.test,mx:y.test -all", "a:x.test mx:y.test -all", [], []),
+        # Of several terms in one word, all or none.
+        (
+            "ip4:1.2.3.4,5.6.7.8 -all",
+            "ip4:1.2.3.4 ip4:5.6.7.8 -all",
+            [("ip4:1.2.3.4,5.6.7.8", "ip4:1.2.3.4 ip4:5.6.7.8")],
+            [],
+        ),
+        (
+            "ip4:1.2.3.4;;mx;-all",
+            "ip4:1.2.3.4 mx -all",
+            [("ip4:1.2.3.4;;mx;-all", "ip4:1.2.3.4 mx -all")],
+            [],
+        ),
+        ("ip4:1.2.3.4;foo;mx -all", "-all", [], ["ip4:1.2.3.4;foo;mx"]),
+        # A modifier occurs once. The senders of a second redirect are included.
+        ("exp=a.test exp=b.test -all", "exp=a.test -all", [], ["exp=b.test"]),
+        (
+            "redirect=a.test REDIRECT=B.test",
+            "redirect=a.test include:b.test",
+            [("REDIRECT=B.test", "include:b.test")],
+            [],
+        ),
+        ("redirect=a.test exp=b.test foo", "redirect=a.test exp=b.test", [], ["foo"]),
+    ],
+)
+def test_corrected_and_dropped_terms(
+    words: str, terms: str, corrected: list[tuple[str, str]], dropped: list[str]
+) -> None:
+    assert repair(f"v=spf1 {words}") == RepairedRecord(
+        f"v=spf1 {terms}", tuple(corrected), tuple(dropped)
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "term"),
+    [
+        *((f"{each}:spf.test", "include:spf.test") for each in MISSPELT),
+        ("exist:spf.test", "exists:spf.test"),
+        ("-al", "-all"),
+        ("?alll", "?all"),
+        ("ALL~", "~ALL"),
+        ("redirects:spf.test", "redirect=spf.test"),
+        ("exp:why.test", "exp=why.test"),
+        ("INLCUDE:Spf.test", "include:Spf.test"),
+        ("?includes:spf.test", "?include:spf.test"),
+        ("ip-4:192.0.2.1", "ip4:192.0.2.1"),
+        ("ip-6:2001:db8::1", "ip6:2001:db8::1"),
+        ("~ipv6:2001:db8::/32", "~ip6:2001:db8::/32"),
+        ("-192.0.2.0/24", "-ip4:192.0.2.0/24"),
+        ("2001:db8::1", "ip6:2001:db8::1"),
+        ("2001:db8::/32", "ip6:2001:db8::/32"),
+        # A mask becomes a prefix.
+        ("ip4:192.0.2.7/255.255.255.0", "ip4:192.0.2.0/24"),
+        ("mx:", "mx"),
+        ("-mx:.", "-mx"),
+        ('"mx"', "mx"),
+        ("'mx'", "mx"),
+        ("(mx)", "mx"),
+        ("[mx]", "mx"),
+        ("<mx>", "mx"),
+        ("mx.", "mx"),
+        ("mx,", "mx"),
+    ],
+)
+def test_one_word_is_corrected(word: str, term: str) -> None:
+    repaired = repair(f"v=spf1 a {word}")
+
+    assert (repaired.text, repaired.dropped) == (f"v=spf1 a {term}", ())
+
+
+@pytest.mark.parametrize(
+    ("words", "terms"),
+    [
+        ("ipv4 192.0.2.1", "ip4:192.0.2.1"),
+        ("-ip4: 192.0.2.1", "-ip4:192.0.2.1"),
+        ("exists %{i}.x.test", "exists:%{i}.x.test"),
+        ("a: www.test", "a:www.test"),
+        ("mx: mail.test", "mx:mail.test"),
+        ("PTR: mail.test", "PTR:mail.test"),
+        ("~ all", "~all"),
+        ("? include:x.test", "?include:x.test"),
+        ("+ mx", "+mx"),
+        # Words that are terms of their own stay apart.
+        ("a: mx foo", "a mx"),
+        ("include mx:x.test", "mx:x.test"),
+        ("include include:x.test", "include:x.test"),
+        ("ip4: foo 192.0.2.1", "ip4:192.0.2.1"),
+    ],
+)
+def test_space_before_the_value(words: str, terms: str) -> None:
+    assert repair(f"v=spf1 exp=x.test {words}").text == f"v=spf1 exp=x.test {terms}"
+
+
+@pytest.mark.parametrize(
+    ("word", "dropped"),
+    [
+        ("al", "al"),
+        ("+alll", "+alll"),
+        ("ALL+", "ALL+"),
+        ("+ all", "+all"),
+        ("“all", "all"),
+        ("ip4:192.0.2.1;all", "ip4:192.0.2.1;all"),
+        (";all", ";all"),
+        ("1.2", "1.2"),
+        ("é.test", "é.test"),
+        ("a/129", "a/129"),
+    ],
+)
+def test_guess_never_permits_everyone(word: str, dropped: str) -> None:
+    assert repair(f"v=spf1 mx {word} foo:bar") == RepairedRecord(
+        "v=spf1 mx", dropped=(dropped, "foo:bar")
+    )
+
+
+@pytest.mark.parametrize("word", ["all", "+all", "ALL"])
+def test_word_that_permits_everyone_stays(word: str) -> None:
+    assert repair(f"v=spf1 foo:bar {word}").text == f"v=spf1 {word}"
+
+
+def test_long_record_is_read_in_part() -> None:
+    words = [f"ip4:10.{n // 250}.{n % 250}.0/24" for n in range(400)]
+
+    kept = repair(f"v=spf1 foo {' '.join(words)} -all").text.split()
+
+    assert kept == ["v=spf1", *words[: len(kept) - 1]]
+    assert len(kept) < 400
+
+
 def test_second_explanation_is_named() -> None:
     repaired = repair("v=spf1 exp=a.test exp=b.test -all")
 
