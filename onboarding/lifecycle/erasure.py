@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from checks.models import Check, HostAnswer
 from onboarding.collaboration import file_store
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle.erased_names import forget_in_saved_views
+from onboarding.lifecycle.erased_names import forget_in_imports, forget_in_saved_views
 from onboarding.lifecycle.exports import EXPORTED_MODELS, user_columns
 from onboarding.models import (
     CalendarFeed,
@@ -60,7 +60,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
     2. People without another tenant become anonymous, deactivated accounts, because other logs
        refer to them. This includes people who were members earlier.
     3. Their addresses, and those at the tenant's domains, leave the lines of the audit log.
-    4. Saved views of the staff lose the names of the tenant.
+    4. Saved views of the staff lose the names of the tenant. Imports of files with it are deleted.
     5. A line of the audit log records who erased which tenant, and the lines without an address.
     """
     if typed.strip() != tenant.name:
@@ -72,6 +72,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         for person in people:
             _anonymize(person)
         forget_in_saved_views(tenant)
+        forget_in_imports(tenant)
         for address in match.addresses:
             outbox.forget(address, tenant=tenant, has_account=address in match.remaining)
         _clean_sessions(match)
