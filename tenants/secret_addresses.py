@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
-# The secret parameter of URL patterns, and the pattern of the sign-in library, which has another one.
+# The secret parameter of URL patterns, and the pattern of the sign-in library without it.
 SECRET_PARAMETER = "token"
 SECRET_NAME = "account_reset_password_from_key"
 # The parameters of queries: a sign-in code of the identity provider, and the next page after a

@@ -31,7 +31,7 @@ from onboarding.models import (
 from tenants import outbox
 from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
-from tenants.erasable_addresses import AddressMatch, erase_addresses
+from tenants.erasable_addresses import AddressMatch, erase_addresses, with_earlier_addresses
 from tenants.models import (
     ActivityChain,
     ActivityLine,
@@ -168,7 +168,9 @@ def _addresses_of(tenant: Tenant, people: Iterable[User]) -> AddressMatch:
     domains = set(Domain.all_objects.filter(tenant=tenant).values_list("name", flat=True))
     domains -= set(Domain.all_objects.exclude(tenant=tenant).values_list("name", flat=True))
     remaining = set(User.objects.values_list("email", flat=True)) - erased
-    return AddressMatch(frozenset(erased | own), frozenset(domains), frozenset(remaining))
+    return with_earlier_addresses(
+        AddressMatch(frozenset(erased | own), frozenset(domains), frozenset(remaining))
+    )
 
 
 def _anonymize(person: User) -> None:
