@@ -1,5 +1,7 @@
 """The schedule of Celery beat.
 
+No interval is longer than an hour: a restart of beat can lose the times of the last executions, and
+every interval begins again. A task with daily work decides by stored rows that it is due.
 A message expires after the interval of its task: the next message covers the same rows.
 """
 
@@ -8,7 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-_DAILY = ("onboarding.delete_abandoned_imports",)
 _INTERVALS = {
     "checks.repeat_reactions": timedelta(seconds=15),
     "tenants.queue_outbox": timedelta(seconds=5),
@@ -31,6 +32,7 @@ _INTERVALS = {
     "tenants.read_groups": timedelta(minutes=1),
     "tenants.clean_notifications": timedelta(hours=1),
     "tenants.publish_heads": timedelta(hours=1),
+    "onboarding.delete_abandoned_imports": timedelta(hours=1),
 }
 
 
@@ -46,8 +48,6 @@ def beat_schedule(*, tick_seconds: int) -> dict[str, dict[str, Any]]:
             "schedule": float(tick_seconds),
             "options": {"expires": tick_seconds * 5},
         },
-        # The daily tasks never expire: a late execution is better than none for another day.
-        **{name: {"task": name, "schedule": timedelta(days=1)} for name in _DAILY},
         **{
             name: {
                 "task": name,

@@ -19,6 +19,44 @@ logger = logging.getLogger(__name__)
 
 # Redis is tried again after this time, so that a request does not wait for each operation.
 RETRY_AFTER_SECONDS = 5.0
+# The beginnings of the keys of all limits: Gangway's own, the library's, and single sign-on.
+COUNTS = ("throttle:", "allauth", "logout-token:")
+# About 300 bytes each.
+MOST_COUNTS = 50_000
+
+
+class ProcessCache(LocMemCache):
+    """The cache of one process. Counts have a store of their own.
+
+    Pages store rows and figures in any number. In one store they would evict the counts, so that
+    requests for lists would reset the limits of sign-in.
+    """
+
+    def __init__(self, name: str, params: dict[str, Any]) -> None:
+        super().__init__(name, params)
+        options = params.get("OPTIONS", {}) | {"MAX_ENTRIES": MOST_COUNTS}
+        self._counts = LocMemCache(f"{name}-counts", params | {"OPTIONS": options})
+
+    def _of(self, name: str, key: str, *args: Any, **options: Any) -> Any:
+        store = self._counts if key.startswith(COUNTS) else super()
+        return getattr(store, name)(key, *args, **options)
+
+    def clear(self) -> None:
+        super().clear()
+        self._counts.clear()
+
+
+def _by_key(name: str) -> Callable[..., Any]:
+    def operation(self: ProcessCache, key: str, *args: Any, **options: Any) -> Any:
+        return self._of(name, key, *args, **options)
+
+    operation.__name__ = name
+    return operation
+
+
+# The operations on many keys call these.
+for _name in ("add", "get", "set", "touch", "delete", "has_key", "incr"):
+    setattr(ProcessCache, _name, _by_key(_name))
 
 
 class FallbackRedisCache(RedisCache):
@@ -26,7 +64,7 @@ class FallbackRedisCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        self._local = LocMemCache("fallback", params)
+        self._local = ProcessCache("fallback", params)
         self._down_until = 0.0
 
     def _either(self, name: str, *args: Any, **options: Any) -> Any:

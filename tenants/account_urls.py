@@ -68,7 +68,8 @@ urlpatterns = [
     path("password/set/", account.password_set, name="account_set_password"),
     path(
         "password/reset/",
-        takes_equal_time(account.password_reset),
+        # The limit is outside: a refused request must not occupy a thread for the equal time.
+        throttled("password-reset", "10/m")(takes_equal_time(account.password_reset)),
         name="account_reset_password",
     ),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from typing import Any
 
 from django.db import transaction
@@ -15,11 +14,10 @@ from django.db import transaction
 from tenants import database_time
 from tenants.activity_names import (
     API_TOKEN,
-    COMMITMENT,
-    ERASABLE_PARAMS,
     SCIM_TOKEN,
     ActivityName,
 )
+from tenants.commitments import PersonalValue, commit
 from tenants.models import ActivityChain, ActivityLine, ErasableAddress, Tenant, User
 from tenants.request_context import RequestOrigin, current_request_origin
 
@@ -49,8 +47,8 @@ def add_line(
     The row of the chain is locked until the transaction ends, so the lines have the order of the
     commits. Lock the logged rows first: in another order two transactions can deadlock.
 
-    The installation's log contains a commitment in place of an erasable address. Raises TypeError
-    if the action is no ActivityName.
+    The installation's log contains commitments in place of addresses and names of people. Raises
+    TypeError if the action is no ActivityName.
     """
     # A misspelt name could never be corrected: the hash covers it, and lines are append-only.
     if not isinstance(action, ActivityName):
@@ -61,7 +59,9 @@ def add_line(
         params = params | {API_TOKEN: _token_param(tenant, origin)}
     if origin.scim_token_id:
         params = params | {SCIM_TOKEN: {"id": origin.scim_token_id}}
-    params, erasable = _with_commitment(tenant, action, params)
+    personal: list[PersonalValue] = []
+    if tenant is None:
+        params, personal = commit(action, params)
     # No savepoint of its own: an error here rolls back the transaction of the logged change.
     with transaction.atomic(savepoint=False):
         chain = _lock_scope(scope)
@@ -82,9 +82,10 @@ def add_line(
         line.save(force_insert=True)
         chain.length, chain.head = line.number, line.hash
         chain.save(update_fields=["length", "head"])
-        if erasable is not None:
-            erasable.line = line
-            erasable.save(force_insert=True)
+        ErasableAddress.objects.bulk_create(
+            ErasableAddress(line=line, address=each.value, salt=each.salt, owner=each.owner)
+            for each in personal
+        )
         if line.number == 1 and tenant is not None:
             # Later, because every sign-in waits for the installation's log while it is locked. The
             # nightly task registers a log whose process died here.
@@ -101,22 +102,6 @@ def _token_param(tenant: Tenant | None, origin: RequestOrigin) -> dict[str, str]
 def register_logs(scopes: list[str]) -> None:
     """Add a line to the installation's log with these logs. A registered log cannot vanish."""
     add_line(None, ActivityName.LOGS_REGISTERED, by=None, params={"logs": scopes})
-
-
-def _with_commitment(
-    tenant: Tenant | None, action: ActivityName, params: dict[str, Any]
-) -> tuple[dict[str, Any], ErasableAddress | None]:
-    key = ERASABLE_PARAMS.get(action, "")
-    address = params.get(key)
-    if tenant is not None or not isinstance(address, str) or not address:
-        return params, None
-    row = ErasableAddress(address=address, salt=secrets.token_hex(32))
-    return params | {key: {COMMITMENT: commitment_to(row.address, row.salt)}}, row
-
-
-def commitment_to(address: str, salt: str) -> str:
-    """SHA-256 as hex of a JSON array: the salt of 256 random bits, and the address."""
-    return hashlib.sha256(json.dumps([salt, address]).encode()).hexdigest()
 
 
 def hash_of(line: ActivityLine) -> str:

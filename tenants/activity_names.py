@@ -224,17 +224,6 @@ RENAMED_ACTIVITIES: Mapping[str, ActivityName] = MappingProxyType(
     }
 )
 
-# By name: the parameter with an e-mail address of a person who may belong to a client. In the
-# installation's log the line contains a commitment, and the address is in a table of its own.
-ERASABLE_PARAMS: Mapping[ActivityName, str] = MappingProxyType(
-    {
-        ActivityName.SIGN_IN_FAILED: "address",
-        ActivityName.PERSON_DEACTIVATED: "person",
-        ActivityName.PERSON_ACTIVATED: "person",
-    }
-)
-COMMITMENT = "commitment"
-
 _REASON = {"because": "reason"}
 _DOMAINS = {"of": "domains"}
 _LINK = {"handoff": "share_link"}
@@ -295,11 +284,6 @@ RENAMED_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "resolution": {"mended": "resolved", "settled": "applied", "let_go": "unmonitored"},
     }
 )
-
-
-def is_commitment(value: object) -> bool:
-    """Whether a parameter is a commitment to an address: `{"commitment": "<SHA-256 as hex>"}`."""
-    return isinstance(value, dict) and set(value) == {COMMITMENT}
 
 
 def current_name(stored: str) -> str:

@@ -19,7 +19,7 @@ from tenants.errors import TenantError
 from tenants.models import ApiToken, Tenant, User
 from tenants.permissions import Permission
 from tenants.queries import tenants_for
-from tenants.services import write_activity
+from tenants.services import lock_people, write_activity
 
 # Secret scanners recognise a leaked token by its prefix.
 PREFIX = "gangway_"
@@ -69,10 +69,11 @@ def issue(
         raise TenantError("Choose an expiry date in the future, within one year.")
     if tenant is not None and not tenants_for(owner).filter(pk=tenant.pk).exists():
         raise TenantError("Choose a tenant that you can see.")
-    if usable_tokens(ApiToken.objects.filter(owner=owner), now=now).count() >= MOST_TOKENS:
-        raise TenantError(f"You have {MOST_TOKENS} tokens. Revoke one of them first.")
     text = PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
+        lock_people([owner.pk])
+        if usable_tokens(ApiToken.objects.filter(owner=owner), now=now).count() >= MOST_TOKENS:
+            raise TenantError(f"You have {MOST_TOKENS} tokens. Revoke one of them first.")
         token = ApiToken.objects.create(
             owner=owner,
             name=name,

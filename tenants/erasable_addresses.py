@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tenants.activity_names import ERASABLE_PARAMS, current_name, stored_names
+from tenants.activity_names import ActivityName, stored_names
+from tenants.commitments import texts_in
 from tenants.models import ActivityChain, ActivityLine, ErasableAddress
+
+# The actions whose lines contained addresses in their hashed content, in 0.1.0 or in 0.2.0.
+_WITH_ADDRESSES = (
+    ActivityName.SIGN_IN_FAILED,
+    ActivityName.STAFF_ADDED,
+    ActivityName.STAFF_CHANGED,
+    ActivityName.PERSON_DEACTIVATED,
+    ActivityName.PERSON_ACTIVATED,
+    ActivityName.PERSON_PROVISIONED,
+    ActivityName.PERSON_RENAMED,
+    ActivityName.PERSON_DEPROVISIONED,
+    ActivityName.GROUP_CHANGED,
+)
 
 
 @dataclass(frozen=True)
@@ -28,9 +42,23 @@ class AddressMatch:
         return address in self.addresses or (bool(at) and domain.rstrip(".") in self.domains)
 
 
+def with_earlier_addresses(match: AddressMatch) -> AddressMatch:
+    """Also the earlier addresses of these people, which the log of renamings contains."""
+    lines = ActivityLine.objects.filter(
+        scope=ActivityChain.INSTALLATION, action__in=stored_names(ActivityName.PERSON_RENAMED)
+    )
+    # The newest first, so that a chain of renamings is followed to its beginning.
+    for line in lines.prefetch_related("erasable_addresses").order_by("-number"):
+        params = line.display_params
+        pair = [str(params.get(key, {}).get("email", "")).lower() for key in ("before", "after")]
+        if match.covers(pair[1]) and pair[0]:
+            match = replace(match, addresses=match.addresses | {pair[0]})
+    return match
+
+
 @dataclass(frozen=True)
 class ErasedAddresses:
-    """Numbers of lines: without their address, and those of version 1, without parameters."""
+    """Numbers of lines: without an address, and earlier ones, without parameters."""
 
     lines: list[int]
     emptied_lines: list[int]
@@ -39,27 +67,27 @@ class ErasedAddresses:
 def erase_addresses(match: AddressMatch) -> ErasedAddresses:
     """Delete the matching addresses. Call it with an ErasurePermit, and log the result.
 
-    A line of version 1 contains the address in its hashed content. Its parameters are emptied, and
-    its hash remains: the next line still links to it, but its content is no longer verifiable.
+    An earlier line contains the address in its hashed content. Its parameters are emptied, and its
+    hash remains: the next line still links to it, but its content is no longer verifiable.
     """
     rows = [
         (pk, number)
-        for pk, number, address in ErasableAddress.objects.order_by("pk")
-        .values_list("pk", "line__number", "address")
+        for pk, number, address, owner in ErasableAddress.objects.order_by("pk")
+        .values_list("pk", "line__number", "address", "owner")
         .iterator(chunk_size=1000)
-        if match.covers(address)
+        if match.covers(owner or address)
     ]
     ErasableAddress.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
     emptied = list(_old_lines(match))
     ActivityLine.objects.filter(pk__in=[pk for pk, _ in emptied]).update(params={})
-    return ErasedAddresses([number for _, number in rows], [number for _, number in emptied])
+    numbers = sorted({number for _, number in rows})
+    return ErasedAddresses(numbers, [number for _, number in emptied])
 
 
 def _old_lines(match: AddressMatch) -> Iterator[tuple[int, int]]:
     lines = ActivityLine.objects.filter(
-        scope=ActivityChain.INSTALLATION, version=1, action__in=stored_names(*ERASABLE_PARAMS)
+        scope=ActivityChain.INSTALLATION, action__in=stored_names(*_WITH_ADDRESSES)
     )
-    for pk, number, action, params in lines.values_list("pk", "number", "action", "params"):
-        key = next(key for name, key in ERASABLE_PARAMS.items() if name == current_name(action))
-        if match.covers(str(params.get(key, ""))):
+    for pk, number, params in lines.values_list("pk", "number", "params").order_by("number"):
+        if any(match.covers(text) for text in texts_in(params)):
             yield pk, number

@@ -13,7 +13,7 @@ from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import ActivityLine, Invitation, Membership, Tenant, User
 from tenants.permissions import Permission, may, role_in
-from tenants.services import write_activity
+from tenants.services import lock_people, write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
 VALID_FOR = timedelta(days=7)
@@ -55,6 +55,8 @@ def _refuse_email_bomb(tenant: Tenant, address: str, *, by: User) -> None:
     """Raise InvitationError when the address has received enough invitations in 24 hours."""
     # The lock makes the count exact: two requests at once would both see the same number.
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    # The sender can invite to several tenants at once.
+    lock_people([by.pk])
     since = database_time.now() - timedelta(days=1)
     sent = ActivityLine.objects.filter(action__in=_SENDING, params__email=address, at__gt=since)
     if max(sent.filter(tenant=tenant).count(), sent.filter(actor=by).count()) >= MAX_EMAILS_A_DAY:

@@ -14,9 +14,10 @@ from datetime import timedelta
 from django.db.models import Max
 
 from tenants import database_time
-from tenants.activity import HASH_VERSION, commitment_to, hash_of
-from tenants.activity_names import COMMITMENT, ActivityName, is_commitment, stored_names
-from tenants.models import ActivityChain, ActivityLine, ErasableAddress, ErasurePermit, Tenant
+from tenants.activity import HASH_VERSION, hash_of
+from tenants.activity_names import ActivityName, stored_names
+from tenants.commitments import commitments_in
+from tenants.models import ActivityChain, ActivityLine, ErasurePermit, Tenant
 
 # One line of `verify_log`, of the e-mail to administrators, or of heads.txt in a closing pack. A
 # quoted e-mail has "> " before it.
@@ -134,7 +135,8 @@ def _verify_chain(scope: str) -> LogReport | None:
         return None
     emptied = _installation_facts() if scope == ActivityChain.INSTALLATION else None
     lines = ActivityLine.objects.filter(scope=scope, number__lte=chain.length)
-    lines = lines.select_related("actor", "tenant", "erasable_address").order_by("number")
+    lines = lines.select_related("actor", "tenant").order_by("number")
+    lines = lines.prefetch_related("erasable_addresses")
     fault = _fault(chain, lines.iterator(chunk_size=1000), emptied or _InstallationFacts())
     newest = ActivityLine.objects.filter(scope=scope).aggregate(newest=Max("number"))["newest"]
     later = ActivityChain.objects.filter(scope=scope).first()
@@ -166,22 +168,20 @@ def _fault(chain: ActivityChain, lines: Iterable[ActivityLine], facts: _Installa
 
 def _is_intact(line: ActivityLine, facts: _InstallationFacts) -> bool:
     # An erasure emptied the parameters of an old line, and the installation's log contains that.
-    if line.version == 1 and line.params == {} and line.number in facts.emptied:
+    if line.params == {} and line.number in facts.emptied:
         return True
     return line.version in (1, HASH_VERSION) and line.hash == hash_of(line)
 
 
 def _fault_of_address(line: ActivityLine, facts: _InstallationFacts) -> str:
-    """Compare the address of a line with its commitment. Empty, or the end of a sentence."""
-    commitments = [each[COMMITMENT] for each in line.params.values() if is_commitment(each)]
-    if not commitments:
-        return ""
-    try:
-        row = line.erasable_address
-    except ErasableAddress.DoesNotExist:
-        return "" if line.number in facts.without_address else "has lost its address"
-    is_equal = [commitment_to(row.address, row.salt)] == commitments
-    return "" if is_equal else "has another address than its hash covers"
+    """Compare the addresses of a line with its commitments. Empty, or the end of a sentence."""
+    commitments = set(commitments_in(line.params))
+    stored = {each.personal.commitment for each in line.personal_rows}
+    if stored - commitments:
+        return "has another address than its hash covers"
+    if commitments - stored and line.number not in facts.without_address:
+        return "has lost its address"
+    return ""
 
 
 def _installation_facts() -> _InstallationFacts:

@@ -234,6 +234,25 @@ def store_earlier_line(tenant: Tenant, action: str, params: dict[str, Any]) -> A
     return line
 
 
+def store_audit_line(action: str, params: dict[str, Any], *, version: int) -> ActivityLine:
+    """Append a line to the installation's log as an earlier version wrote it."""
+    chain, _ = ActivityChain.objects.get_or_create(scope=ActivityChain.INSTALLATION)
+    line = ActivityLine(
+        scope=chain.scope,
+        number=chain.length + 1,
+        at=timezone.now(),
+        action=action,
+        params=params,
+        previous_hash=chain.head,
+        version=version,
+    )
+    line.hash = hash_of(line)
+    line.save()
+    chain.length, chain.head = line.number, line.hash
+    chain.save()
+    return line
+
+
 _SAMPLE_VALUES: dict[str, Any] = {
     "date": "2026-11-02",
     "people": ["Ann Example"],

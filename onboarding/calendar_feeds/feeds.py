@@ -20,7 +20,7 @@ from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.permissions import Permission, may, role_in, staff_role_of
 from tenants.queries import open_tenants_for, tenants_for
-from tenants.services import write_activity
+from tenants.services import lock_people, write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
 # A feed contains entries that ended at most so long ago.
@@ -57,9 +57,10 @@ def create_feed(
     )
     if not may_still_see(feed):
         raise OnboardingError("You may not see this calendar.")
-    if feeds_of(by).count() >= MOST_FEEDS:
-        raise OnboardingError(f"You have {MOST_FEEDS} feeds. Revoke one first.")
     with transaction.atomic():
+        lock_people([by.pk])
+        if feeds_of(by).count() >= MOST_FEEDS:
+            raise OnboardingError(f"You have {MOST_FEEDS} feeds. Revoke one first.")
         feed.save()
         _log(feed, ActivityName.CALENDAR_FEED_CREATED)
     return feed, issued.token

@@ -1,12 +1,13 @@
-"""The names of an erased tenant in the saved views of the list of tenants."""
+"""The names of an erased tenant in saved views and in imports of files with tenants."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.http import QueryDict
 
-from onboarding.models import SavedView
+from onboarding.models import SavedView, TenantImport
 from tenants.models import Domain, Tenant
 
 
@@ -28,6 +29,34 @@ def forget_in_saved_views(tenant: Tenant) -> None:
             view.name = f"Renamed view {view.public_id}"
         if is_searched or is_named:
             view.save(update_fields=["name", "query"])
+
+
+def forget_in_imports(tenant: Tenant) -> None:
+    """Delete the imports whose file names an erased tenant. Call it before the tenant's deletion.
+
+    An import that creates its tenants ends. Its page explains the reason.
+    """
+    domains = Domain.all_objects.filter(tenant=tenant).values_list("name", flat=True)
+    names = {name.lower() for name in (tenant.name, *domains)}
+    for job in TenantImport.objects.select_for_update(no_key=True).order_by("pk"):
+        companies = job.report.get("companies", ())
+        if not any(_is_company_of(each, tenant, names) for each in companies):
+            continue
+        if job.status != TenantImport.Status.CREATING:
+            job.delete()
+            continue
+        job.status, job.error = TenantImport.Status.FAILED, _ENDED
+        job.name, job.content, job.report = "Ended import", b"", {}
+        job.save(update_fields=["status", "error", "name", "content", "report"])
+
+
+def _is_company_of(company: dict[str, Any], tenant: Tenant, names: set[str]) -> bool:
+    if company.get("result", {}).get("tenant") == tenant.public_id:
+        return True
+    return any(text.strip().lower() in names for text in (company["name"], *company["domains"]))
+
+
+_ENDED = "A tenant of this file was erased. Remove it from the file, and import the others again."
 
 
 class _Names:

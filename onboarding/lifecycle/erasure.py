@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from checks.models import Check, HostAnswer
 from onboarding.collaboration import file_store
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle.erased_names import forget_in_saved_views
+from onboarding.lifecycle.erased_names import forget_in_imports, forget_in_saved_views
 from onboarding.lifecycle.exports import EXPORTED_MODELS, user_columns
 from onboarding.models import (
     CalendarFeed,
@@ -31,7 +31,7 @@ from onboarding.models import (
 from tenants import outbox
 from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
-from tenants.erasable_addresses import AddressMatch, erase_addresses
+from tenants.erasable_addresses import AddressMatch, erase_addresses, with_earlier_addresses
 from tenants.models import (
     ActivityChain,
     ActivityLine,
@@ -60,7 +60,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
     2. People without another tenant become anonymous, deactivated accounts, because other logs
        refer to them. This includes people who were members earlier.
     3. Their addresses, and those at the tenant's domains, leave the lines of the audit log.
-    4. Saved views of the staff lose the names of the tenant.
+    4. Saved views of the staff lose the names of the tenant. Imports of files with it are deleted.
     5. A line of the audit log records who erased which tenant, and the lines without an address.
     """
     if typed.strip() != tenant.name:
@@ -72,6 +72,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         for person in people:
             _anonymize(person)
         forget_in_saved_views(tenant)
+        forget_in_imports(tenant)
         for address in match.addresses:
             outbox.forget(address, tenant=tenant, has_account=address in match.remaining)
         _clean_sessions(match)
@@ -167,7 +168,9 @@ def _addresses_of(tenant: Tenant, people: Iterable[User]) -> AddressMatch:
     domains = set(Domain.all_objects.filter(tenant=tenant).values_list("name", flat=True))
     domains -= set(Domain.all_objects.exclude(tenant=tenant).values_list("name", flat=True))
     remaining = set(User.objects.values_list("email", flat=True)) - erased
-    return AddressMatch(frozenset(erased | own), frozenset(domains), frozenset(remaining))
+    return with_earlier_addresses(
+        AddressMatch(frozenset(erased | own), frozenset(domains), frozenset(remaining))
+    )
 
 
 def _anonymize(person: User) -> None:

@@ -11,8 +11,8 @@ from tenants.activity_names import (
     SCIM_TOKEN,
     current_name,
     current_params,
-    is_commitment,
 )
+from tenants.commitments import PersonalValue, commitments_in, with_values
 from tenants.models.tenants import Tenant
 from tenants.models.users import User
 
@@ -81,10 +81,10 @@ class ActivityLine(models.Model):
     def display_params(self) -> dict[str, Any]:
         """The parameters with the present keys and values, to show and not to hash."""
         params = current_params(self.action, self.params)
-        return {
-            key: self.erasable_text if is_commitment(value) else value
-            for key, value in params.items()
-        }
+        if any(commitments_in(params)):
+            values = {each.personal.commitment: each.address for each in self.personal_rows}
+            params = with_values(params, values)
+        return params
 
     @property
     def api_token(self) -> str:
@@ -98,30 +98,33 @@ class ActivityLine(models.Model):
         return SCIM_TOKEN in self.params
 
     @property
-    def erasable_text(self) -> str:
-        """The address that the line commits to, or a note about its erasure."""
-        try:
-            return self.erasable_address.address
-        except ErasableAddress.DoesNotExist:
-            return "(erased)"
+    def personal_rows(self) -> list[ErasableAddress]:
+        """The values that the line commits to. Those that an erasure deleted are missing."""
+        return list(self.erasable_addresses.all())
 
 
 class ErasableAddress(models.Model):
-    """An e-mail address in a line of the installation's log, outside the hashed content.
+    """An address or a name of a person in a line of the installation's log, outside its hash.
 
-    The line contains a salted SHA-256 of the address (tenants.activity.commitment_to). Without this
-    row, the address cannot be computed from the line, and the line still verifies.
+    The line contains a salted SHA-256 of the value (tenants.commitments). Without this row, the
+    value cannot be computed from the line, and the line still verifies.
     """
 
-    line = models.OneToOneField(
-        ActivityLine, on_delete=models.CASCADE, related_name="erasable_address"
+    line = models.ForeignKey(
+        ActivityLine, on_delete=models.CASCADE, related_name="erasable_addresses"
     )
     # As entered, which can be any text: the field of a sign-in accepts every address.
     address = models.CharField(max_length=254)
     salt = models.CharField(max_length=64)
+    # The address of the person, if the value is a name.
+    owner = models.CharField(max_length=254, blank=True, db_default="")
 
     def __str__(self) -> str:
         return f"address of line {self.line_id}"
+
+    @property
+    def personal(self) -> PersonalValue:
+        return PersonalValue(self.address, self.salt, self.owner)
 
 
 class ErasurePermit(models.Model):

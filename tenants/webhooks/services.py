@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from tenants import database_time
+from tenants.activity import lock_installation_chain
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import Tenant, User, Webhook, WebhookEvent, WebhookMessage
@@ -55,10 +56,11 @@ def create_webhook(
         raise WebhookError(refused)
     if not entry.events:
         raise WebhookError("Choose at least one event.")
-    if Webhook.objects.filter(tenant=tenant).count() >= MOST_WEBHOOKS:
-        raise WebhookError(f"There are {MOST_WEBHOOKS} webhooks. Remove one first.")
     secret = new_secret()
     with transaction.atomic():
+        _lock_webhooks_of(tenant)
+        if Webhook.objects.filter(tenant=tenant).count() >= MOST_WEBHOOKS:
+            raise WebhookError(f"There are {MOST_WEBHOOKS} webhooks. Remove one first.")
         webhook = Webhook.objects.create(
             tenant=tenant,
             owner=by,
@@ -72,6 +74,14 @@ def create_webhook(
         )
         _log(webhook, ActivityName.WEBHOOK_ADDED, by=by)
     return webhook, secret
+
+
+def _lock_webhooks_of(tenant: Tenant | None) -> None:
+    """Requests at the same time wait here, so that none of them exceeds the limit."""
+    if tenant is None:
+        lock_installation_chain()
+    else:
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
 
 
 def rotate_secret(webhook: Webhook, *, by: User) -> str:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
+import jwt
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path, reverse
+from django.utils import timezone
 
 from config.redaction import RedactingExceptionReporter, RedactingFormatter, redact
 from config.urls import urlpatterns as ours
+from tenants import api_tokens, provisioning_tokens
+from tenants.installation_setup.administrators import new_token
 from tenants.models import User
 from tenants.tokens import LinkPurpose, issue_token
 from tenants.webhooks.secrets import new_secret
@@ -158,3 +165,111 @@ def test_link_tokens_are_hidden() -> None:
         token = issue_token(purpose).token
 
         assert redact(f"Not Found: /links/{token}/") == "Not Found: /links/[hidden]/"
+
+
+# The formats of authorisation codes, by provider. The characters are those of real codes.
+CODES = {
+    "Microsoft Entra": "0.AVYAfVxyQ2b3.AgABAAIAAAD-DLA3VO7QrddgJg7WevrAgDs_wUA9P.x~b",
+    "Microsoft personal account": "M.R3_BAY.c0ff2e1d-77aa-4b!*s$",
+    "Google": "4%2F0AY0e-g7xQ1Zk3mN9pR",
+    "Google, decoded": "4/0AY0e-g7xQ1Zk3mN9pR",
+    "Okta": "P5I7mdxxdv13_JfXrCSq",
+    "Keycloak": "0b4d9a7e-13aa.9be1f2c4-7d10.5f0c2a18-55e2",
+    "AD FS": "kT4-PZ.nBc2fQ9Lr0G7%2BxY%3D%3D",
+    "Gangway": "K7QW2F",
+}
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"GET /accounts/oidc/sso/login/callback/?code={}&state=s1 HTTP/1.1" 302',
+        '"GET /accounts/oidc/sso/login/callback/?state=s1&code={} HTTP/1.1" 302',
+        "<QueryDict: {{'code': ['{}'], 'scope': ['openid']}}>",
+    ],
+)
+def test_sign_in_codes_are_hidden(line: str, code: str) -> None:
+    assert redact(line.format(code)) == line.format("[hidden]")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "reply code=550, from the host",
+        "code: 421",
+        "{'code': 554}",
+        '{"code": "250"}',
+        "GET /?code=550&x=1",
+        "postcode=EC1A1BB",
+    ],
+)
+def test_other_codes_remain(line: str) -> None:
+    assert redact(line) == line
+
+
+PLACES = [
+    "{}",
+    "Bearer {}",
+    "sent {}, refused",
+    "GET /x/{}&next=1",
+    "GET /?api_token={}&next=1",
+    "?next=%2Fx%3Flogout_token%3D{}%26next",
+    "id_token_hint={}",
+    "client_assertion={}&x",
+    "{{'refresh_token': '{}'}}",
+    '{{"assertion":"{}"}}',
+]
+
+
+def tokens_of_every_kind(by: User) -> dict[str, str]:
+    """A token of each kind that the product issues or receives, with the name of the kind."""
+    until = timezone.now() + timedelta(days=1)
+    signed = jwt.encode({"sub": "jo", "events": {}}, "k" * 32, "HS256")
+    return {
+        "API token": api_tokens.issue(owner=by, name="a", scope="read", expires_at=until)[1],
+        "SCIM token": provisioning_tokens.issue(by=by)[1],
+        "webhook secret": new_secret(),
+        "token of a provider": signed,
+    }
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_tokens_of_every_kind_are_hidden(place: str, db: None) -> None:
+    by = User.objects.create_user("a@gangway.test", "pw", name="A", staff_role="administrator")
+
+    shown = {kind: redact(place.format(token)) for kind, token in tokens_of_every_kind(by).items()}
+
+    assert set(shown.values()) == {place.format("[hidden]")}, shown
+
+
+def test_links_of_every_kind_are_hidden(db: None) -> None:
+    """The secret is a segment, followed by any character that can follow a value."""
+    person = User.objects.create_user("a@gangway.test", "pw", name="A")
+    secrets = [issue_token(purpose).token for purpose in LinkPurpose]
+    secrets.append(new_token())
+    secrets.append(f"{user_pk_to_url_str(person)}-{default_token_generator.make_token(person)}")
+
+    left = [
+        (secret, end)
+        for secret in secrets
+        for end in ("/", "&x=1", " HTTP/1.1", "'", ")", ",", ";", "#top", "?a", "%2F", "")
+        if redact(f"GET /x/{secret}{end}") != f"GET /x/[hidden]{end}"
+    ]
+
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgres://gw:a/b:c@d@db:5432/gw", "postgres://[hidden]@db:5432/gw"),
+        ("postgresql://gw:12345/x@db/gw", "postgresql://[hidden]@db/gw"),
+        ("'redis://:p/w@redis:6379/0'", "'redis://[hidden]@redis:6379/0'"),
+        ("https://gw.test:8443/people/jo@d.test/", "https://gw.test:8443/people/jo@d.test/"),
+        ("https://jo:secret@gw.test/", "https://[hidden]@gw.test/"),
+        ("{'password': 'a,b c&d'}", "{'password': '[hidden]'}"),
+    ],
+)
+def test_passwords_with_any_character_are_hidden(text: str, expected: str) -> None:
+    assert redact(text) == expected

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.utils import timezone
 
+from onboarding.calendar_feeds import feeds
 from onboarding.collaboration import evidence_files
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle import exports, proposals
 from onboarding.models import (
-    EvidenceFile,
+    CalendarFeed,
     Plan,
     SheetImport,
     Task,
@@ -23,10 +29,13 @@ from onboarding.plan_templates import drafts
 from onboarding.plan_templates.registry import newest_template
 from onboarding.plans import custom_tasks
 from onboarding.plans.services import exempt_domain
+from onboarding.portfolio.tenant_list import saved_views
 from onboarding.requirements import imports
-from tenants import people
+from tenants import api_tokens, invitations, people, provisioning_tokens
 from tenants.errors import TenantError
 from tenants.models import Host, Membership, Tenant, User
+from tenants.webhooks import services
+from tenants.webhooks.services import NewWebhook, create_webhook
 from tests.factories import MakeTenant, task_of
 from tests.interop.concurrency import run_concurrently
 from tests.onboarding.requirements.sheet_rows import sheet_of
@@ -115,21 +124,6 @@ def test_last_owner_stays(limited: Tenant, *, is_removal: bool) -> None:
     assert people.owners_of(limited).count() == 1
 
 
-def test_twentieth_file_is_the_last(limited: Tenant, settings: object, tmp_path: object) -> None:
-    settings.FILES_DIR = tmp_path  # type: ignore[attr-defined]
-    task = Task.objects.select_related("plan__tenant").filter(plan__tenant=limited)[5]
-    by = _administrator(0)
-
-    def add(number: int) -> None:
-        evidence_files.store_file(task, SimpleUploadedFile("note.txt", b"note"), by=by)
-
-    for number in range(17):
-        add(number)
-
-    assert _all_at_once(add) == 3
-    assert EvidenceFile.objects.filter(task=task).count() == 20
-
-
 def test_tenant_has_one_export(limited: Tenant) -> None:
     by = _administrator(0)
 
@@ -164,13 +158,79 @@ def test_twenty_hosts_are_proposed_at_most(limited: Tenant) -> None:
     assert Host.objects.filter(tenant=limited).count() == 20
 
 
-def test_custom_tasks_have_a_limit(limited: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custom_tasks, "MAX_CUSTOM_TASKS", 3)
-    plan = Plan.objects.select_related("tenant").get(tenant=limited)
-    content = custom_tasks.CustomTaskContent("onboarding-review", "Tell the service desk")
+def _add_token(tenant: Tenant, number: int) -> None:
+    until = timezone.now() + timedelta(days=1)
+    api_tokens.issue(owner=_administrator(0), name=f"t{number}", scope="read", expires_at=until)
 
-    assert _all_at_once(lambda n: custom_tasks.add_task(plan, content, by=_administrator(n))) == 3
-    assert Task.objects.filter(plan=plan, is_custom=True).count() == 3
+
+def _add_webhook(tenant: Tenant | None, number: int) -> None:
+    entry = NewWebhook(f"w{number}", "https://hooks.example.com/x", "json", ["task.changed"])
+    create_webhook(tenant, entry, site="https://gangway.test", by=_administrator(number))
+
+
+def _add_view(tenant: Tenant, number: int) -> None:
+    saved_views.create_view(
+        f"v{number}", "", is_shared=False, is_default=False, by=_administrator(0)
+    )
+
+
+def _add_custom_task(tenant: Tenant, number: int) -> None:
+    plan = Plan.objects.select_related("tenant").get(tenant=tenant)
+    content = custom_tasks.CustomTaskContent("onboarding-review", "Tell the service desk")
+    custom_tasks.add_task(plan, content, by=_administrator(number))
+
+
+def _add_file(tenant: Tenant, number: int) -> None:
+    task = Task.objects.select_related("plan__tenant").filter(plan__tenant=tenant)[5]
+    upload = SimpleUploadedFile("note.txt", b"note")
+    evidence_files.store_file(task, upload, by=_administrator(number))
+
+
+def _invite(tenant: Tenant, number: int) -> None:
+    """One sender, one address, and a tenant for each invitation."""
+    other = Tenant.objects.create(name=f"T{number}")
+    invitations.invite(other, "new@outside.test", "member", by=_administrator(0))
+
+
+# Each rule "at most n rows", by module and constant, with a call that adds one row.
+LIMITS: dict[tuple[str, str], Callable[[Tenant, int], object]] = {
+    ("tenants.api_tokens", "MOST_TOKENS"): _add_token,
+    ("tenants.provisioning_tokens", "MOST_TOKENS"): lambda tenant, number: (
+        provisioning_tokens.issue(by=_administrator(number))
+    ),
+    ("tenants.webhooks.services", "MOST_WEBHOOKS"): _add_webhook,
+    ("tenants.invitations", "MAX_EMAILS_A_DAY"): _invite,
+    ("onboarding.calendar_feeds.feeds", "MOST_FEEDS"): lambda tenant, number: feeds.create_feed(
+        CalendarFeed.Scope.OWN, tenant=None, site="https://gangway.test", by=_administrator(0)
+    ),
+    ("onboarding.portfolio.tenant_list.saved_views", "MOST_VIEWS"): _add_view,
+    ("onboarding.plans.custom_tasks", "MAX_CUSTOM_TASKS"): _add_custom_task,
+    ("onboarding.collaboration.evidence_files", "MAX_FILES_PER_TASK"): _add_file,
+}
+
+
+@pytest.mark.parametrize(("module", "constant"), LIMITS)
+def test_no_limit_is_exceeded(
+    limited: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    tmp_path: Path,
+    module: str,
+    constant: str,
+) -> None:
+    settings.FILES_DIR = tmp_path
+    monkeypatch.setattr(import_module(module), constant, 3)
+    add = LIMITS[module, constant]
+
+    assert _all_at_once(lambda number: add(limited, number)) == 3
+
+
+def test_webhooks_of_all_tenants_have_a_limit(
+    limited: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_WEBHOOKS", 3)
+
+    assert _all_at_once(lambda number: _add_webhook(None, number)) == 3
 
 
 def test_last_domain_stays_in_scope(limited: Tenant) -> None:

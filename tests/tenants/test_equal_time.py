@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
-from django.test import Client
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
 
+from tenants.equal_time import WAITING_AT_ONCE, takes_equal_time
 from tenants.models import User
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +58,56 @@ def test_response_waits_for_the_same_time(page: str, person: User, settings: Set
 
     assert min(times) >= 0.3
     assert Client().get(reverse(page)).status_code == 200
+
+
+def test_refusal_is_not_delayed(person: User, settings: Settings) -> None:
+    """By the limit of the client, and by the limit of the address."""
+    settings.EQUAL_TIME_SECONDS = 30
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "reset_password": "0/m/key"}
+    client, page = Client(), reverse("account_reset_password")
+    started_at = time.monotonic()
+
+    statuses = [client.post(page, {"email": "jo@northwind.test"}).status_code for _ in range(11)]
+
+    assert (set(statuses), time.monotonic() - started_at < 30) == ({429}, True)
+
+
+def test_invalid_form_is_not_delayed(person: User, settings: Settings) -> None:
+    settings.EQUAL_TIME_SECONDS = 30
+    started_at = time.monotonic()
+
+    response = Client().post(reverse("account_reset_password"), {"email": "no address"})
+
+    assert (response.status_code, time.monotonic() - started_at < 30) == (200, True)
+
+
+def test_waiting_requests_leave_threads_for_pages(settings: Settings) -> None:
+    """A flood of eight requests of eight visitors: two wait, six are refused at once."""
+    settings.EQUAL_TIME_SECONDS = 3
+    inside = Barrier(WAITING_AT_ONCE + 1)
+    works = 0
+
+    def work(request: HttpRequest) -> HttpResponse:
+        nonlocal works
+        works += 1
+        inside.wait(30)
+        return HttpResponseRedirect("/")
+
+    view = takes_equal_time(work)
+
+    def ask(_: int) -> int:
+        request = RequestFactory().post("/")
+        request.user = AnonymousUser()
+        return view(request).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(ask, number) for number in range(WAITING_AT_ONCE)]
+        inside.wait(30)
+        refused = [ask(number) for number in range(6)]
+        is_still_waiting = not any(each.done() for each in waiting)
+
+    assert (set(refused), is_still_waiting, works) == ({429}, True, WAITING_AT_ONCE)
+    assert {each.result() for each in waiting} == {302}
 
 
 @pytest.mark.nightly

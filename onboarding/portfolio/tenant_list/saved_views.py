@@ -19,6 +19,7 @@ from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import SavedView
 from tenants.models import Domain, Tenant, User
 from tenants.queries import tenants_for
+from tenants.services import lock_people
 
 MOST_VIEWS = 50
 # The views of other people above the list. The others remain reachable by their address.
@@ -139,7 +140,7 @@ def _require_change(view: SavedView, by: User) -> None:
 
 def _lock_views_of(owner_id: int) -> None:
     """Requests of one owner at the same time wait here, so that names and defaults stay unique."""
-    list(User.objects.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
+    lock_people([owner_id])
 
 
 def _store(view: SavedView, name: str, query: str) -> None:

@@ -69,7 +69,8 @@ def staff_add(request: HttpRequest) -> HttpResponse:
 @require_GET
 def installation_log(request: HttpRequest) -> HttpResponse:
     """The audit log: sign-ins, staff changes and erasures."""
-    lines = ActivityLine.objects.filter(tenant=None).select_related("actor", "erasable_address")
+    lines = ActivityLine.objects.filter(tenant=None).select_related("actor")
+    lines = lines.prefetch_related("erasable_addresses")
     found = Paginator(lines, 100).get_page(request.GET.get("page"))
     return render(request, "portfolio/audit_log_list.html", {"found": found})
 

@@ -22,13 +22,13 @@ from checks.models import HostAnswer
 from onboarding.collaboration import file_store
 from onboarding.lifecycle import erasure, offboarding
 from onboarding.models import SavedView
-from tenants.activity import hash_of
+from tenants import people
 from tenants.log_verification import verify_logs
 from tenants.models import ActivityChain, ActivityLine, Membership, Tenant, User
 from tests.access_matrix import routes
 from tests.action_world import VALUES, ActionWorld, create_world
 from tests.actions import Form, clients_of, forms_on, value_of
-from tests.factories import MakeTenant
+from tests.factories import MakeTenant, store_audit_line
 from tests.stored_values import places_of
 from tests.tenants.sign_in import request_code, sign_in
 
@@ -134,19 +134,7 @@ def _fill_every_form(world: ActionWorld, markers: _Markers) -> set[str]:
 
 def _old_failed_sign_in(address: str) -> None:
     """A line as version 0.1.0 wrote it, with the address in its hashed content."""
-    chain, _ = ActivityChain.objects.get_or_create(scope=ActivityChain.INSTALLATION)
-    line = ActivityLine(
-        scope=chain.scope,
-        number=chain.length + 1,
-        at=timezone.now(),
-        action="sign-in-failed",
-        params={"address": address},
-        previous_hash=chain.head,
-    )
-    line.hash = hash_of(line)
-    line.save()
-    chain.length, chain.head = line.number, line.hash
-    chain.save()
+    store_audit_line("sign-in-failed", {"address": address}, version=1)
 
 
 def _use_accounts(world: ActionWorld) -> set[str]:
@@ -246,6 +234,32 @@ def test_erasure_is_logged_with_the_lines_it_changed(
         {"address": "(erased)"},
         {"address": "unknown@elsewhere.test"},
     ]
+    assert [report.fault for report in verify_logs() if report.fault] == []
+
+
+def test_former_colleague_leaves_the_audit_log(
+    tenant: Tenant, administrator: User, consultant: User, files_dir: Path
+) -> None:
+    """Every action of the audit log with the address or the name of a person."""
+    person = people.add_staff("Mkgone Person", "mkgone@gangway.test", "manager", by=administrator)
+    people.change_staff(person, "consultant", [consultant], by=administrator)
+    people.change_staff(consultant, "manager", [person], by=administrator)
+    people.change_staff(consultant, "manager", [], by=administrator)
+    people.rename(person, email="mkgone2@gangway.test", name="Mkgone Person", by=administrator)
+    person.refresh_from_db()
+    people.rename(person, email="mklater@gangway.test", name="Mklater Person", by=administrator)
+    people.set_staff_role(person, "")
+    people.deactivate(person, by=administrator)
+    people.activate(person, by=administrator)
+    person.refresh_from_db()
+    Membership.objects.create(tenant=tenant, user=person, role="member")
+    store_audit_line("staff-added", {"person": "mklater@gangway.test"}, version=2)
+    values = {"mkgone", "mklater"}
+    before = places_of(values, files_dir)
+
+    erasure.erase_tenant(tenant, typed=tenant.name, by=administrator)
+
+    assert (set(before), places_of(values, files_dir)) == (values, {})
     assert [report.fault for report in verify_logs() if report.fault] == []
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from onboarding.lifecycle import tenants
+from onboarding.lifecycle.erasure import erase_tenant
 from onboarding.lifecycle.tenant_import import services
 from onboarding.lifecycle.tenant_import.tasks import import_tenants, resume_tenant_imports
 from onboarding.models import Contact, TenantImport
@@ -46,6 +47,37 @@ def created(text: str, by: User) -> TenantImport:
     services.run_import(job)
     job.refresh_from_db()
     return job
+
+
+@pytest.mark.parametrize("is_created", [True, False])
+def test_erasure_deletes_imports_with_the_tenant(
+    consultant: User, administrator: User, is_created: bool
+) -> None:
+    """The import that created it, and a preview of another person with the same company."""
+    created(f"{HEADINGS}\n{NORTH}\n{SOUTH}", consultant)
+    if not is_created:
+        TenantImport.objects.all().delete()
+        previewed(f"{HEADINGS}\n{NORTH}", consultant)
+    other = previewed(f"{HEADINGS}\nWest,west.test,za,google_workspace,google", administrator)
+
+    erase_tenant(Tenant.objects.get(name="North"), typed="North", by=administrator)
+
+    assert list(TenantImport.objects.all()) == [other]
+
+
+def test_erasure_ends_an_import_that_creates_tenants(consultant: User, administrator: User) -> None:
+    job = previewed(f"{HEADINGS}\n{NORTH}\n{SOUTH}", consultant)
+    services.confirm_import(job)
+    companies = services.read_file(bytes(job.content)).companies
+    services._create(job, 0, companies[0])
+
+    erase_tenant(Tenant.objects.get(name="North"), typed="North", by=administrator)
+    services.run_import(job)
+
+    ended = TenantImport.objects.get()
+    assert (bytes(ended.content), ended.report, ended.status) == (b"", {}, "failed")
+    assert ended.error.startswith("A tenant of this file was erased.")
+    assert not Tenant.objects.exists()
 
 
 def test_rows_become_tenants(consultant: User) -> None:

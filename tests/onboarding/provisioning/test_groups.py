@@ -109,7 +109,7 @@ def test_members_are_logged(scim: Scim, person: User) -> None:
 
     line = ActivityLine.objects.get(action="group-changed")
     assert line.is_from_directory
-    assert {key: line.params[key] for key in ("group", "added", "removed")} == {
+    assert {key: line.display_params[key] for key in ("group", "added", "removed")} == {
         "group": "team",
         "added": ["ann@gangway.test"],
         "removed": [],

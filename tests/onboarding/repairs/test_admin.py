@@ -168,7 +168,10 @@ def test_colleague_gets_another_address(admin: Client, operator: User, consultan
     line = ActivityLine.objects.get(action="person-renamed")
     assert answer.status_code == 302
     assert (consultant.email, consultant.staff_role) == ("right@gangway.test", "consultant")
-    assert (line.actor, line.params["before"]["email"]) == (operator, "consultant@gangway.test")
+    assert (line.actor, line.display_params["before"]["email"]) == (
+        operator,
+        "consultant@gangway.test",
+    )
     assert [log.fault for log in verify_logs() if log.fault] == []
     # The admin has no second log.
     assert not LogEntry.objects.exists()
