@@ -86,7 +86,8 @@ def create_world(make_tenant: MakeTenant, consultant: User) -> World:
     for tenant in tenants:
         people_examples.prepare(tenant)
     texts = [(each.name, each.domains.get().name, each.public_id) for each in tenants]
-    return World(ids[1], ids[0], tuple(_tokens(own, foreign, consultant, texts)))
+    shared = {name: ids[1][name] for name in OF_INSTALLATION}
+    return World(ids[1], ids[0] | shared, tuple(_tokens(own, foreign, consultant, texts)))
 
 
 def _tokens(
@@ -120,11 +121,12 @@ def operations() -> tuple[Any, ...]:
 
 
 def example_of(operation: Any, ids: dict[str, str]) -> tuple[Any, str] | None:
-    """The example of a JSON body with these ids, and its media type; None without one."""
+    """The example of a body with these ids, and its media type; None without one."""
     body = body_of(operation.method, operation.path)
-    if body is None or uploads_of(operation.method, operation.path) is not None:
+    if body is None:
         return None
-    return filled(body, ids), "application/json"
+    is_form = uploads_of(operation.method, operation.path) is not None
+    return filled(body, ids), "multipart/form-data" if is_form else "application/json"
 
 
 def check(case: Any, response: Any, token: Token) -> None:
