@@ -17,13 +17,12 @@ from django.core.cache import cache
 from redis.exceptions import RedisError
 
 from onboarding.models import SheetImport
+from onboarding.requirements import import_stages
 from tenants import database_time
 
 logger = logging.getLogger(__name__)
 
 Status = SheetImport.Status
-# A worker reports about once a second. Longer silence means that it died.
-STALLED_AFTER = timedelta(minutes=3)
 _CACHED_FOR = timedelta(hours=1)
 
 
@@ -100,7 +99,7 @@ def last_progress_at(job: SheetImport) -> datetime:
 
 
 def is_stalled(job: SheetImport, *, now: datetime) -> bool:
-    return job.is_in_progress and last_progress_at(job) < now - STALLED_AFTER
+    return import_stages.is_stalled(job, now=now, progress_at=last_progress_at(job))
 
 
 def _cached_progress(job: SheetImport) -> tuple[int, str, int, int, datetime] | None:

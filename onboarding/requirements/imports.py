@@ -15,16 +15,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from onboarding.collaboration.file_types import safe_name
 from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport, SheetRow
-from onboarding.requirements import comparison, services
+from onboarding.requirements import comparison, import_stages, services
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import SheetDefinition
@@ -49,8 +48,6 @@ Status = SheetImport.Status
 # texts that a person pasted: rows of text, whose cost their length limits.
 INLINE_MAX_BYTES = 32 * 1024
 INLINE_MAX_ROWS = 500
-DELETE_PREVIEW_AFTER = timedelta(days=1)
-_MAX_ATTEMPTS = 3
 PASTED = "pasted rows"
 _TOO_MANY_ATTEMPTS = (
     "The import was started three times and stopped each time. Nothing was imported. Split the"
@@ -119,26 +116,18 @@ def next_in_progress(job: SheetImport) -> SheetImport | None:
 
 def _in_progress(job: SheetImport) -> QuerySet[SheetImport]:
     of_tenant = SheetImport.objects.filter(sheet__task__plan=job.sheet.task.plan_id)
-    return of_tenant.filter(status__in=(Status.READING, Status.IMPORTING))
+    return import_stages.in_progress(of_tenant)
 
 
 def start_attempt(job: SheetImport) -> bool:
     """Count an attempt of a worker. Fails the import and returns False after the last one."""
-    rows = SheetImport.objects.filter(pk=job.pk, status=job.status)
-    if job.is_in_progress and job.attempts >= _MAX_ATTEMPTS:
-        # Conditional: the worker that seemed lost may have finished.
-        rows.update(status=Status.FAILED, error=_TOO_MANY_ATTEMPTS)
-        return False
-    if not rows.update(attempts=F("attempts") + 1, progress_at=database_time.now(), rows_checked=0):
-        return False
-    job.attempts += 1
-    return True
+    return import_stages.start_attempt(job, refusal=_TOO_MANY_ATTEMPTS, rows_checked=0)
 
 
 def stalled_imports(*, now: datetime) -> list[SheetImport]:
     """Imports that a lost worker or broker left unfinished."""
-    waiting = SheetImport.objects.filter(status__in=(Status.READING, Status.IMPORTING))
-    return [job for job in waiting.defer("content") if is_stalled(job, now=now)]
+    waiting = import_stages.in_progress(SheetImport.objects.defer("content"))
+    return [job for job in waiting if is_stalled(job, now=now)]
 
 
 def read_import(job: SheetImport) -> None:
@@ -184,7 +173,7 @@ def _save_preview(
         _fail(job, problem)
         return
     report = comparison.report(read.kind, read.layout, read.incoming, existing)
-    _update_if_unchanged(
+    import_stages.update(
         job,
         status=Status.READY,
         report=report
@@ -205,15 +194,7 @@ def _too_many(locked: RequirementsSheet, changes: ImportChanges) -> str:
 
 
 def _fail(job: SheetImport, reason: str) -> None:
-    _update_if_unchanged(job, status=Status.FAILED, error=printable(reason[:500]))
-
-
-def _update_if_unchanged(job: SheetImport, **columns: Any) -> None:
-    """Update by condition: the later of two workers at one import changes nothing, nor does a
-    worker whose import was discarded."""
-    if SheetImport.objects.filter(pk=job.pk, status=job.status).update(**columns):
-        for name, value in columns.items():
-            setattr(job, name, value)
+    import_stages.update(job, status=Status.FAILED, error=printable(reason[:500]))
 
 
 def _rows_of(sheet: RequirementsSheet) -> dict[str, StoredRow]:
@@ -237,13 +218,8 @@ def confirm_import(job: SheetImport, *, duplicates: str, by: User) -> None:
             "Some rows contain invalid values. Correct them in your file and import it again. "
             "Nothing was imported."
         )
-    ready = SheetImport.objects.filter(pk=job.pk, status=Status.READY)
-    chosen = SheetImport.Duplicates(duplicates)
-    confirmed_columns = {"duplicates": chosen, "created_by": by, "progress_at": database_time.now()}
-    if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **confirmed_columns):
-        raise OnboardingError("This import was already started or discarded.")
-    job.status, job.duplicates, job.created_by = Status.IMPORTING, chosen, by
-    job.attempts = 0
+    chosen = {"duplicates": SheetImport.Duplicates(duplicates), "created_by": by, "rows_checked": 0}
+    import_stages.confirm(job, status=Status.IMPORTING, **chosen)
 
 
 def run_import(job: SheetImport) -> None:
@@ -275,8 +251,7 @@ def _import(job: SheetImport, read: _ParsedImport, report_progress: ReportProgre
             # Both sides signed off while a large file was read.
             _fail(job, _TENANT_CLOSED)
             return
-        waiting = SheetImport.objects.select_for_update(no_key=True).filter(pk=job.pk)
-        if not waiting.filter(status=Status.IMPORTING).exists():
+        if import_stages.locked(job) is None:
             return
         if locked.revision != job.previewed_revision or read.incoming.problem_rows:
             _save_preview(job, locked, read, is_repeated=True)
@@ -397,5 +372,5 @@ def discard_import(job: SheetImport, *, now: datetime) -> bool:
 
 def delete_abandoned() -> None:
     """Delete unconfirmed previews after a day: they contain personal addresses."""
-    old = SheetImport.objects.filter(created_at__lt=database_time.now() - DELETE_PREVIEW_AFTER)
+    old = import_stages.abandoned(SheetImport.objects.all())
     old.filter(status__in=(Status.READY, Status.FAILED)).delete()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import logging
-
 from celery import shared_task
 from django.db import transaction
 
 from onboarding.models import RequirementsSheet, SheetImport
-from onboarding.requirements import imports, partner_checks
+from onboarding.requirements import import_stages, imports, partner_checks
 from tenants import broker, database_time, outbox
 from tenants.models import User
-
-logger = logging.getLogger(__name__)
 
 # A worker of the default vantage may connect to other networks.
 _QUEUE_OF_TESTS = "checks.default"
@@ -73,9 +68,8 @@ def queue_partner_tests(sheet: RequirementsSheet) -> int:
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
 def resume_imports() -> None:
     """Queue the imports again that a broker or a worker lost."""
-    for job in imports.stalled_imports(now=database_time.now()):
-        logger.warning("import %s has stalled and is queued again", job.public_id)
-        import_sheet.delay(job.public_id)
+    stalled = imports.stalled_imports(now=database_time.now())
+    import_stages.resume(import_sheet, [job.public_id for job in stalled])
 
 
 @shared_task(name="onboarding.delete_abandoned_imports", ignore_result=True)
@@ -94,7 +88,7 @@ def begin_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: Use
 def start_import(job: SheetImport) -> None:
     """Run a small import at once, and queue a large one on commit."""
     if imports.is_large(job):
-        transaction.on_commit(functools.partial(_send_import, job.public_id))
+        import_stages.queue(import_sheet, job.public_id)
     else:
         import_sheet(job.public_id)
 

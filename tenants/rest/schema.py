@@ -87,10 +87,14 @@ class ResourceSchema(AutoSchema):
         return {status: self.view.outputs.get(self.method, self.view.serializer_class)}
 
     def get_override_parameters(self) -> list[Any]:
-        if self.method != "GET":
-            return list(self._write_headers())
-        serializer = self.view.serializer_class
         found = [
+            OpenApiParameter(name, str, "path", enum=choices)
+            for name, choices in self.view.path_choices.items()
+        ]
+        if self.method != "GET":
+            return [*found, *self._write_headers()]
+        serializer = self.view.serializer_class
+        found += [
             OpenApiParameter(name, str, description=text)
             for name, text in self.view.query_descriptions.items()
         ]
@@ -132,7 +136,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _complete_operation(path, method, operation, schemas)
-    add_links(result["paths"])
+    add_links(result["paths"], schemas)
     result["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},

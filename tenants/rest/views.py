@@ -11,7 +11,7 @@ calls the queries and services of the pages. The order of its checks:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import transaction
@@ -67,6 +67,8 @@ class ApiView(generics.GenericAPIView[Any]):
     is_upload: ClassVar[bool] = False
     # Query parameters beyond those of the filters, the pages and the selection.
     query_descriptions: ClassVar[Mapping[str, str]] = {}
+    # The permitted values of parameters of the address, for the schema.
+    path_choices: ClassVar[Mapping[str, Sequence[str]]] = {}
     pagination_class: Any = None
     # The rows of a list, for the schema of its filters.
     model: ClassVar[type[Model]]

@@ -24,6 +24,8 @@ CLIENT_ID = "gangway-at-the-provider"
 CLIENT_SECRET = "what only Gangway and the provider know"
 # In the folder of the provider: the groups by name of a user that a test has changed.
 GROUPS_FILE = "groups.json"
+# The address of Gangway for logout tokens.
+LOGOUT_URI = "OIDC_BACK_CHANNEL_LOGOUT_URI"
 PEOPLE = (
     "in-order",
     "somebody-else",
@@ -57,7 +59,7 @@ def private_key() -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def configure(port: int, folder: Path) -> None:
+def configure(port: int, folder: Path, logout_uri: str) -> None:
     # The provider is on loopback, so that no other machine can intercept the traffic.
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
     settings.configure(
@@ -85,6 +87,7 @@ def configure(port: int, folder: Path) -> None:
         SESSION_COOKIE_NAME="provider-session",
         CSRF_COOKIE_NAME="provider-csrf",
         USE_TZ=True,
+        **{LOGOUT_URI: logout_uri},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         OAUTH2_PROVIDER={
             "OIDC_ENABLED": True,
@@ -139,7 +142,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--redirect-uri", required=True)
     asked = parser.parse_args()
-    configure(asked.port, asked.folder)
+    configure(asked.port, asked.folder, asked.redirect_uri.replace("login/callback/", "logout/"))
     django.setup()
     call_command("migrate", verbosity=0)
     populate(asked.redirect_uri)

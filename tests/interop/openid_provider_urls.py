@@ -1,18 +1,29 @@
-"""The provider's responses and claims."""
+"""The provider's responses and claims, and the ends of its sessions (Back-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
+import requests
 from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import LoginView
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
 from jwcrypto import jwk, jwt
+from oauth2_provider.models import Application
 from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.settings import oauth2_settings
 
-from tests.interop.openid_provider import GROUPS_FILE
+from tests.interop.openid_provider import GROUPS_FILE, LOGOUT_URI
 
 WRONG: dict[str, dict[str, Any]] = {
     "wrong-audience": {"aud": "another-client"},
@@ -43,6 +54,7 @@ class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
     oidc_claim_scope = OAuth2Validator.oidc_claim_scope | {
         "groups": "openid",
         "_claim_names": "openid",
+        "sid": "openid",
     }
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
@@ -52,7 +64,8 @@ class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
         }
         if request.user.username == "silent-on-verified":
             del claims["email_verified"]
-        return claims | groups_of(request.user.username)
+        sid = {"sid": SESSIONS[request.user.pk]} if request.user.pk in SESSIONS else {}
+        return claims | groups_of(request.user.username) | sid
 
     def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
         claims, expires = super().get_id_token_dictionary(token, token_handler, request)
@@ -82,7 +95,61 @@ class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
         return claims
 
 
+# The session of the last sign-in of each user: the ID token is requested right after it.
+SESSIONS: dict[int, str] = {}
+
+
+@receiver(user_logged_in)
+def remember_session(request: HttpRequest, user: Any, **values: Any) -> None:
+    SESSIONS[user.pk] = str(request.session.session_key)
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session of this browser, and notify Gangway."""
+    user, sid = request.user, request.session.session_key
+    logout(request)
+    return send_logout_token(user, {"sid": sid})
+
+
+@csrf_exempt
+def deactivate(request: HttpRequest, name: str) -> HttpResponse:
+    """A person leaves the company: no token of the user works any more, and Gangway is notified."""
+    user = User.objects.get(username=name)
+    for token in (
+        *user.oauth2_provider_refreshtoken.all(),
+        *user.oauth2_provider_accesstoken.all(),
+    ):
+        token.revoke()
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    return send_logout_token(user, {})
+
+
+def send_logout_token(user: Any, claims: dict[str, Any]) -> HttpResponse:
+    """Send a signed token to Gangway. The response is Gangway's status."""
+    application, now = Application.objects.get(), int(time.time())
+    key = application.jwk_key
+    token = jwt.JWT(
+        header={"typ": "logout+jwt", "alg": "RS256", "kid": key.thumbprint()},
+        claims={
+            "iss": oauth2_settings.OIDC_ISS_ENDPOINT,
+            "aud": application.client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": uuid.uuid4().hex,
+            "sub": str(user.pk),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }
+        | claims,
+    )
+    token.make_signed_token(key)
+    address = getattr(settings, LOGOUT_URI)
+    answer = requests.post(address, {"logout_token": token.serialize()}, timeout=20)
+    return HttpResponse(answer.text, status=answer.status_code)
+
+
 urlpatterns = [
     path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
     path("sign-in/", LoginView.as_view()),
+    path("sign-out/", sign_out),
+    path("deactivate/<str:name>/", deactivate),
 ]

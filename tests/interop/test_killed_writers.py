@@ -23,6 +23,7 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.tasks import sweep_files
 from onboarding.models import ClosingPack, EvidenceFile, Task, TenantExport
 from tenants.models import Tenant, User
+from tests.interop.killed import KILLED, die, killed_at
 
 pytestmark = [
     pytest.mark.interop,
@@ -31,11 +32,6 @@ pytestmark = [
         connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
     ),
 ]
-KILLED = 9
-
-
-def _die(*args: Any, **options: Any) -> Any:
-    os._exit(KILLED)
 
 
 def _die_half_way(path: Path, content: bytes) -> int:
@@ -47,9 +43,9 @@ def _die_half_way(path: Path, content: bytes) -> int:
 # The point of death, and whether the row is stored then.
 POINTS = {
     "half written": (Path, "write_bytes", _die_half_way, False),
-    "half an archive": (zipfile.ZipFile, "close", _die, False),
-    "before the row": (os, "fsync", _die, False),
-    "before the name": (Path, "replace", _die, True),
+    "half an archive": (zipfile.ZipFile, "close", die, False),
+    "before the row": (os, "fsync", die, False),
+    "before the name": (Path, "replace", die, True),
 }
 _OF_FILES = ("half written", "before the row", "before the name")
 _OF_ARCHIVES = ("half an archive", "before the row", "before the name")
@@ -64,15 +60,7 @@ def store(settings: Any, tmp_path: Path) -> Path:
 def _killed_at(point: str, work: Callable[[], object]) -> None:
     """Run the work in a process of its own, which dies at the point."""
     owner, name, death, _ = POINTS[point]
-    # The child would end the session of an inherited connection.
-    connection.close()
-    child = os.fork()
-    if child == 0:
-        setattr(owner, name, death)
-        work()
-        os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == KILLED
+    killed_at(owner, name, death, work)
 
 
 def _sweep_later(store: Path) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,79 +22,13 @@ from tests.api.clients import client_for
 from tests.interop.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
-    GROUPS_FILE,
     PASSWORD,
-    PEOPLE,
     address_of,
 )
-from tests.interop.processes import free_port, running
+from tests.interop.processes import free_port
+from tests.interop.sign_on import LOGIN, PROVIDER, Browser, app_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.django_db(transaction=True)]
-
-PROVIDER = "127.0.0.1"
-LOGIN = "/accounts/oidc/single-sign-on/login/"
-
-
-@pytest.fixture(scope="module")
-def provider_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("provider")
-
-
-@pytest.fixture(scope="module")
-def provider(live_server: Any, provider_folder: Path) -> Iterator[int]:
-    """The provider's port."""
-    port, folder = free_port(PROVIDER), provider_folder
-    command = [sys.executable, "-m", "tests.interop.openid_provider", "--port", str(port)]
-    command += ["--folder", str(folder), "--redirect-uri", f"{live_server.url}{LOGIN}callback/"]
-    with running(command, folder / "provider.log", PROVIDER, port):
-        yield port
-
-
-@pytest.fixture
-def gangway(live_server: Any, provider: int, settings: Any) -> str:
-    """Gangway's address, with an account for each of the provider's users except one."""
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(provider)]}}
-    for name in PEOPLE:
-        if name not in ("without-account", "somebody-else"):
-            User.objects.create_user(address_of(name), None, name=name.title())
-    return str(live_server.url)
-
-
-def _app(port: int) -> dict[str, Any]:
-    return {
-        "provider_id": "single-sign-on",
-        "name": "Test provider",
-        "client_id": CLIENT_ID,
-        "secret": CLIENT_SECRET,
-        "settings": {"server_url": f"http://{PROVIDER}:{port}/o", "oauth_pkce_enabled": True},
-    }
-
-
-class Browser(requests.Session):
-    def token(self, response: requests.Response) -> str:
-        return str(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', response.text)[0])
-
-    def to_provider(self, gangway: str, query: str = "") -> requests.Response:
-        """Press the button on the sign-in page; return the provider's page."""
-        page = self.get(f"{gangway}/accounts/login/")
-        assert "Sign in with Test provider" in page.text
-        form = {"csrfmiddlewaretoken": self.token(page)}
-        return self.post(f"{gangway}{LOGIN}?process=login{query}", form)
-
-    def through_provider(self, gangway: str, name: str, query: str = "") -> requests.Response:
-        page = self.to_provider(gangway, query)
-        wanted = re.findall(r'name="next" value="([^"]+)"', page.text)[0]
-        form = {
-            "csrfmiddlewaretoken": self.token(page),
-            "username": name,
-            "password": PASSWORD,
-            "next": html.unescape(wanted),
-        }
-        return self.post(page.url, form)
-
-    def is_in(self, gangway: str) -> bool:
-        answer = self.get(f"{gangway}/accounts/sessions/", allow_redirects=False)
-        return answer.status_code == 200
 
 
 def last_line() -> ActivityLine:
@@ -235,7 +164,7 @@ def test_foreign_next_is_not_followed(gangway: str) -> None:
 
 
 def test_unreachable_provider_shows_error(gangway: str, settings: Any) -> None:
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(free_port(PROVIDER))]}}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app_of(free_port(PROVIDER))]}}
     browser = Browser()
 
     answer = browser.to_provider(gangway)
@@ -255,16 +184,6 @@ def test_other_sign_ins_work_without_provider(gangway: str, settings: Any) -> No
 
 
 # --- Roles from groups
-
-ROLES = {"gangway-administrators": "administrator", "gangway-consultants": "consultant"}
-
-
-@pytest.fixture
-def groups(gangway: str, settings: Any) -> str:
-    """Gangway's address, with roles for groups, and an administrator with a password only."""
-    settings.OIDC_GROUP_ROLES = ROLES
-    User.objects.create_user("root@gangway.test", PASSWORD, staff_role="administrator")
-    return gangway
 
 
 def role_after_sign_in(gangway: str, name: str, before: str) -> tuple[bool, str]:
@@ -387,18 +306,6 @@ def test_password_does_not_avoid_the_groups(groups: str) -> None:
 # --- Groups between two sign-ins
 
 
-@pytest.fixture
-def change_groups(provider_folder: Path) -> Iterator[Callable[[str, list[str]], None]]:
-    """Change the groups of a user at the provider, until the test ends."""
-    file = provider_folder / GROUPS_FILE
-
-    def change(name: str, groups: list[str]) -> None:
-        file.write_text(json.dumps({name: groups}), encoding="utf-8")
-
-    yield change
-    file.unlink(missing_ok=True)
-
-
 def signed_in_consultant(gangway: str, name: str = "grouped") -> User:
     Browser().through_provider(gangway, name)
     return User.objects.get(email=address_of(name))
@@ -476,7 +383,7 @@ def test_revoked_grant_ends_the_role(groups: str, provider: int) -> None:
 
 def test_silent_provider_changes_no_role(groups: str, settings: Any) -> None:
     person = signed_in_consultant(groups)
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(free_port(PROVIDER))]}}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app_of(free_port(PROVIDER))]}}
 
     let_time_pass()
     read_groups()

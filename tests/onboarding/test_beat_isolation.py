@@ -31,7 +31,7 @@ from onboarding.plans.tasks import complete_waits, expire_accepted_risks
 from onboarding.portfolio import risk_updates
 from onboarding.portfolio.tasks import update_risks
 from onboarding.requirements import imports
-from onboarding.requirements.import_progress import STALLED_AFTER
+from onboarding.requirements.import_stages import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
 from tenants import invitations, notifications
 from tenants.models import (

@@ -14,8 +14,11 @@ from onboarding.models import Freeze, Holiday
 from onboarding.plans.api.schedule import HolidayInput, HolidaysView
 from onboarding.plans.forms.dates import DAY_ERRORS, FreezeForm
 from tenants.permissions import Permission
+from tenants.rest.problems import ApiError
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
+
+_OF_ALL_TENANTS = "This freeze applies to all tenants. Remove it from the freezes of all tenants."
 
 
 class FreezeSerializer(ResourceSerializer):
@@ -107,16 +110,19 @@ class TenantFreezeView(_FreezesView):
     statuses = {"DELETE": 204}
 
     def load(self) -> Freeze:
-        rows: QuerySet[Freeze] = Freeze.objects.filter(tenant=self.tenant)
+        rows: QuerySet[Freeze] = freezes.freezes_for(self.tenant)
         return found_or_404(rows, self.kwargs["freeze_id"], "freeze")
 
     def get(self, request: Request, public_id: str, freeze_id: str) -> Response:
-        """One freeze of one tenant."""
+        """One freeze that applies to a tenant."""
         return self.one(self.load())
 
     def delete(self, request: Request, public_id: str, freeze_id: str) -> Response:
         """Remove a freeze of one tenant."""
-        freezes.remove_freeze(self.load(), by=self.user)
+        freeze = self.load()
+        if freeze.tenant_id is None:
+            raise ApiError(409, _OF_ALL_TENANTS)
+        freezes.remove_freeze(freeze, by=self.user)
         return Response(status=204)
 
 

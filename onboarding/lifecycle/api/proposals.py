@@ -100,6 +100,7 @@ class _ValuesView(ApiView):
 
     tag = "Proposals"
     serializer_class = DomainValueSerializer
+    path_choices = {"kind": [kind.value for kind in ProposalKind]}
 
     @property
     def decides(self) -> bool:

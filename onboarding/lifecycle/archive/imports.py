@@ -18,7 +18,6 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import F
 
 from onboarding.collaboration import file_store
 from onboarding.collaboration.file_types import safe_name
@@ -27,15 +26,13 @@ from onboarding.lifecycle.archive.format import ArchiveError
 from onboarding.lifecycle.archive.importing import import_archive
 from onboarding.lifecycle.archive.preview import preview_of
 from onboarding.models import ArchiveImport
+from onboarding.requirements import import_stages
 from tenants import database_time
 from tenants.models import User
 
 Status = ArchiveImport.Status
-DELETE_AFTER = timedelta(days=1)
 # A verification reports its progress. An import reports at its end, within the limit of its task.
-STALLED_AFTER = timedelta(minutes=3)
 IMPORT_STALLED_AFTER = timedelta(minutes=11)
-_MAX_ATTEMPTS = 3
 NOT_DISCARDED = "A worker imports the tenant now. The import was not discarded."
 _TOO_MANY_ATTEMPTS = (
     "The import was started three times and stopped each time. Nothing was imported. Import the"
@@ -67,11 +64,7 @@ def create_import(*, name: str, file: UploadedFile[Any], by: User) -> ArchiveImp
 
 def start_attempt(job: ArchiveImport) -> bool:
     """Count an attempt of a worker. Fails the import and returns False after the last one."""
-    rows = ArchiveImport.objects.filter(pk=job.pk, status=job.status)
-    if job.attempts >= _MAX_ATTEMPTS:
-        rows.update(status=Status.FAILED, error=_TOO_MANY_ATTEMPTS)
-        return False
-    return bool(rows.update(attempts=F("attempts") + 1, progress_at=database_time.now(), rows=0))
+    return import_stages.start_attempt(job, refusal=_TOO_MANY_ATTEMPTS, rows=0)
 
 
 def read_import(job: ArchiveImport) -> None:
@@ -80,17 +73,16 @@ def read_import(job: ArchiveImport) -> None:
         with file_store.path_of(job.stored_as).open("rb") as file:
             report = preview_of(file, functools.partial(_report_progress, job))
     except ArchiveError as error:
-        _update(job, status=Status.FAILED, error=_sentence(error))
+        import_stages.update(job, status=Status.FAILED, error=_sentence(error))
         return
     except FileNotFoundError:
-        _update(job, status=Status.FAILED, error="The file of the archive is missing.")
+        import_stages.update(job, status=Status.FAILED, error="The file of the archive is missing.")
         return
-    _update(job, status=Status.READY, report=report, rows=sum(report["rows"].values()))
+    import_stages.update(job, status=Status.READY, report=report, rows=sum(report["rows"].values()))
 
 
 def _report_progress(job: ArchiveImport, rows: int) -> None:
-    now = database_time.now()
-    ArchiveImport.objects.filter(pk=job.pk, status=job.status).update(rows=rows, progress_at=now)
+    import_stages.update(job, rows=rows, progress_at=database_time.now())
 
 
 def _sentence(error: ArchiveError) -> str:
@@ -101,18 +93,14 @@ def confirm_import(job: ArchiveImport) -> None:
     """Confirm the preview. Raises OnboardingError if the archive cannot be imported here."""
     if refusal := job.report.get("refusal"):
         raise OnboardingError(refusal)
-    ready = ArchiveImport.objects.filter(pk=job.pk, status=Status.READY)
-    values = {"status": Status.IMPORTING, "attempts": 0, "progress_at": database_time.now()}
-    if not ready.update(**values):
-        raise OnboardingError("This import was already started or discarded.")
-    job.status = Status.IMPORTING
+    import_stages.confirm(job, status=Status.IMPORTING)
 
 
 def run_import(job: ArchiveImport) -> None:
     """Create the tenant. Another worker at the same import waits, and then finds the result."""
     try:
         with transaction.atomic():
-            locked = _lock(job)
+            locked = import_stages.locked(job)
             if locked is None:
                 return
             with file_store.path_of(job.stored_as).open("rb") as file:
@@ -121,21 +109,9 @@ def run_import(job: ArchiveImport) -> None:
             locked.save(update_fields=["status", "tenant"])
             file_store.remove_on_commit([job.stored_as])
     except ArchiveError as error:
-        _update(job, status=Status.FAILED, error=_sentence(error))
+        import_stages.update(job, status=Status.FAILED, error=_sentence(error))
     except FileNotFoundError:
-        _update(job, status=Status.FAILED, error="The file of the archive is missing.")
-
-
-def _lock(job: ArchiveImport) -> ArchiveImport | None:
-    rows = ArchiveImport.objects.select_for_update(no_key=True)
-    return rows.filter(pk=job.pk, status=Status.IMPORTING).first()
-
-
-def _update(job: ArchiveImport, **columns: Any) -> None:
-    """Update by condition: the later of two workers at one import changes nothing."""
-    if ArchiveImport.objects.filter(pk=job.pk, status=job.status).update(**columns):
-        for name, value in columns.items():
-            setattr(job, name, value)
+        import_stages.update(job, status=Status.FAILED, error="The file of the archive is missing.")
 
 
 def discard_import(job: ArchiveImport) -> bool:
@@ -152,18 +128,18 @@ def _delete(rows: Any) -> bool:
 
 
 def is_stalled(job: ArchiveImport, *, now: datetime) -> bool:
-    limit = IMPORT_STALLED_AFTER if job.status == Status.IMPORTING else STALLED_AFTER
-    return job.is_in_progress and job.progress_at < now - limit
+    is_import = job.status == Status.IMPORTING
+    limit = IMPORT_STALLED_AFTER if is_import else import_stages.STALLED_AFTER
+    return import_stages.is_stalled(job, now=now, limit=limit)
 
 
 def stalled_imports(*, now: datetime) -> list[str]:
     """The public ids of the imports that a lost worker or broker left unfinished."""
-    rows = ArchiveImport.objects.filter(status__in=(Status.READING, Status.IMPORTING))
-    return [job.public_id for job in rows if is_stalled(job, now=now)]
+    waiting = import_stages.in_progress(ArchiveImport.objects.all())
+    return [job.public_id for job in waiting if is_stalled(job, now=now)]
 
 
 def delete_old() -> None:
     """Delete the imports of the day before: they contain personal data."""
     with transaction.atomic():
-        old = ArchiveImport.objects.filter(created_at__lt=database_time.now() - DELETE_AFTER)
-        _delete(old.exclude(status=Status.IMPORTING))
+        _delete(import_stages.abandoned(ArchiveImport.objects.all()))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import logging
-
 from celery import shared_task
-from django.db import transaction
 
 from onboarding.lifecycle.archive import imports
 from onboarding.models import ArchiveImport
-from tenants import broker, database_time
-
-logger = logging.getLogger(__name__)
+from onboarding.requirements import import_stages
+from tenants import database_time
 
 
 @shared_task(
@@ -37,13 +32,10 @@ def import_archive(public_id: str) -> None:
 @shared_task(name="onboarding.resume_archive_imports", ignore_result=True)
 def resume_archive_imports() -> None:
     """Queue the imports that a broker or a worker lost. Delete those of the day before."""
-    for public_id in imports.stalled_imports(now=database_time.now()):
-        logger.warning("the import of the archive %s has stalled and is queued again", public_id)
-        import_archive.delay(public_id)
+    import_stages.resume(import_archive, imports.stalled_imports(now=database_time.now()))
     imports.delete_old()
 
 
 def queue_archive_import(job: ArchiveImport) -> None:
     """Queue the next stage of the import on commit."""
-    # Without a broker, the beat task resume_archive_imports queues it later.
-    transaction.on_commit(functools.partial(broker.send, import_archive, (job.public_id,)))
+    import_stages.queue(import_archive, job.public_id)

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from onboarding.collaboration import contacts
 from onboarding.collaboration.file_types import safe_name
@@ -31,16 +30,13 @@ from onboarding.lifecycle.tenant_import.reading import (
     read_file,
 )
 from onboarding.models import TenantImport
+from onboarding.requirements import import_stages
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.tables import UnreadableFile
 from tenants import database_time
 from tenants.models import User
 
 Status = TenantImport.Status
-DELETE_AFTER = timedelta(days=1)
-# A worker reports after each company. Longer silence means that it died.
-STALLED_AFTER = timedelta(minutes=3)
-_MAX_ATTEMPTS = 3
 _MAX_PROBLEMS = 200
 NOT_DISCARDED = "The import creates its tenants now. It was not discarded."
 _TOO_MANY_ATTEMPTS = (
@@ -63,11 +59,7 @@ def create_import(*, name: str, content: bytes, by: User) -> TenantImport:
 
 def start_attempt(job: TenantImport) -> bool:
     """Count an attempt of a worker. Fails the import and returns False after the last one."""
-    rows = TenantImport.objects.filter(pk=job.pk, status=job.status)
-    if job.attempts >= _MAX_ATTEMPTS:
-        rows.update(status=Status.FAILED, error=_TOO_MANY_ATTEMPTS)
-        return False
-    return bool(rows.update(attempts=F("attempts") + 1, progress_at=database_time.now()))
+    return import_stages.start_attempt(job, refusal=_TOO_MANY_ATTEMPTS)
 
 
 def read_import(job: TenantImport) -> None:
@@ -75,7 +67,7 @@ def read_import(job: TenantImport) -> None:
     try:
         file = read_file(bytes(job.content))
     except UnreadableFile as error:
-        _update(job, status=Status.FAILED, error=printable(str(error)[:500]))
+        import_stages.update(job, status=Status.FAILED, error=printable(str(error)[:500]))
         return
     entries = [entry_of(company) for company in file.companies]
     companies = [_preview(*pair) for pair in zip(file.companies, entries, strict=True)]
@@ -88,7 +80,7 @@ def read_import(job: TenantImport) -> None:
         "valid": valid,
         "invalid": len(companies) - valid,
     }
-    _update(job, status=Status.READY, report=report)
+    import_stages.update(job, status=Status.READY, report=report)
 
 
 def _preview(company: CompanyRows, entry: TenantEntry) -> dict[str, Any]:
@@ -119,11 +111,7 @@ def confirm_import(job: TenantImport) -> None:
     """Confirm the preview. Raises OnboardingError if it was confirmed or discarded before."""
     if not job.report.get("valid"):
         raise OnboardingError("Every company has errors. Correct the file and import it again.")
-    ready = TenantImport.objects.filter(pk=job.pk, status=Status.READY)
-    values = {"status": Status.CREATING, "attempts": 0, "progress_at": database_time.now()}
-    if not ready.update(**values):
-        raise OnboardingError("This import was already started or discarded.")
-    job.status = Status.CREATING
+    import_stages.confirm(job, status=Status.CREATING)
 
 
 def run_import(job: TenantImport) -> None:
@@ -134,7 +122,7 @@ def run_import(job: TenantImport) -> None:
             continue
         if not _create(job, place, companies[preview["row"]]):
             return
-    _update(job, status=Status.DONE, content=b"")
+    import_stages.update(job, status=Status.DONE, content=b"")
 
 
 def _create(job: TenantImport, place: int, company: CompanyRows) -> bool:
@@ -145,19 +133,14 @@ def _create(job: TenantImport, place: int, company: CompanyRows) -> bool:
     """
     try:
         with transaction.atomic():
-            locked = _lock(job)
+            locked = import_stages.locked(job)
             if locked is None or "result" in locked.report["companies"][place]:
                 return locked is not None
             return _store_result(locked, place, tenant=_save(company, by=job.created_by))
     except OnboardingError as error:
         with transaction.atomic():
-            locked = _lock(job)
+            locked = import_stages.locked(job)
             return locked is not None and _store_result(locked, place, error=str(error))
-
-
-def _lock(job: TenantImport) -> TenantImport | None:
-    rows = TenantImport.objects.select_for_update(no_key=True)
-    return rows.filter(pk=job.pk, status=Status.CREATING).first()
 
 
 def _store_result(locked: TenantImport, place: int, **result: str) -> bool:
@@ -179,33 +162,19 @@ def _save(company: CompanyRows, *, by: User) -> str:
     return entry.tenant.public_id
 
 
-def _update(job: TenantImport, **columns: Any) -> None:
-    """Update by condition: the later of two workers at one import changes nothing."""
-    if TenantImport.objects.filter(pk=job.pk, status=job.status).update(**columns):
-        for name, value in columns.items():
-            setattr(job, name, value)
-
-
 def discard_import(job: TenantImport) -> bool:
     """Delete the import, unless a worker creates its tenants. Returns whether it was deleted."""
     rows = TenantImport.objects.filter(pk=job.pk).exclude(status=Status.CREATING)
     return bool(rows.delete()[0])
 
 
-def is_stalled(job: TenantImport, *, now: datetime) -> bool:
-    return job.is_in_progress and job.progress_at < now - STALLED_AFTER
-
-
 def stalled_imports(*, now: datetime) -> list[str]:
     """The public ids of the imports that a lost worker or broker left unfinished."""
-    rows = TenantImport.objects.filter(status__in=(Status.READING, Status.CREATING))
-    return list(
-        rows.filter(progress_at__lt=now - STALLED_AFTER).values_list("public_id", flat=True)
-    )
+    waiting = import_stages.in_progress(TenantImport.objects.defer("content"))
+    return [job.public_id for job in waiting if import_stages.is_stalled(job, now=now)]
 
 
 def delete_old() -> None:
     """Delete the imports of the day before, which contain personal data, and the scans."""
-    old = TenantImport.objects.filter(created_at__lt=database_time.now() - DELETE_AFTER)
-    old.exclude(status=Status.CREATING).delete()
+    import_stages.abandoned(TenantImport.objects.all()).delete()
     domain_scans.delete_old()

@@ -17,6 +17,7 @@ from onboarding.lifecycle.tenant_import.columns import tenant_table
 from onboarding.lifecycle.tenant_import.tasks import queue_tenant_import
 from onboarding.models import TenantImport
 from onboarding.plans.tenant_page import current_user, show
+from onboarding.requirements import import_stages
 from onboarding.requirements.forms import ImportForm
 from tenants import database_time
 from tenants.access import require
@@ -67,7 +68,7 @@ def tenant_import(request: HttpRequest) -> HttpResponse:
 @require_GET
 def tenant_import_show(request: HttpRequest, tenant_import_id: str) -> HttpResponse:
     job = get_object_or_404(TenantImport, public_id=tenant_import_id)
-    context = {"import": job, "is_stalled": services.is_stalled(job, now=database_time.now())}
+    context = {"import": job, "is_stalled": import_stages.is_stalled(job, now=database_time.now())}
     return show(request, "lifecycle/tenant_import_show.html", "preview", context)
 
 

@@ -326,6 +326,7 @@ class TransitionView(_TaskView):
     permissions = {"POST": Permission.CONFIRM}
     inputs = {"POST": TransitionInput}
     versioned = frozenset({"POST"})
+    path_choices = {"transition": sorted(AVAILABLE)}
 
     def post(self, request: Request, public_id: str, task_id: str, transition: str) -> Response:
         """Make a transition of a task.

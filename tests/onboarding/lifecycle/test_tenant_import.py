@@ -15,6 +15,7 @@ from onboarding.lifecycle.erasure import erase_tenant
 from onboarding.lifecycle.tenant_import import services
 from onboarding.lifecycle.tenant_import.tasks import import_tenants, resume_tenant_imports
 from onboarding.models import Contact, TenantImport
+from onboarding.requirements import import_stages
 from tenants import database_time
 from tenants.models import Domain, Host, Tenant, User
 from tests.factories import SignIn
@@ -239,7 +240,7 @@ def test_lost_worker_creates_no_tenant_twice(
     with pytest.raises(SystemExit):
         import_tenants(job.public_id)
     monkeypatch.setattr(tenants, "save_profile", save_profile)
-    long_ago = database_time.now() - 2 * services.STALLED_AFTER
+    long_ago = database_time.now() - 2 * import_stages.STALLED_AFTER
     TenantImport.objects.update(progress_at=long_ago)
 
     resume_tenant_imports()
@@ -262,7 +263,7 @@ def test_fourth_attempt_fails(consultant: User) -> None:
 def test_imports_are_deleted_after_a_day(consultant: User) -> None:
     job = previewed(f"{HEADINGS}\n{NORTH}", consultant)
     TenantImport.objects.filter(pk=job.pk).update(
-        created_at=database_time.now() - services.DELETE_AFTER - timedelta(minutes=1)
+        created_at=database_time.now() - import_stages.DELETE_AFTER - timedelta(minutes=1)
     )
 
     resume_tenant_imports()

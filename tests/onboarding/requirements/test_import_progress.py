@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from onboarding.models import SheetImport
 from onboarding.requirements import imports
-from onboarding.requirements.import_progress import STALLED_AFTER, is_stalled, progress_of
+from onboarding.requirements.import_progress import is_stalled, progress_of
+from onboarding.requirements.import_stages import STALLED_AFTER
 from onboarding.requirements.tasks import import_sheet, resume_imports
 from onboarding.requirements.xlsx_writer import write_workbook
 from tenants.models import Tenant, User
