@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,13 @@ def read_value(name: str, value: object) -> Any:
     if name in LIST_FIELDS:
         return tuple(dict.fromkeys(_read_text(name, item) for item in _as_items(name, value)))
     return _read_text(name, value)
+
+
+def set_aside(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A tenant's values after a change of its region: a person confirms or drops each of them."""
+    own = {name: value for name, value in overrides.items() if name != UNCONFIRMED}
+    aside = {**overrides.get(UNCONFIRMED, {}), **own}
+    return {UNCONFIRMED: aside} if aside else {}
 
 
 def _as_items(name: str, value: object) -> list[object]:
@@ -110,6 +117,9 @@ LIST_FIELDS = frozenset(
 
 # No setting or firewall rule needs these: a gap does not have to be filled.
 INFORMATIVE_FIELDS = frozenset({"delivery_hosts", "url_hosts"})
+
+# The key of a tenant's values that were entered for another region. They have no effect.
+UNCONFIRMED = "unconfirmed"
 
 # In the order in which checks and people need them.
 LABELS = {

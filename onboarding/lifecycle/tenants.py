@@ -23,6 +23,7 @@ from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import without_agreed
+from tenants.region_values import set_aside
 from tenants.services import write_activity
 
 # The fields of Tenant that a person enters. The region's own values have their own form.
@@ -119,7 +120,9 @@ def _store(
     is_new = tenant._state.adding
     with transaction.atomic():
         before = {} if is_new else _stored_profile(tenant)
-        tenant.save(update_fields=None if is_new else PROFILE_FIELDS)
+        if not is_new and before["region"] != tenant.region:
+            tenant.region_overrides = set_aside(tenant.region_overrides)
+        tenant.save(update_fields=None if is_new else (*PROFILE_FIELDS, "region_overrides"))
         if not is_new:
             planning.lock_cutovers(tenant)
             lock_plan_facts(tenant)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import QueryDict
 
@@ -22,7 +23,7 @@ from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import labels_outside_idna, normalise_host, normalise_registered_domain
 from tenants.proposals import open_proposals
-from tenants.region_values import LABELS, LIST_FIELDS
+from tenants.region_values import LABELS, LIST_FIELDS, UNCONFIRMED
 from tenants.regions import load_regions, region_for_account_code
 
 VALUE_LABELS = {
@@ -419,8 +420,22 @@ def _region_sentence(confidence: str, source: str, as_of: str, values: Sequence[
     return f"Region value, {confidence} confidence: {known}. Source: {source}, {as_of}.{advice}"
 
 
+class Decision(TextChoices):
+    """About a value that was entered for another region."""
+
+    CONFIRM = "confirm", "Use it for this region"
+    DROP = "drop", "Drop it"
+
+
+def decision_field(name: str) -> str:
+    return f"decide_{name}"
+
+
 class RegionValuesForm(forms.Form):
-    """Region values of one tenant. An empty field uses the value of the region."""
+    """Region values of one tenant. An empty field uses the value of the region.
+
+    A value that was entered for another region has no effect until it is confirmed here.
+    """
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         self.tenant = tenant
@@ -428,6 +443,7 @@ class RegionValuesForm(forms.Form):
         initial = {
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in tenant.region_overrides.items()
+            if name != UNCONFIRMED
         }
         kwargs["initial"] = initial
         super().__init__(*args, **kwargs)
@@ -436,6 +452,19 @@ class RegionValuesForm(forms.Form):
             self.fields[name] = forms.CharField(
                 label=label, required=False, widget=widget, help_text=self._region_value(name)
             )
+            if name in tenant.unconfirmed_region_values:
+                self.fields[decision_field(name)] = self._decision(name)
+
+    def _decision(self, name: str) -> forms.ChoiceField:
+        value = self.tenant.unconfirmed_region_values[name]
+        text = ", ".join(value) if isinstance(value, list) else value
+        return forms.ChoiceField(
+            label=f"{OVERRIDABLE[name].capitalize()} from before the region changed: {text}",
+            choices=Decision.choices,
+            required=False,
+            widget=forms.RadioSelect,
+            help_text="Not in use: it was entered for another region. A value above replaces it.",
+        )
 
     def _region_value(self, name: str) -> str:
         value = getattr(self.region, name)
@@ -452,15 +481,26 @@ class RegionValuesForm(forms.Form):
         cleaned = super().clean() or {}
         overrides: dict[str, object] = {}
         for name in OVERRIDABLE:
-            typed = cleaned.get(name, "").strip()
-            if not typed:
+            value = self._entered(name, cleaned)
+            if not value:
                 continue
-            value: object = typed.replace(",", " ").split() if name in LIST_FIELDS else typed
             try:
                 self.region.with_overrides({name: value})
             except TenantError as error:
                 self.add_error(name, str(error))
             else:
                 overrides[name] = value
-        cleaned["overrides"] = overrides
+        undecided = {
+            name: value
+            for name, value in self.tenant.unconfirmed_region_values.items()
+            if name not in overrides and not cleaned.get(decision_field(name))
+        }
+        cleaned["overrides"] = overrides | ({UNCONFIRMED: undecided} if undecided else {})
         return cleaned
+
+    def _entered(self, name: str, cleaned: dict[str, Any]) -> object:
+        """The typed value, or the confirmed one of another region."""
+        typed = cleaned.get(name, "").strip()
+        if not typed and cleaned.get(decision_field(name)) == Decision.CONFIRM:
+            return self.tenant.unconfirmed_region_values[name]
+        return typed.replace(",", " ").split() if name in LIST_FIELDS else typed
