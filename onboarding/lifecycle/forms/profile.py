@@ -18,6 +18,7 @@ from checks.engine.expected_values import DkimSelector
 from checks.local_addresses import local_address_refusal
 from onboarding.lifecycle.tenants import PROFILE_FIELDS
 from onboarding.plan_templates.registry import newest_template, template_version_of
+from onboarding.plans.field_services import confirmed_task_with
 from tenants import domain_lifecycle
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
@@ -128,6 +129,19 @@ class ProfileForm(forms.ModelForm[Tenant]):
                 "A tenant with this name exists already. See the list of tenants."
             )
         return name
+
+    def clean_account_code(self) -> str:
+        """A confirmed task requires its value."""
+        code = str(self.cleaned_data["account_code"])
+        if self.instance.pk is None or code or not self.initial.get("account_code"):
+            return code
+        task = confirmed_task_with(self.instance, "account_code")
+        if task is not None:
+            raise ValidationError(
+                f"The confirmation of “{task.title}” needs the account code. Withdraw the"
+                " confirmation before you clear it."
+            )
+        return code
 
     def clean_expected(self) -> str:
         """Two people at once: the second must not overwrite the changes of the first unread."""
