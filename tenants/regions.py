@@ -18,6 +18,7 @@ from tenants.region_values import (
     LABELS,
     LIST_FIELDS,
     UNCONFIRMED,
+    is_too_large,
     read_value,
 )
 from tenants.yaml_schema import YamlSection, read_yaml
@@ -113,7 +114,8 @@ class Region:
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Region:
         """This region with a tenant's values. An empty override leaves the region's value, and so
-        does a value that was entered for another region, until a person confirms it.
+        does a value that was entered for another region, until a person confirms it. So does a list
+        with a network that is too large.
 
         Raises TenantError with the field and the invalid value.
         """
@@ -125,7 +127,11 @@ class Region:
         for name in entered:
             if name not in FIELDS:
                 raise TenantError(f"A region has no “{name}” to override.")
-        values = {name: read_value(name, value) for name, value in entered.items()}
+        values = {
+            name: read_value(name, value)
+            for name, value in entered.items()
+            if not is_too_large(name, value)
+        }
         entered_facts = {name: Provenance(confidence=ENTERED) for name in values}
         return replace(self, **values, facts=MappingProxyType({**self.facts, **entered_facts}))
 

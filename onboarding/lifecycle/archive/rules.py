@@ -21,7 +21,7 @@ from onboarding.cutovers.snapshots import digest_of
 from onboarding.lifecycle.archive.format import ArchiveError
 from tenants.errors import TenantError
 from tenants.names import normalise_domain, normalise_host
-from tenants.region_values import UNCONFIRMED
+from tenants.region_values import UNCONFIRMED, refuse_implausible
 from tenants.regions import load_regions
 
 # The answers of one run, decompressed: far more than any server sends.
@@ -88,6 +88,8 @@ def _tenant(values: Values) -> str:
         own = values["region_overrides"]
         regions[values["region"]].with_overrides(own)
         regions[values["region"]].with_overrides(own.get(UNCONFIRMED, {}))
+        for name, value in {**own, **own.get(UNCONFIRMED, {})}.items():
+            refuse_implausible(name, value)
     except (TenantError, ValueError, TypeError, KeyError, AttributeError):
         return "has invalid region values"
     return ""

@@ -24,7 +24,7 @@ from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import labels_outside_idna, normalise_host, normalise_registered_domain
 from tenants.proposals import open_proposals
-from tenants.region_values import LABELS, LIST_FIELDS, UNCONFIRMED
+from tenants.region_values import LABELS, LIST_FIELDS, UNCONFIRMED, refuse_implausible
 from tenants.regions import load_regions, region_for_account_code
 
 VALUE_LABELS = {
@@ -500,6 +500,7 @@ class RegionValuesForm(forms.Form):
                 continue
             try:
                 self.region.with_overrides({name: value})
+                refuse_implausible(name, value)
             except TenantError as error:
                 self.add_error(name, str(error))
             else:
