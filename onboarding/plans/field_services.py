@@ -12,6 +12,7 @@ from django.db import transaction
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
+from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import has_file
 from onboarding.plans.services import lock_open_task, require_permitted
 from onboarding.plans.task_fields import (
@@ -82,6 +83,9 @@ def save_fields(
                 values=[[r.label, text_of(r.definition, values[r.name])] for r in changed],
             )
             plan.touch()
+        if any(row.definition.sends for row in changed):
+            # The task may need a message of another half now, or none of one.
+            reevaluate(plan)
     return [row.label for row in changed]
 
 

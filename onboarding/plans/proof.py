@@ -27,6 +27,7 @@ from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
 from onboarding.plans.received_messages import ReceivedMessage, show_a_fault
+from onboarding.plans.task_fields import sending_platforms
 from tenants import database_time
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -387,7 +388,8 @@ def evidence_for(
     for kind in wanted:
         of_kind = list(_subjects(kind, task, checks, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
-            of_kind = [_of_both_halves(subject) for subject in of_kind]
+            halves = {str(domain): sending_platforms(task, domain) for domain in domains}
+            of_kind = [_of_its_halves(subject, halves) for subject in of_kind]
         subjects += [
             _with_state(subject, drifted_since, pending_messages, now, earlier_messages)
             for subject in of_kind
@@ -411,11 +413,13 @@ _NO_EVIDENCE = TaskEvidence((), ())
 _WITHOUT_SOURCE = TaskEvidence((), is_without_source=True)
 
 
-def _of_both_halves(subject: ProofSubject) -> ProofSubject:
-    """Each half of a hybrid system sends through a connector of its own."""
+def _of_its_halves(
+    subject: ProofSubject, halves: Mapping[str, tuple[SendingPlatform, ...]]
+) -> ProofSubject:
+    """Each half of a hybrid system that sends for the domain does so through its own connector."""
     if not subject.follows_confirmation:
         return subject
-    return replace(subject, sending_platforms=tuple(SendingPlatform))
+    return replace(subject, sending_platforms=halves[subject.name])
 
 
 def _with_state(
