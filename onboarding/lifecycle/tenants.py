@@ -120,9 +120,9 @@ def _store(
     is_new = tenant._state.adding
     with transaction.atomic():
         before = {} if is_new else _stored_profile(tenant)
+        tenant.save(update_fields=None if is_new else PROFILE_FIELDS)
         if not is_new and before["region"] != tenant.region:
-            tenant.region_overrides = set_aside(tenant.region_overrides)
-        tenant.save(update_fields=None if is_new else (*PROFILE_FIELDS, "region_overrides"))
+            _set_region_values_aside(tenant)
         if not is_new:
             planning.lock_cutovers(tenant)
             lock_plan_facts(tenant)
@@ -142,6 +142,14 @@ def _store(
             _log_rows(tenant, hosts, by=by)
         agreed = {host.pk for host in tenant.hosts.all() if host_key(host) in entry.consented}
         return domains.added, set_consent(tenant, agreed, by=by)
+
+
+def _set_region_values_aside(tenant: Tenant) -> None:
+    """The values of the former region lose their effect, also those that another person has just
+    saved."""
+    tenant.refresh_from_db(fields=["region_overrides"])
+    tenant.region_overrides = set_aside(tenant.region_overrides)
+    tenant.save(update_fields=["region_overrides"])
 
 
 def _stored_profile(tenant: Tenant) -> dict[str, Any]:

@@ -459,8 +459,9 @@ class RegionValuesForm(forms.Form):
             for name, value in tenant.region_overrides.items()
             if name != UNCONFIRMED
         }
-        kwargs["initial"] = initial
+        kwargs["initial"] = initial | {"expected_region": tenant.region}
         super().__init__(*args, **kwargs)
+        self.fields["expected_region"] = forms.CharField(required=False, widget=forms.HiddenInput)
         for name, label in OVERRIDABLE.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(
@@ -493,6 +494,12 @@ class RegionValuesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("expected_region") not in ("", self.tenant.region):
+            self.add_error(
+                None,
+                f"The region is {self.region.name} now. Nothing was saved: your values may belong"
+                " to the former region. Open the profile again.",
+            )
         overrides: dict[str, object] = {}
         for name in OVERRIDABLE:
             value = self._entered(name, cleaned)

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from onboarding.lifecycle.archive.rules import fault_of
+from onboarding.lifecycle.forms.profile import RegionValuesForm
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile, save_region_values
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.tenant_values import TenantValues
@@ -96,6 +97,26 @@ def test_page_confirms_or_drops_each_value(
     sentence = "Confirm the values that were entered for another region:"
     assert sentence in texts(html, "strong")
     assert (sentence in texts(client.get(page).content.decode(), "strong")) is bool(left)
+
+
+@pytest.mark.parametrize(("region", "is_refused"), [("us", True), ("eu", False), ("", False)])
+def test_values_of_the_former_region_are_refused(
+    moved: Tenant, region: str, is_refused: bool
+) -> None:
+    form = RegionValuesForm({"delivery_ip4": "8.8.8.0/24", "expected_region": region}, tenant=moved)
+
+    assert bool(form.non_field_errors()) is is_refused
+
+
+def test_values_saved_meanwhile_are_set_aside(tenant: Tenant, consultant: User) -> None:
+    stale = Tenant.objects.get(pk=tenant.pk)
+    save_region_values(tenant, {"delivery_ip4": RANGES}, by=consultant)
+
+    stale.region = "eu"
+    save_profile(stale, ProfileEntry(), by=consultant)
+
+    stored = Tenant.objects.get(pk=tenant.pk)
+    assert stored.unconfirmed_region_values == {"delivery_ip4": RANGES}
 
 
 def test_archive_with_invalid_unconfirmed_value_is_refused(moved: Tenant) -> None:
