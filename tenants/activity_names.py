@@ -26,6 +26,7 @@ class ActivityName(TextChoices):
     TASK_VERIFIED = "task-verified"
     TASK_REGRESSED = "task-regressed"
     TASK_DOMAINS_ADDED = "task-domains-added"
+    TASK_FACTS_MISSING = "task-facts-missing"
     TASK_CONFIRMED = "task-confirmed"
     CONFIRMATION_WITHDRAWN = "confirmation-withdrawn"
     RESPONSIBILITY_CHANGED = "responsibility-changed"

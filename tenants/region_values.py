@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,48 @@ def read_value(name: str, value: object) -> Any:
     if name in LIST_FIELDS:
         return tuple(dict.fromkeys(_read_text(name, item) for item in _as_items(name, value)))
     return _read_text(name, value)
+
+
+def refuse_implausible(name: str, value: object) -> None:
+    """Raise TenantError for entered values that no region can have.
+
+    A firewall that accepts such a network accepts mail from others, and a message from it would
+    prove a task.
+    """
+    if name not in LIST_FIELDS or not isinstance(value, list | tuple):
+        return
+    if len(value) > MOST_VALUES:
+        raise TenantError(
+            f"{LABELS[name]}: {len(value)} values are too many. Enter {MOST_VALUES} at most."
+        )
+    for text in value if name in _NETWORKS else ():
+        fault = _fault_of_network(ipaddress.IPv4Network(text))
+        if fault:
+            raise TenantError(f"{LABELS[name]}: “{text}” {fault}")
+
+
+def _fault_of_network(network: ipaddress.IPv4Network) -> str:
+    if network.prefixlen < LARGEST_NETWORK_BITS:
+        return f"is too large: enter networks of {LARGEST_NETWORK_BITS} to 32 bits."
+    parts = network.subnets(new_prefix=max(24, network.prefixlen))
+    if any(not part.is_global or part.is_multicast or part.is_reserved for part in parts):
+        return "is private or reserved: enter addresses of the internet."
+    return ""
+
+
+def is_too_large(name: str, value: object) -> bool:
+    """Whether a stored list has a network that is refused today. It has no effect."""
+    return name in _NETWORKS and any(
+        ipaddress.IPv4Network(text).prefixlen < LARGEST_NETWORK_BITS
+        for text in read_value(name, value)
+    )
+
+
+def set_aside(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A tenant's values after a change of its region: a person confirms or drops each of them."""
+    own = {name: value for name, value in overrides.items() if name != UNCONFIRMED}
+    aside = {**overrides.get(UNCONFIRMED, {}), **own}
+    return {UNCONFIRMED: aside} if aside else {}
 
 
 def _as_items(name: str, value: object) -> list[object]:
@@ -110,6 +152,14 @@ LIST_FIELDS = frozenset(
 
 # No setting or firewall rule needs these: a gap does not have to be filled.
 INFORMATIVE_FIELDS = frozenset({"delivery_hosts", "url_hosts"})
+
+# The key of a tenant's values that were entered for another region. They have no effect.
+UNCONFIRMED = "unconfirmed"
+
+# No region publishes a network as large as this one, or as many values as these.
+LARGEST_NETWORK_BITS = 16
+MOST_VALUES = 200
+_NETWORKS = frozenset({"spf_ip4", "delivery_ip4"})
 
 # In the order in which checks and people need them.
 LABELS = {

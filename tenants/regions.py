@@ -12,7 +12,15 @@ from types import MappingProxyType
 from typing import Any
 
 from tenants.errors import TenantError
-from tenants.region_values import FIELDS, INFORMATIVE_FIELDS, LABELS, LIST_FIELDS, read_value
+from tenants.region_values import (
+    FIELDS,
+    INFORMATIVE_FIELDS,
+    LABELS,
+    LIST_FIELDS,
+    UNCONFIRMED,
+    is_too_large,
+    read_value,
+)
 from tenants.yaml_schema import YamlSection, read_yaml
 
 REGIONS_FILE = Path(__file__).parent / "data" / "regions.yaml"
@@ -105,17 +113,25 @@ class Region:
         return value if fact is None or fact.can_prove else type(value)()
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Region:
-        """This region with a tenant's values. An empty override leaves the region's value.
+        """This region with a tenant's values. An empty override leaves the region's value, and so
+        does a value that was entered for another region, until a person confirms it. So does a list
+        with a network that is too large.
 
         Raises TenantError with the field and the invalid value.
         """
         entered = {
-            name: value for name, value in overrides.items() if value not in (None, "", [], ())
+            name: value
+            for name, value in overrides.items()
+            if name != UNCONFIRMED and value not in (None, "", [], ())
         }
         for name in entered:
             if name not in FIELDS:
                 raise TenantError(f"A region has no “{name}” to override.")
-        values = {name: read_value(name, value) for name, value in entered.items()}
+        values = {
+            name: read_value(name, value)
+            for name, value in entered.items()
+            if not is_too_large(name, value)
+        }
         entered_facts = {name: Provenance(confidence=ENTERED) for name in values}
         return replace(self, **values, facts=MappingProxyType({**self.facts, **entered_facts}))
 

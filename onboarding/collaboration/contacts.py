@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact
+from onboarding.plans.confirmation_facts import reopen_without_facts
+from onboarding.plans.queries import lock_tasks
 from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
@@ -38,6 +40,7 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
     is_new = contact.pk is None
     with transaction.atomic():
         if not is_new:
+            lock_tasks(contact.tenant.plan.pk)
             _refuse_outdated(contact, expected_version)
         contact.changed_by, contact.changed_at = by, database_time.now()
         try:
@@ -47,6 +50,9 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
             raise ConflictingChange(
                 "Another person added this contact with that role in the meantime."
             ) from None
+        if not is_new:
+            # The former role may have no contact now.
+            reopen_without_facts(contact.tenant.plan)
         _log(contact, ActivityName.CONTACT_ADDED if is_new else ActivityName.CONTACT_CHANGED, by=by)
 
 
@@ -72,9 +78,12 @@ def _refuse_outdated(contact: Contact, expected_version: str) -> None:
 
 
 def remove_contact(contact: Contact, *, by: User) -> None:
+    """Remove the contact. Confirmed tasks that require it open again."""
     with transaction.atomic():
         # First: the chain of the activity log is the last lock but one.
+        lock_tasks(contact.tenant.plan.pk)
         Contact.objects.filter(pk=contact.pk).delete()
+        reopen_without_facts(contact.tenant.plan)
         _log(contact, ActivityName.CONTACT_REMOVED, by=by)
 
 

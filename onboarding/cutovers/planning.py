@@ -13,6 +13,7 @@ from onboarding.cutovers.go_no_go import request_votes, withdraw_votes
 from onboarding.cutovers.planning_facts import load_planning_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
+from onboarding.plans.confirmation_facts import reopen_without_facts
 from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import recompute_waits_after_commit
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds, with_domains
@@ -160,6 +161,7 @@ def cancel_cutover(cutover: Cutover, *, by: User, reason: str = "") -> None:
             locked.delete()
         _require_inbound_reason(locked, cautions, reason, now=now)
         update_due_dates(plan)
+        reopen_without_facts(plan)
         write_activity(plan.tenant, ActivityName.CUTOVER_CANCELLED, by=by, **params)
         withdraw_votes(locked)
         plan.touch()

@@ -24,7 +24,7 @@ def accept_residual_risk(
     """Accept one residual risk. A second acceptance of the same risk changes nothing.
 
     `expected` is the sentence on the user's page. Raises ConflictingChange if the risk is over or
-    has changed, and OnboardingError without a valid reason.
+    has changed, and OnboardingError before the decision on its task or without a valid reason.
     """
     text = reason.strip()
     with transaction.atomic():
@@ -33,6 +33,8 @@ def accept_residual_risk(
             return risk.acceptance
         if risk.sentence != expected:
             raise ConflictingChange("The risk has changed. Read it again. Nothing was accepted.")
+        if risk.too_early:
+            raise OnboardingError(risk.too_early)
         if not text:
             raise OnboardingError("Enter a reason. The closing pack contains it.")
         if len(text) > LONGEST_REASON:

@@ -23,6 +23,7 @@ from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import without_agreed
+from tenants.region_values import set_aside
 from tenants.services import write_activity
 
 # The fields of Tenant that a person enters. The region's own values have their own form.
@@ -120,6 +121,8 @@ def _store(
     with transaction.atomic():
         before = {} if is_new else _stored_profile(tenant)
         tenant.save(update_fields=None if is_new else PROFILE_FIELDS)
+        if not is_new and before["region"] != tenant.region:
+            _set_region_values_aside(tenant)
         if not is_new:
             planning.lock_cutovers(tenant)
             lock_plan_facts(tenant)
@@ -139,6 +142,14 @@ def _store(
             _log_rows(tenant, hosts, by=by)
         agreed = {host.pk for host in tenant.hosts.all() if host_key(host) in entry.consented}
         return domains.added, set_consent(tenant, agreed, by=by)
+
+
+def _set_region_values_aside(tenant: Tenant) -> None:
+    """The values of the former region lose their effect, also those that another person has just
+    saved."""
+    tenant.refresh_from_db(fields=["region_overrides"])
+    tenant.region_overrides = set_aside(tenant.region_overrides)
+    tenant.save(update_fields=["region_overrides"])
 
 
 def _stored_profile(tenant: Tenant) -> dict[str, Any]:

@@ -57,11 +57,20 @@ class MonitoredKind:
 
 
 def monitored_kinds(page: TenantPage) -> list[MonitoredKind]:
-    """The kinds with at least one subject, from the checks that the page has loaded."""
+    """The kinds with at least one subject, from the checks that the page has loaded.
+
+    The TTL of a domain is monitored after its MX switch: before it, the TTL is to be lowered.
+    """
+    switched = {
+        check.domain_id
+        for check in page.plan_context.checks
+        if check.kind == CheckKind.MX and check.first_verified_at is not None
+    }
     rows = {kind: MonitoredKind(kind.label) for kind in DRIFT_OF_CHECK.values()}
     for check in page.plan_context.checks:
         kind = DRIFT_OF_CHECK.get(CheckKind(check.kind))
-        if kind is not None:
+        is_before_switch = check.kind == CheckKind.MX_TTL and check.domain_id not in switched
+        if kind is not None and not is_before_switch:
             subject = MonitoredSubject(check, page.state_of(check))
             rows[kind].column_of(subject).append(subject)
     return [row for row in rows.values() if row.total]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onboarding.plan_templates.runbooks import named_in
@@ -15,6 +15,7 @@ from onboarding.plan_templates.schema import (
     TemplateVersion,
 )
 from onboarding.plans.tenant_values import ALWAYS_KNOWN, PLACEHOLDERS, who_enters
+from tenants.models import Platform
 
 Profile = Mapping[str, object]
 WhoEnters = Callable[[str], str]
@@ -127,7 +128,7 @@ def _cells(row: RunbookRow) -> list[str]:
         _platforms(row.platforms),
         "; ".join(f"{each.title} ({_count(each)})" for each in row.runbooks),
         ", ".join(PLACEHOLDERS[name] for name in row.placeholders),
-        _proof(row.task),
+        _proof(row.task, row.platforms),
         " ".join(row.questions),
     ]
 
@@ -141,14 +142,15 @@ def _count(runbook: Runbook) -> str:
     return f"{len(runbook.steps)} step{'s' if len(runbook.steps) != 1 else ''}"
 
 
-def _proof(task: TaskDefinition) -> str:
-    """The checks that verify the task, or the confirmation with its fields."""
+def _proof(task: TaskDefinition, platforms: Collection[str]) -> str:
+    """The checks that verify the task, or the confirmation with the fields on these platforms."""
     if task.check_kinds:
         parts = [f"check {', '.join(f'`{kind}`' for kind in task.check_kinds)}"]
     else:
         parts = ["confirmation"]
-    if task.fields:
-        parts.append(f"with {', '.join(field.label for field in task.fields)}")
+    fields = [each for each in task.fields if not each.sends or Platform.HYBRID in platforms]
+    if fields:
+        parts.append(f"with {', '.join(field.label for field in fields)}")
     if task.completed_by:
         parts.append(f"or {', '.join(f'`{each.check}`' for each in task.completed_by)}")
     if task.supports:
@@ -163,7 +165,7 @@ def _others(template: TemplateVersion) -> list[TaskDefinition]:
 def _without(task: TaskDefinition, template: TemplateVersion) -> str:
     if task.key in template.groups:
         return "done when its sub-tasks are"
-    return "done by time" if task.waits is not None else _proof(task)
+    return "done by time" if task.waits is not None else _proof(task, PROFILE_VALUES["platform"])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -19,7 +19,12 @@ from onboarding.plan_templates.schema import (
     TaskDefinition,
 )
 from onboarding.plans.recorded_facts import RECORDED_FACTS
-from onboarding.plans.task_fields import LARGEST_NUMBER, FieldDefinition, FieldType
+from onboarding.plans.task_fields import (
+    LARGEST_NUMBER,
+    SENDING_CHOICES,
+    FieldDefinition,
+    FieldType,
+)
 from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.yaml_schema import YamlSection
 
@@ -39,6 +44,7 @@ _FIELD_OPTIONS = (
     "profile",
     "fact",
     "not_before_safe_time",
+    "sends",
 )
 _DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
@@ -131,6 +137,7 @@ def _read_field(section: YamlSection) -> FieldDefinition:
         fact=parts["fact"].choice(RECORDED_FACTS) if "fact" in parts else "",
         not_before_safe_time="not_before_safe_time" in parts
         and parts["not_before_safe_time"].boolean(),
+        sends="sends" in parts and parts["sends"].boolean(),
     )
     for is_wrong, reason in _contradictions(definition):
         if is_wrong:
@@ -165,6 +172,10 @@ def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
         (
             field.not_before_safe_time and field.type is not FieldType.DATE,
             "only a date is compared with the safe time",
+        ),
+        (
+            field.sends and (field.choices != SENDING_CHOICES or not field.per_domain),
+            f"“sends” is a choice per domain of: {', '.join(SENDING_CHOICES)}",
         ),
         (bool(field.profile) and field.type is not FieldType.TEXT, "a profile column is a text"),
     ]

@@ -114,20 +114,23 @@ def _inbound_domain(
 ) -> InboundDomain:
     check = subject.check
     if check is None:
-        return InboundDomain(subject.name, None, "No check of them exists.", None, target_ttl(0))
+        reason = "No check of them exists."
+        return InboundDomain(subject.name, None, reason, None, target_ttl(0), has_switched=False)
     of_domain = {
         each.pk
         for each in plan_context.checks
         if each.kind in SWITCH_OF_KIND and each.domain_id == check.domain_id
     }
     before = opened.get(check.domain_id or 0, check.first_verified_at)
+    has_switched = check.first_verified_at is not None
     target = target_ttl(original_ttl(check, of_domain, history, before=before))
     if is_older_than(check, STALE_AFTER, now=now):
         reason = "The last check is too old to count."
-        return InboundDomain(subject.name, None, reason, None, target)
+        return InboundDomain(subject.name, None, reason, None, target, has_switched)
     safe_at = _safe_at(check, history, plan_context)
     reason = "" if safe_at else "Not every name server publishes exactly the new answer."
-    return InboundDomain(subject.name, safe_at, reason, lowest_ttl(check.latest), target)
+    ttl = lowest_ttl(check.latest)
+    return InboundDomain(subject.name, safe_at, reason, ttl, target, has_switched)
 
 
 def _safe_at(

@@ -47,6 +47,8 @@ class InboundDomain:
     unknown_reason: str
     ttl_now: int | None
     target_ttl: int
+    # Whether a check has seen Mimecast's MX hosts alone.
+    has_switched: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class ResidualRisk:
     ends_at: datetime | None = None
     remedy: str = ""
     acceptance: AcceptedResidualRisk | None = None
+    # Why it cannot be accepted yet: until the decision on its task, the cause can change.
+    too_early: str = ""
 
     @property
     def ends_by_time(self) -> bool:
@@ -160,15 +164,38 @@ def closing_obligations(
     """The obligations of a plan. `acceptances` are those of the tenant that are not withdrawn."""
     accepted = {(each.kind, each.subject): each for each in acceptances}
     risks = []
-    for risk in residual_risks(facts):
+    for found in residual_risks(facts):
+        risk = replace(found, too_early=_too_early(found, facts.tasks))
         acceptance = accepted.get((risk.kind.value, risk.subject))
         is_covered = acceptance is not None and covers(acceptance, risk)
         risks.append(replace(risk, acceptance=acceptance) if is_covered else risk)
     return ClosingObligations(undecided_tasks(facts.tasks), risks)
 
 
+_ROLE_OF_KIND = {
+    ResidualRiskKind.LAST_CACHE: TaskRole.SWITCHES_INBOUND,
+    ResidualRiskKind.MX_TTL: TaskRole.SWITCHES_INBOUND,
+    ResidualRiskKind.SAFE_LOCKDOWN: TaskRole.LOCKDOWN,
+    ResidualRiskKind.LOCKDOWN: TaskRole.LOCKDOWN,
+}
+
+
+def _too_early(risk: ResidualRisk, tasks: Sequence[Task]) -> str:
+    """Why the risk cannot be accepted yet; empty when it can."""
+    role = _ROLE_OF_KIND.get(risk.kind)
+    if role is not None:
+        task = task_with_role(tasks, role)
+    else:
+        after = {each.wait_after for each in tasks if each.is_wait and each.title == risk.subject}
+        task = next((each for each in tasks if each.key in after), None)
+    if task is None or not task.is_undecided:
+        return ""
+    return f"Decide on “{task.title}” first: until then the cause of this risk can change."
+
+
 def covers(acceptance: AcceptedResidualRisk, risk: ResidualRisk) -> bool:
-    """Whether the acceptance still applies: the risk has the same state and ends no later."""
+    """Whether the acceptance still applies: the risk has the same state, and it ends no later or
+    has the same cause."""
     if (acceptance.kind, acceptance.subject, acceptance.state) != (
         risk.kind.value,
         risk.subject,
@@ -176,7 +203,7 @@ def covers(acceptance: AcceptedResidualRisk, risk: ResidualRisk) -> bool:
     ):
         return False
     if risk.ends_at is None or acceptance.ends_at is None:
-        return risk.ends_at is acceptance.ends_at
+        return risk.ends_at is acceptance.ends_at and risk.sentence == acceptance.sentence
     return risk.ends_at <= acceptance.ends_at
 
 
@@ -287,8 +314,13 @@ def _lockdown(facts: ClosingFacts) -> Iterator[ResidualRisk]:
 
 
 def _mx_ttls(facts: ClosingFacts) -> Iterator[ResidualRisk]:
+    """None for a domain whose MX never moved: its TTL is to be lowered, not raised."""
     kind = ResidualRiskKind.MX_TTL
+    task = task_with_role(facts.tasks, TaskRole.SWITCHES_INBOUND)
+    is_done = task is not None and task.status in _DONE_STATUSES
     for domain in facts.domains:
+        if not (domain.has_switched or is_done):
+            continue
         if domain.ttl_now is None:
             sentence = (
                 f"Gangway cannot verify the TTL of the MX records of {domain.name} at every server."

@@ -11,6 +11,7 @@ from checks.models import Observation
 from onboarding.models import Monitoring, Plan, Task, TaskStatus
 from onboarding.models.monitoring import DRIFT_OF_CHECK
 from onboarding.plans import timed_tasks
+from onboarding.plans.confirmation_facts import withdraw_without_facts
 from onboarding.plans.domain_progress import (
     sync_all_confirmations,
 )
@@ -165,7 +166,8 @@ def reevaluate(plan: Plan) -> None:
     """Evaluate every task again: after a change of the profile, a domain or a host, and nightly.
 
     A proof covers the subjects of its time. A task is open again while one of its subjects has no
-    settled verdict, for example after a domain was added or an expectation changed.
+    settled verdict, for example after a domain was added or an expectation changed. A confirmed
+    task is open again while a fact that its confirmation requires is missing.
     """
     with transaction.atomic():
         tenant = plan.tenant
@@ -182,6 +184,7 @@ def reevaluate(plan: Plan) -> None:
             evaluate(task, evidence, tenant)
             if was_verified and not evidence.failing and evidence.is_open:
                 _reopen(task, evidence, tenant)
+        withdraw_without_facts(plan, tasks)
         recompute_rollup(plan)
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
+from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import has_file
 from onboarding.plans.services import lock_open_task, require_permitted
-from onboarding.plans.task_fields import FieldRow, rows_for, text_of
+from onboarding.plans.task_fields import (
+    FieldRow,
+    definitions_of,
+    rows_for,
+    text_of,
+    today_for,
+)
 from onboarding.plans.transitions import SET_FIELDS, Actor
 from tenants import database_time
 from tenants.activity_names import ActivityName
@@ -40,7 +48,7 @@ def save_fields(
     """Store the values by the name of their form field, and return the changed labels.
 
     None clears a value. `expected` is the fingerprint of the values on the user's page. A required
-    value of a confirmed task cannot be cleared.
+    value of a confirmed task cannot be cleared, and an event of it cannot be ahead.
 
     Raises NotPermitted, ConflictingChange or OnboardingError.
     """
@@ -62,6 +70,7 @@ def save_fields(
         ]
         for row in changed:
             _refuse_clearing(locked, row, values[row.name])
+            _refuse_future(locked, plan.tenant, row, values[row.name])
             _store(locked, plan.tenant, row, values[row.name], by=by)
         locked.save(update_fields=["field_values"])
         if changed:
@@ -74,12 +83,42 @@ def save_fields(
                 values=[[r.label, text_of(r.definition, values[r.name])] for r in changed],
             )
             plan.touch()
+        if any(row.definition.sends for row in changed):
+            # The task may need a message of another half now, or none of one.
+            reevaluate(plan)
     return [row.label for row in changed]
 
 
+def is_confirmed(task: Task) -> bool:
+    """Whether a side has confirmed the task."""
+    return bool(task.mimecast_confirmed_at or task.client_confirmed_at)
+
+
+def confirmed_task_with(tenant: Tenant, column: str) -> Task | None:
+    """A confirmed task that requires the value of this column of the profile."""
+    tasks = Task.objects.filter(plan__tenant=tenant, applies=True).order_by("position")
+    return next(
+        (
+            task
+            for task in tasks
+            if is_confirmed(task)
+            and any(each.profile == column and each.required for each in definitions_of(task))
+        ),
+        None,
+    )
+
+
+def _refuse_future(task: Task, tenant: Tenant, row: FieldRow, value: Any) -> None:
+    """A confirmation states that the event is over."""
+    if is_confirmed(task) and replace(row, value=value, today=today_for(tenant)).is_ahead:
+        raise OnboardingError(
+            f"“{row.label}” is in the future, but this task is confirmed. Withdraw the confirmation"
+            " before you enter that day. Nothing was saved."
+        )
+
+
 def _refuse_clearing(task: Task, row: FieldRow, value: Any) -> None:
-    is_confirmed = task.mimecast_confirmed_at or task.client_confirmed_at
-    if value is None and row.definition.required and is_confirmed:
+    if value is None and row.definition.required and is_confirmed(task):
         raise OnboardingError(
             f"The confirmation of this task needs “{row.label}”. Withdraw the confirmation before"
             " you clear the value. Nothing was saved."

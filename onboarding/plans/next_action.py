@@ -145,8 +145,11 @@ def proof_action(task: Task, evidence: TaskEvidence, supporting: TaskEvidence) -
 def required_actions(task: Task, evidence: TaskEvidence) -> list[RequiredAction]:
     """The actions that the checks of a task need before they can verify it, for every status."""
     found = [_missing(kind) for kind in evidence.missing]
+    checked = {s.kind for s in evidence.subjects if s.check is not None}
     found += [
-        action for s in evidence.subjects if (action := _required_action(task, s)) is not None
+        action
+        for s in evidence.subjects
+        if (action := _required_action(task, s, can_exempt=s.kind in checked)) is not None
     ]
     found += [_of_export(task, s) for s in evidence.alternatives if s.settled is Verdict.FAIL]
     if not evidence.subjects and not evidence.missing and task.check_kinds:
@@ -222,12 +225,15 @@ def _is_settled(subject: ProofSubject) -> bool:
     )
 
 
-def _required_action(task: Task, subject: ProofSubject) -> RequiredAction | None:
+def _required_action(
+    task: Task, subject: ProofSubject, *, can_exempt: bool
+) -> RequiredAction | None:
+    """`can_exempt`: whether another domain has a check. The last domain cannot be exempt."""
     check = subject.check
     if _is_settled(subject) or subject.has_pending_message:
         return None
     if check is None:
-        return _without_check(task, subject)
+        return _without_check(task, subject, can_exempt=can_exempt)
     if _is_contradicted(task, subject):
         return _contradicting_run(task, subject, check)
     if check.is_proposed:
@@ -252,7 +258,7 @@ def _required_action(task: Task, subject: ProofSubject) -> RequiredAction | None
     return None
 
 
-def _without_check(task: Task, subject: ProofSubject) -> RequiredAction:
+def _without_check(task: Task, subject: ProofSubject, *, can_exempt: bool) -> RequiredAction:
     """No check of the subject exists, so the confirmation waits for the value that it needs."""
     name = subject.name
     match subject.kind:
@@ -264,8 +270,7 @@ def _without_check(task: Task, subject: ProofSubject) -> RequiredAction:
         case CheckKind.DKIM | CheckKind.MESSAGE:
             sentence = (
                 f"Enter the DKIM selector of {name} from Mimecast’s console. Without it, no check"
-                " can verify this task. Without a selector, a consultant exempts the domain, with a"
-                " reason."
+                f" can verify this task. {_without_selector(task, can_exempt=can_exempt)}"
             )
         case CheckKind.LOCKDOWN:
             sentence = (
@@ -277,6 +282,18 @@ def _without_check(task: Task, subject: ProofSubject) -> RequiredAction:
             sentence = f"{name} cannot be checked yet. A consultant completes the tenant’s profile."
             return RequiredAction(ActionKind.COMPLETE_PROFILE, _MIMECAST, name, sentence)
     return RequiredAction(ActionKind.ENTER_VALUE, _own_side(task), name, sentence)
+
+
+def _without_selector(task: Task, *, can_exempt: bool) -> str:
+    """The end of a task whose domain does not sign at Mimecast."""
+    if can_exempt:
+        return "Without a selector, a consultant exempts the domain, with a reason."
+    if task.is_optional:
+        return "If Mimecast signs for no domain, decline this task, with a reason."
+    return (
+        "If Mimecast signs for no domain, a consultant accepts the risk of this task, with a"
+        " reason."
+    )
 
 
 def _missing(kind: CheckKind) -> RequiredAction:

@@ -101,6 +101,15 @@ def unplanned_for(
     )
 
 
+def unplanned_refusal(directions: Sequence[str]) -> str:
+    """The sentence that names the directions without a cutover; empty without one."""
+    if not directions:
+        return ""
+    return (
+        f"Plan the {' and the '.join(directions)} cutover first: this task agrees on their dates."
+    )
+
+
 def primary_first(
     cutover: Cutover, cutovers: Sequence[Cutover], left: Sequence[Domain]
 ) -> Iterator[str]:

@@ -27,6 +27,7 @@ from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
 from onboarding.plans.received_messages import ReceivedMessage, show_a_fault
+from onboarding.plans.task_fields import sending_platforms
 from tenants import database_time
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -217,7 +218,7 @@ class TaskEvidence:
     missing: tuple[CheckKind, ...] = ()
     # The subjects of the sources, each of which completes the task without its other checks.
     alternatives: tuple[ProofSubject, ...] = ()
-    # Only sources of other mail platforms complete the task: here its confirmations do.
+    # Neither a check nor a source reads the tenant's mail system: confirmations complete the task.
     is_without_source: bool = False
 
     @property
@@ -333,13 +334,13 @@ def label_of_source(kind: CheckKind) -> str:
     return "a connection test" if kind in PURPOSE_BY_KIND else "DNS"
 
 
-def completing_kinds(task: Task, tenant: Tenant) -> list[str]:
-    """The kinds of the sources that complete the task at the tenant's mail platform.
+def completing_kinds(task: Task, tenant: Tenant) -> list[CheckKind]:
+    """The kinds of the sources that read the tenant's mail platform and complete the task there.
 
-    Empty at another platform than theirs. A confirmation then completes the task.
+    Empty at a platform that no source reads. A confirmation then completes the task.
     """
-    kinds = [kind for kind in task.source_kinds if is_for_platform(CheckKind(kind), tenant)]
-    return [kind for kind in kinds if not _sees_half(kind, tenant)]
+    kinds = [kind for kind in task.source_kinds if not _sees_half(kind, tenant)]
+    return needed_kinds(kinds, tenant)
 
 
 def supporting_kinds(task: Task, tenant: Tenant) -> list[str]:
@@ -385,16 +386,18 @@ def evidence_for(
     the checks with a message that waits for its run, `earlier_messages` those before the newest by
     check id. `now` is the time of the states.
     """
-    wanted = task.check_kinds if kinds is None else kinds
+    wanted = needed_kinds(task.check_kinds if kinds is None else kinds, tenant)
     completing = completing_kinds(task, tenant) if kinds is None else []
     if not wanted and not completing:
-        return _WITHOUT_SOURCE if kinds is None and task.source_kinds else _NO_EVIDENCE
+        is_checked = bool(task.check_kinds or task.source_kinds)
+        return _WITHOUT_SOURCE if kinds is None and is_checked else _NO_EVIDENCE
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
-    for kind in needed_kinds(wanted, tenant):
+    for kind in wanted:
         of_kind = list(_subjects(kind, task, checks, domains, hosts, progress))
         if tenant.platform == Platform.HYBRID:
-            of_kind = [_of_both_halves(subject) for subject in of_kind]
+            halves = {str(domain): sending_platforms(task, domain) for domain in domains}
+            of_kind = [_of_its_halves(subject, halves) for subject in of_kind]
         subjects += [
             _with_state(subject, drifted_since, pending_messages, now, earlier_messages)
             for subject in of_kind
@@ -403,7 +406,7 @@ def evidence_for(
             missing.append(kind)
     alternatives = [
         _with_state(subject, drifted_since, pending_messages, now)
-        for kind in needed_kinds(completing, tenant)
+        for kind in completing
         for subject in _subjects(kind, task, checks, domains, hosts, progress)
     ]
     return TaskEvidence(tuple(subjects), tuple(missing), tuple(alternatives))
@@ -418,11 +421,13 @@ _NO_EVIDENCE = TaskEvidence((), ())
 _WITHOUT_SOURCE = TaskEvidence((), is_without_source=True)
 
 
-def _of_both_halves(subject: ProofSubject) -> ProofSubject:
-    """Each half of a hybrid system sends through a connector of its own."""
+def _of_its_halves(
+    subject: ProofSubject, halves: Mapping[str, tuple[SendingPlatform, ...]]
+) -> ProofSubject:
+    """Each half of a hybrid system that sends for the domain does so through its own connector."""
     if not subject.follows_confirmation:
         return subject
-    return replace(subject, sending_platforms=tuple(SendingPlatform))
+    return replace(subject, sending_platforms=halves[subject.name])
 
 
 def _with_state(

@@ -30,22 +30,20 @@ from onboarding.models import (
 from onboarding.plans import confirmations
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ResidualRisk
+from onboarding.plans.confirmation_facts import field_rows_of, unplanned_cutovers_of
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import (
     CONFIRMATION_FIELDS,
     TaskProgress,
     confirm_from_domains,
-    exempt_pairs,
 )
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.plan_context import PlanContext
-from onboarding.plans.planned_cutovers import unplanned_for
-from onboarding.plans.queries import has_file, lock_tasks
+from onboarding.plans.queries import lock_tasks
 from onboarding.plans.recipients import side_of_role
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import gate_times, safe_times_for
-from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
 from onboarding.plans.timed_tasks import longest_outbound_days
 from onboarding.plans.transitions import (
     CONFIRM,
@@ -424,8 +422,8 @@ class _LockedTask:
             ),
             progress=progress,
             **gate_times(safety, tenant),
-            field_rows=self._field_rows(progress),
-            unplanned_cutovers=self._unplanned_cutovers(),
+            field_rows=field_rows_of(self.task, tenant, scope=progress.scope),
+            unplanned_cutovers=unplanned_cutovers_of(self.task, self.tasks, self.plan),
             residual_risks=self._residual_risks(),
             domain=domain,
             verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
@@ -433,23 +431,6 @@ class _LockedTask:
             signed_sides=confirmations.signed_sides(self.task),
             is_sign_off=is_sign_off,
         )
-
-    def _field_rows(self, progress: TaskProgress) -> tuple[FieldRow, ...]:
-        if not self.task.fields:
-            return ()
-        tenant, domains = self.plan.tenant, progress.scope
-        # A task that is done once for all domains can still ask for a value of each.
-        if is_asked_per_domain(self.task) and not self.task.is_per_domain:
-            exempt = exempt_pairs(tenant)
-            domains = tuple(d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt)
-        has_evidence, today = has_file(self.task), today_for(tenant)
-        return rows_for(self.task, tenant, domains, has_file=has_evidence, today=today)
-
-    def _unplanned_cutovers(self) -> tuple[str, ...]:
-        if not self.task.planned_cutovers:
-            return ()
-        planned = set(self.plan.cutovers.values_list("direction", flat=True))
-        return unplanned_for(self.task, self.tasks, planned)
 
     def _residual_risks(self) -> Sequence[ResidualRisk]:
         if self.task.role != TaskRole.CLOSURE:

@@ -15,11 +15,12 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from checks.models import SendingPlatform
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
 from onboarding.plans.recorded_facts import RECORDED_FACTS
 from tenants import database_time
-from tenants.models import Domain, Tenant
+from tenants.models import Domain, Platform, Tenant
 
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10_000_000
@@ -51,7 +52,8 @@ class FieldDefinition:
     key of a number that this one should not exceed, and `at_least` the smallest accepted number.
     `profile` is the tenant's column that stores the value, where the profile has it already. `fact`
     is the key of the recorded fact that the task requires, and `not_before_safe_time` marks a date
-    that must not precede the safe time of the task.
+    that must not precede the safe time of the task. `sends` marks the choice of the halves of a
+    hybrid system that send: no other system has the field.
     """
 
     key: str
@@ -68,6 +70,7 @@ class FieldDefinition:
     profile: str = ""
     fact: str = ""
     not_before_safe_time: bool = False
+    sends: bool = False
 
     @property
     def is_read_only(self) -> bool:
@@ -284,6 +287,7 @@ def rows_for(
     return tuple(
         replace(_row(task, tenant, definition, domain, has_file=has_file), today=today)
         for definition in definitions_of(task)
+        if not definition.sends or tenant.platform == Platform.HYBRID
         for domain in (scope if definition.per_domain else [None])
     )
 
@@ -306,6 +310,20 @@ def _row(
     if stored is None:
         return FieldRow(definition, domain, None)
     return FieldRow(definition, domain, stored["value"], stored["by"], parse_datetime(stored["at"]))
+
+
+# The choices of a field with `sends`. The first one, the default, is both halves.
+SENDING_CHOICES = ("Both", *(str(platform.label) for platform in SendingPlatform))
+
+
+def sending_platforms(task: Task, domain: Domain) -> tuple[SendingPlatform, ...]:
+    """The halves of a hybrid system that send mail of the domain; both without a choice."""
+    for definition in definitions_of(task):
+        if definition.sends:
+            stored = task.field_values.get(field_name(definition, domain), {}).get("value")
+            chosen = tuple(each for each in SendingPlatform if each.label == stored)
+            return chosen or tuple(SendingPlatform)
+    return tuple(SendingPlatform)
 
 
 def missing_refusal(missing: Sequence[FieldRow]) -> str:

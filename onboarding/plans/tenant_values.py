@@ -29,6 +29,8 @@ from tenants.regions import ENTERED, Provenance, Region, load_region_file
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24
+# The most networks that a page shows. The longest list of a region has fewer than a tenth of them.
+MOST_PARTS = 1024
 # A console has one input for each of a few hosts, and one input for a list.
 LONGEST_LIST = 4
 _SENDING = (Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST, Domain.Role.SEND_ONLY)
@@ -100,6 +102,10 @@ _NO_DOMAIN = "No domain has this role. A consultant adds it in the profile."
 _NO_RANGES = (
     "A consultant copies the complete list from Mimecast's page Data Centers and URLs into the"
     " profile."
+)
+_TOO_MANY_PARTS = (
+    f"The ranges have more than {MOST_PARTS:,} networks of {SMALLEST_PREFIX} bits. A consultant"
+    " compares them with Mimecast's page Data Centers and URLs in the profile."
 )
 # The person who can enter a value that is unknown, and the place.
 _WHO_ENTERS: Mapping[str, str] = {
@@ -438,6 +444,11 @@ def _by_rule(value: TenantValue, rule: Provenance) -> TenantValue:
 
 
 def _split_all(value: TenantValue) -> TenantValue:
+    """The value in parts that Exchange Online accepts; unknown where there are too many for it."""
+    networks = [ipaddress.IPv4Network(item) for item in value.items]
+    parts = sum(2 ** max(0, SMALLEST_PREFIX - network.prefixlen) for network in networks)
+    if parts > MOST_PARTS:
+        return replace(value, items=(), missing=_TOO_MANY_PARTS)
     return replace(value, items=tuple(part for item in value.items for part in _split(item)))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, OuterRef, Subquery
 
-from onboarding.models import COMPLETE_STATUSES, Cutover, ManualStatus, Plan, Task, TaskStatus
+from onboarding.models import Cutover, ManualStatus, Plan, Task, TaskStatus
 
 # The default until an inbound cutover states another number.
 DEFAULT_DAYS = 3
@@ -21,8 +21,8 @@ def update_waits(
     """Set the period of every timed task without saving it, and yield the ones that apply.
 
     `statuses` are the new statuses of the other tasks. A period starts when the earlier task is
-    complete. It ends without effect when that task reopens, even if the period was over. A timed
-    task after a task that does not apply does not apply either; `statuses` is changed here.
+    done or verified. It ends without effect when that task reopens, even if the period was over. A
+    timed task after a task that does not apply does not apply either; `statuses` is changed here.
     """
     waits = [task for task in tasks if task.is_timed]
     by_key = {task.key: task for task in tasks}
@@ -70,7 +70,8 @@ def is_over(task: Task, *, now: datetime) -> bool:
 
 
 def _since(task: Task, awaited: Task, status: TaskStatus | None, now: datetime) -> datetime | None:
-    if status not in COMPLETE_STATUSES:
+    """The start of the period. An accepted risk or a declined task starts none: no mail moved."""
+    if status not in (TaskStatus.DONE, TaskStatus.VERIFIED):
         return None
     is_new = awaited.status != status
     return (

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
+from onboarding.plans.planned_cutovers import unplanned_refusal
 from onboarding.plans.safe_times import PlanSafeTime, not_safe_yet
 from onboarding.plans.task_fields import FieldRow, date_refusal, missing_refusal
 from onboarding.plans.undo import can_undo, restores_confirmations
@@ -214,10 +215,7 @@ def _switches(role: str) -> bool:
 
 
 def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> str:
-    if not context.unplanned_cutovers or task.status not in _OPEN:
-        return ""
-    directions = " and the ".join(context.unplanned_cutovers)
-    return f"Plan the {directions} cutover first: this task agrees on their dates."
+    return unplanned_refusal(context.unplanned_cutovers) if task.status in _OPEN else ""
 
 
 def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
 from tenants import database_time
 from tenants.models.users import User
 from tenants.public_ids import new_public_id
+from tenants.region_values import UNCONFIRMED
 from tenants.regions import Region, load_regions
 
 
@@ -94,6 +95,11 @@ class Tenant(models.Model):
     def region_values(self) -> Region:
         """The known values of the region, with this tenant's overrides."""
         return load_regions()[self.region].with_overrides(self.region_overrides)
+
+    @property
+    def unconfirmed_region_values(self) -> dict[str, Any]:
+        """The values that were entered for an earlier region, by field. They have no effect."""
+        return self.region_overrides.get(UNCONFIRMED, {})
 
     @property
     def profile(self) -> dict[str, object]:

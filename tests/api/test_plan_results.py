@@ -350,6 +350,23 @@ def test_region_values_are_read_by_the_form(api: ApiClient, tenant: Tenant, base
     )
 
 
+def test_values_of_another_region_need_decision(api: ApiClient, tenant: Tenant, base: str) -> None:
+    path = f"{base}region-values/"
+    aside = {"mx": ["a.mimecast.test"], "api_host": "a.mimecast.test", "spf_include": "a.test"}
+    Tenant.objects.filter(pk=tenant.pk).update(region_overrides={"unconfirmed": aside})
+    before = api.get(path)
+
+    made = api.patch(path, {"mx": ["b.mimecast.test"], "api_host": ""}, If_Match=before["ETag"])
+
+    tenant.refresh_from_db()
+    assert (before.json()["mx"], before.json()["unconfirmed"]) == ([], aside)
+    assert made.json()["unconfirmed"] == {"spf_include": "a.test"}
+    assert tenant.region_overrides == {
+        "mx": ["b.mimecast.test"],
+        "unconfirmed": {"spf_include": "a.test"},
+    }
+
+
 # --- Roles and scopes
 
 

@@ -126,8 +126,9 @@ class Walk:
         raise Stuck(f"still open after {MOST_STEPS} steps: {sorted(self.open_titles())}")
 
     def open_titles(self) -> set[str]:
+        """The open tasks, without optional tasks that no person has confirmed."""
         rows = Task.objects.filter(plan=self.tenant.plan).exclude(is_group=True)
-        return {task.title for task in rows if task.is_open_leaf and not task.is_optional}
+        return {task.title for task in rows if task.is_open_leaf and not is_undecided(task)}
 
     def closing_titles(self) -> set[str]:
         closing = Task.objects.filter(plan=self.tenant.plan, role=TaskRole.CLOSURE)
@@ -186,7 +187,7 @@ class Walk:
         """
         consultant = self.scenario.consultant
         for row in self.pages.rows(consultant):
-            if row.task.is_optional and row.task.is_open_leaf:
+            if row.task.is_open_leaf and is_undecided(row.task):
                 form = {"reason": "Not in this implementation.", "expected": row.task.status}
                 address = self.address("task-transition", row.task.public_id, "decline")
                 self.pages.send(consultant, address, form, page=address)
@@ -377,6 +378,11 @@ def described(row: TaskRow) -> str:
         if subject.check is not None and subject.check.latest is not None
     ]
     return f"{row.task.title} ({row.task.status}): waits for {waits}, {row.why_not_confirm} {found}"
+
+
+def is_undecided(task: Task) -> bool:
+    """Whether the task is optional and no person has confirmed it. The closing declines it."""
+    return task.is_optional and task.status != TaskStatus.AWAITING_VERIFICATION
 
 
 def is_file(row: FieldRow) -> bool:

@@ -47,6 +47,9 @@ class ResidualRiskSerializer(ResourceSerializer):
         read_only=True, allow_null=True, help_text="The time at which the risk ends, if known."
     )
     is_accepted = serializers.BooleanField(read_only=True)
+    too_early = serializers.CharField(
+        read_only=True, help_text="Why it cannot be accepted yet; empty when it can."
+    )
 
 
 class UndecidedTaskSerializer(ResourceSerializer):

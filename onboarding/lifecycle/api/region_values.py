@@ -11,7 +11,12 @@ from rest_framework.response import Response
 
 from checks.api import RunInput, RunRequestedSerializer
 from onboarding.error_responses import problem_of_forms
-from onboarding.lifecycle.forms.profile import OVERRIDABLE, RegionValuesForm
+from onboarding.lifecycle.forms.profile import (
+    OVERRIDABLE,
+    Decision,
+    RegionValuesForm,
+    decision_field,
+)
 from onboarding.lifecycle.tenants import DNS_SCAN_LIMIT, request_dns_scan, save_region_values
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -39,7 +44,16 @@ def _entered(name: str) -> Any:
 
 # One field for each value that a tenant can override.
 RegionValuesSerializer: type[ResourceSerializer] = type(
-    "RegionValuesSerializer", (ResourceSerializer,), {name: _shown(name) for name in OVERRIDABLE}
+    "RegionValuesSerializer",
+    (ResourceSerializer,),
+    {
+        **{name: _shown(name) for name in OVERRIDABLE},
+        "unconfirmed": serializers.DictField(
+            read_only=True,
+            help_text="Values by name that were entered for an earlier region. They have no effect:"
+            " send a value to use it, or an empty one to drop it.",
+        ),
+    },
 )
 RegionValuesInput: type[InputSerializer] = type(
     "RegionValuesInput",
@@ -65,12 +79,14 @@ class RegionValuesView(ApiView):
     def patch(self, request: Request, public_id: str) -> Response:
         """Change the tenant's own region values. Its checks expect them."""
         tenant = Tenant.objects.select_related("plan").get(pk=self.tenant.pk)
-        check_precondition(request, etag_of(tenant), lambda: self.represent(_own_values(tenant)))
+        check_precondition(request, etag_of(tenant), lambda: self.represent(_answer(tenant)))
         values = _own_values(tenant) | self.validated(RegionValuesInput)
         lines = {
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in values.items()
         }
+        # A value for this region replaces the unconfirmed one, and so does an empty one.
+        lines |= {decision_field(name): Decision.DROP for name in self.validated(RegionValuesInput)}
         form = RegionValuesForm(lines, tenant=tenant)
         if not form.is_valid():
             raise problem_of_forms(form)
@@ -79,7 +95,11 @@ class RegionValuesView(ApiView):
         return self.answer(tenant)
 
     def answer(self, tenant: Tenant) -> Response:
-        return self.one(_own_values(tenant), version=tenant)
+        return self.one(_answer(tenant), version=tenant)
+
+
+def _answer(tenant: Tenant) -> dict[str, Any]:
+    return {**_own_values(tenant), "unconfirmed": tenant.unconfirmed_region_values}
 
 
 def _own_values(tenant: Tenant) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from onboarding.cutovers.snapshots import digest_of
 from onboarding.lifecycle.archive.format import ArchiveError
 from tenants.errors import TenantError
 from tenants.names import normalise_domain, normalise_host
+from tenants.region_values import UNCONFIRMED, refuse_implausible
 from tenants.regions import load_regions
 
 # The answers of one run, decompressed: far more than any server sends.
@@ -84,7 +85,11 @@ def _tenant(values: Values) -> str:
     if not values["name"].strip():
         return "has no name"
     try:
-        regions[values["region"]].with_overrides(values["region_overrides"])
+        own = values["region_overrides"]
+        regions[values["region"]].with_overrides(own)
+        regions[values["region"]].with_overrides(own.get(UNCONFIRMED, {}))
+        for name, value in {**own, **own.get(UNCONFIRMED, {})}.items():
+            refuse_implausible(name, value)
     except (TenantError, ValueError, TypeError, KeyError, AttributeError):
         return "has invalid region values"
     return ""

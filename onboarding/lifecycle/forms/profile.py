@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import QueryDict
 
@@ -17,12 +18,13 @@ from checks.engine.expected_values import DkimSelector
 from checks.local_addresses import local_address_refusal
 from onboarding.lifecycle.tenants import PROFILE_FIELDS
 from onboarding.plan_templates.registry import newest_template, template_version_of
+from onboarding.plans.field_services import confirmed_task_with
 from tenants import domain_lifecycle
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import labels_outside_idna, normalise_host, normalise_registered_domain
 from tenants.proposals import open_proposals
-from tenants.region_values import LABELS, LIST_FIELDS
+from tenants.region_values import LABELS, LIST_FIELDS, UNCONFIRMED, refuse_implausible
 from tenants.regions import load_regions, region_for_account_code
 
 VALUE_LABELS = {
@@ -127,6 +129,19 @@ class ProfileForm(forms.ModelForm[Tenant]):
                 "A tenant with this name exists already. See the list of tenants."
             )
         return name
+
+    def clean_account_code(self) -> str:
+        """A confirmed task requires its value."""
+        code = str(self.cleaned_data["account_code"])
+        if self.instance.pk is None or code or not self.initial.get("account_code"):
+            return code
+        task = confirmed_task_with(self.instance, "account_code")
+        if task is not None:
+            raise ValidationError(
+                f"The confirmation of “{task.title}” needs the account code. Withdraw the"
+                " confirmation before you clear it."
+            )
+        return code
 
     def clean_expected(self) -> str:
         """Two people at once: the second must not overwrite the changes of the first unread."""
@@ -419,8 +434,22 @@ def _region_sentence(confidence: str, source: str, as_of: str, values: Sequence[
     return f"Region value, {confidence} confidence: {known}. Source: {source}, {as_of}.{advice}"
 
 
+class Decision(TextChoices):
+    """About a value that was entered for another region."""
+
+    CONFIRM = "confirm", "Use it for this region"
+    DROP = "drop", "Drop it"
+
+
+def decision_field(name: str) -> str:
+    return f"decide_{name}"
+
+
 class RegionValuesForm(forms.Form):
-    """Region values of one tenant. An empty field uses the value of the region."""
+    """Region values of one tenant. An empty field uses the value of the region.
+
+    A value that was entered for another region has no effect until it is confirmed here.
+    """
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         self.tenant = tenant
@@ -428,14 +457,29 @@ class RegionValuesForm(forms.Form):
         initial = {
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in tenant.region_overrides.items()
+            if name != UNCONFIRMED
         }
-        kwargs["initial"] = initial
+        kwargs["initial"] = initial | {"expected_region": tenant.region}
         super().__init__(*args, **kwargs)
+        self.fields["expected_region"] = forms.CharField(required=False, widget=forms.HiddenInput)
         for name, label in OVERRIDABLE.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(
                 label=label, required=False, widget=widget, help_text=self._region_value(name)
             )
+            if name in tenant.unconfirmed_region_values:
+                self.fields[decision_field(name)] = self._decision(name)
+
+    def _decision(self, name: str) -> forms.ChoiceField:
+        value = self.tenant.unconfirmed_region_values[name]
+        text = ", ".join(value) if isinstance(value, list) else value
+        return forms.ChoiceField(
+            label=f"{OVERRIDABLE[name].capitalize()} from before the region changed: {text}",
+            choices=Decision.choices,
+            required=False,
+            widget=forms.RadioSelect,
+            help_text="Not in use: it was entered for another region. A value above replaces it.",
+        )
 
     def _region_value(self, name: str) -> str:
         value = getattr(self.region, name)
@@ -450,17 +494,35 @@ class RegionValuesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("expected_region") not in ("", self.tenant.region):
+            self.add_error(
+                None,
+                f"The region is {self.region.name} now. Nothing was saved: your values may belong"
+                " to the former region. Open the profile again.",
+            )
         overrides: dict[str, object] = {}
         for name in OVERRIDABLE:
-            typed = cleaned.get(name, "").strip()
-            if not typed:
+            value = self._entered(name, cleaned)
+            if not value:
                 continue
-            value: object = typed.replace(",", " ").split() if name in LIST_FIELDS else typed
             try:
                 self.region.with_overrides({name: value})
+                refuse_implausible(name, value)
             except TenantError as error:
                 self.add_error(name, str(error))
             else:
                 overrides[name] = value
-        cleaned["overrides"] = overrides
+        undecided = {
+            name: value
+            for name, value in self.tenant.unconfirmed_region_values.items()
+            if name not in overrides and not cleaned.get(decision_field(name))
+        }
+        cleaned["overrides"] = overrides | ({UNCONFIRMED: undecided} if undecided else {})
         return cleaned
+
+    def _entered(self, name: str, cleaned: dict[str, Any]) -> object:
+        """The typed value, or the confirmed one of another region."""
+        typed = cleaned.get(name, "").strip()
+        if not typed and cleaned.get(decision_field(name)) == Decision.CONFIRM:
+            return self.tenant.unconfirmed_region_values[name]
+        return typed.replace(",", " ").split() if name in LIST_FIELDS else typed

@@ -58,7 +58,7 @@ class ClosingPage:
     def _form(
         self, risk: ResidualRisk, number: int, refused: ResidualRiskForm | None
     ) -> ResidualRiskForm | None:
-        if risk.is_accepted or not self.page.may_manage_plan:
+        if risk.is_accepted or risk.too_early or not self.page.may_manage_plan:
             return None
         if refused is not None and _names(refused, risk):
             return refused

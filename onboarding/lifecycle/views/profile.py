@@ -30,6 +30,7 @@ from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.queries import domains_at_other_tenants
+from tenants.region_values import LABELS
 from tenants.regions import gap_sentences
 
 
@@ -141,6 +142,7 @@ def _show_profile(
         "page": page,
         "tenant": tenant,
         "gaps": gap_sentences(tenant.region_values),
+        "unconfirmed": [LABELS[name] for name in tenant.unconfirmed_region_values],
         "tab": "profile",
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),

@@ -8,10 +8,22 @@ from typing import Any
 
 from django import forms
 
-from onboarding.models import Task
+from onboarding.models import ManualStatus, Task, TaskRole
 from onboarding.plans.transitions import LONGEST_REASON, Transition, input_error
 from tenants import database_time
 from tenants.models import Tenant
+
+# What follows from a status, by the role of the task. The form shows it with the reason.
+_CONSEQUENCES = {
+    (TaskRole.VERIFIES_DKIM, ManualStatus.DECLINED): (
+        "If Mimecast signs for no domain, no check can verify the outbound cutover: a consultant"
+        " accepts its risk, and the days of outbound mail do not start."
+    ),
+    (TaskRole.SWITCHES_OUTBOUND, ManualStatus.ACCEPTED_RISK): (
+        "After an accepted risk, the days of outbound mail do not start. They remain a residual"
+        " risk of the closing."
+    ),
+}
 
 
 class TransitionForm(forms.Form):
@@ -38,6 +50,8 @@ class TransitionForm(forms.Form):
         self.fields["expected"].initial = task.status
         if transition.reason_prompt:
             self.fields["reason"].label = transition.reason_prompt
+            consequence = _CONSEQUENCES.get((task.role, transition.manual_status), "")
+            self.fields["reason"].help_text = consequence
         else:
             del self.fields["reason"]
         if not transition.requires_end_date:

@@ -62,6 +62,24 @@ def test_page_without_drift(
     assert "drift-acknowledge" not in html
 
 
+@pytest.mark.parametrize(("verdict", "is_listed"), [(Verdict.FAIL, False), (Verdict.PASS, True)])
+def test_ttl_is_monitored_after_the_switch(
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    run_check: RunCheck,
+    verdict: Verdict,
+    is_listed: bool,
+) -> None:
+    run_check(tenant, CheckKind.MX, verdict)
+    run_check(tenant, CheckKind.MX_TTL, Verdict.FAIL)
+
+    page = signed_in(owner).get(reverse("onboarding:monitoring", args=[tenant.public_id]))
+
+    kinds = {row.label: row.total for row in page.context["kinds"]}
+    assert kinds.get("MX TTL never raised", 0) == is_listed
+
+
 def test_page_shows_drift_and_evidence(drift: Drift, owner: User, signed_in: SignIn) -> None:
     html = _page(signed_in(owner), drift.tenant)
 

@@ -220,6 +220,7 @@ def test_per_domain_tasks_name_domain_roles() -> None:
 def test_hard_gates_are_these() -> None:
     assert [row["key"] for row in flat(load_template_file()) if row["gate"] == "hard"] == [
         "outbound-cutover",
+        "former-dkim-signing",
         "mx-record-cutover",
         "connection-lockdown",
         "decommission-gateway",

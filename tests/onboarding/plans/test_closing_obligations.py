@@ -261,6 +261,25 @@ def test_low_ttl_is_a_risk(ttl_now: int | None, state: str | None) -> None:
     assert found(given) == ([("mx-ttl", "a.test", state)] if state else [])
 
 
+@pytest.mark.parametrize(
+    ("status", "has_switched", "is_risk"),
+    [
+        (TaskStatus.ACCEPTED_RISK, False, False),
+        (TaskStatus.ACCEPTED_RISK, True, True),
+        (TaskStatus.DONE, False, True),
+    ],
+)
+def test_low_ttl_is_no_risk_without_a_switch(
+    status: TaskStatus, has_switched: bool, is_risk: bool
+) -> None:
+    inbound = task(role=TaskRole.SWITCHES_INBOUND, status=status)
+    domain = replace(SWITCHED, ttl_now=300, has_switched=has_switched)
+
+    given = facts(inbound, domains=[domain])
+
+    assert found(given) == ([("mx-ttl", "a.test", "low")] if is_risk else [])
+
+
 def test_low_ttl_names_both_values() -> None:
     (risk,) = residual_risks(facts(domains=[replace(SWITCHED, ttl_now=300)]))
 
@@ -334,7 +353,8 @@ def test_obligations_have_the_undecided_tasks() -> None:
 
 
 def acceptance(risk: ResidualRisk, **values: Any) -> AcceptedResidualRisk:
-    fields = {name: getattr(risk, name) for name in ("kind", "subject", "state", "ends_at")}
+    names = ("kind", "subject", "state", "ends_at", "sentence")
+    fields = {name: getattr(risk, name) for name in names}
     return AcceptedResidualRisk(**fields | values)
 
 
@@ -365,6 +385,47 @@ def test_acceptance_with_a_date_covers_no_risk_without_one() -> None:
 
     assert covers(acceptance(unknown), unknown)
     assert not covers(acceptance(unknown, ends_at=NOW), unknown)
+
+
+def test_acceptance_covers_no_other_cause() -> None:
+    unknown = replace(RISK, state="unknown", ends_at=None, sentence="No check of them exists.")
+
+    assert not covers(acceptance(unknown, sentence="The last check is too old."), unknown)
+    # The date of a running wait is part of its sentence: a nearer end is covered.
+    assert covers(acceptance(RISK, sentence="Until Wed."), RISK)
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(TaskStatus.TODO, ["mx-ttl", "lockdown"]), (TaskStatus.ACCEPTED_RISK, ["lockdown"])],
+)
+def test_risk_is_accepted_after_the_decision_on_its_task(
+    status: TaskStatus, refused: list[str]
+) -> None:
+    given = facts(
+        task(key="mx", title="MX", role=TaskRole.SWITCHES_INBOUND, status=status),
+        task(**LOCKDOWN, status=TaskStatus.TODO),
+        domains=[replace(SWITCHED, ttl_now=300)],
+        locked_down=[("mail.a.test:25", Verdict.FAIL)],
+    )
+
+    early = [risk for risk in closing_obligations(given).risks if risk.too_early]
+
+    assert sorted(risk.kind.value for risk in early) == sorted(refused)
+    assert early[0].too_early == (
+        "Decide on “Lockdown” first: until then the cause of this risk can change."
+    )
+
+
+def test_wait_is_accepted_after_the_decision_on_its_task() -> None:
+    before = task(key="out", title="Outbound", status=TaskStatus.TODO)
+    wait = task(key="days", title="Days", wait_after="out")
+
+    (early,) = closing_obligations(facts(before, wait)).risks
+    before.status = TaskStatus.ACCEPTED_RISK
+    (risk,) = closing_obligations(facts(before, wait)).risks
+
+    assert (bool(early.too_early), risk.too_early) == (True, "")
 
 
 def test_each_risk_needs_its_own_acceptance() -> None:

@@ -142,6 +142,28 @@ def test_host_without_consent_waits_on_mimecast() -> None:
     assert (action.side, action.actions[0].kind) == ("mimecast", ActionKind.CONFIRM_CONSENT)
 
 
+@pytest.mark.parametrize(
+    ("others", "is_optional", "ending"),
+    [
+        ([], False, "a consultant accepts the risk of this task, with a reason."),
+        ([], True, "decline this task, with a reason."),
+        (
+            [subject(check(CheckKind.MESSAGE, ""), CheckKind.MESSAGE)],
+            False,
+            "a consultant exempts the domain, with a reason.",
+        ),
+    ],
+)
+def test_end_without_a_selector_is_permitted(
+    others: list[ProofSubject], is_optional: bool, ending: str
+) -> None:
+    evidence = TaskEvidence((subject(None, CheckKind.MESSAGE), *others))
+
+    first = required_actions(task(is_optional=is_optional), evidence)[0]
+
+    assert first.sentence.endswith(ending)
+
+
 @pytest.mark.parametrize("responsibility", Responsibility.values)
 def test_records_belong_to_the_side_of_the_task(responsibility: str) -> None:
     of = task(responsibility=responsibility)

@@ -8,8 +8,10 @@ import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
+from onboarding.lifecycle.tasks import reconcile_tenant
 from onboarding.models import DomainProgress, Plan, Task
 from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
@@ -19,7 +21,7 @@ from onboarding.plans.proof import (
     evidence_for,
     needed_kinds,
 )
-from tenants.models import ActivityLine, Domain, Host, Tenant
+from tenants.models import ActivityLine, Domain, Host, Platform, Tenant
 from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 
 ONE, TWO, PARKED = (
@@ -247,3 +249,37 @@ def test_reevaluate_regressed_and_unsettled_domain_writes_one_line(
 
     lines = ActivityLine.objects.order_by("number")[before:]
     assert [line.action for line in lines] == ["task-regressed"]
+
+
+@pytest.mark.parametrize("platform", Platform.values)
+def test_confirmation_completes_task_without_source(make_tenant: MakeTenant, platform: str) -> None:
+    tenant = make_tenant(platform=platform, journaling=True)
+    lockdown, journaling = (
+        task_of(tenant, key) for key in ("connection-lockdown", "configure-journaling")
+    )
+
+    # The export reads the connectors of Exchange Online only, and half of the routes of a hybrid.
+    assert lockdown.confirmation_suffices
+    assert journaling.confirmation_suffices
+    evidence = PlanContext.of(tenant).evidence(lockdown)
+    assert bool(evidence.alternatives) is (platform == Platform.MICROSOFT_365)
+
+
+def test_reconciliation_repairs_task_without_source(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(platform="on_premises")
+    rows = Task.objects.filter(plan=tenant.plan, key="connection-lockdown")
+    rows.update(
+        confirmation_suffices=False, client_confirmed_at=START, status="awaiting_verification"
+    )
+
+    reconcile_tenant(tenant.pk)
+
+    assert task_of(tenant, "connection-lockdown").status == "done"
+
+
+def test_confirmation_completes_task_without_check_of_profile(tenant: Tenant) -> None:
+    task = Task(check_kinds=["ldaps"])
+
+    evidence = evidence_for(task, tenant, checks={}, domains=[ONE], hosts=[LDAP])
+
+    assert evidence.is_unverifiable

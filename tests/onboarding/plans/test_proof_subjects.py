@@ -10,6 +10,7 @@ import pytest
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation, SendingPlatform
 from onboarding.models import DomainProgress, Task, TaskRole
+from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
@@ -18,6 +19,7 @@ from onboarding.plans.proof import (
     evidence_for,
     observed_switch,
 )
+from onboarding.plans.task_fields import SENDING_CHOICES
 from tenants.models import Domain, Host, Tenant
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -425,6 +427,41 @@ def test_both_halves_of_hybrid_system(
     task = Task(role=role, check_kinds=[MESSAGE], domain_roles=["primary"])
 
     (found,) = evidence(task, [check(MESSAGE)], platform=platform).subjects
+
+    assert found.sending_platforms == platforms
+
+
+@pytest.mark.parametrize(
+    ("value", "platforms"),
+    [
+        ("Both", BOTH),
+        ("Exchange Online", (SendingPlatform.CLOUD,)),
+        ("Exchange on-premises", (SendingPlatform.ON_PREMISES,)),
+    ],
+)
+def test_only_halves_that_send_need_a_message(
+    value: str, platforms: tuple[SendingPlatform, ...]
+) -> None:
+    key = next(
+        each.key
+        for item in load_template_file().tasks
+        if item.role == TaskRole.SWITCHES_OUTBOUND
+        for each in item.fields
+        if each.sends
+    )
+    fields = [{"key": key, "label": "S", "type": "choice", "required": False, "sends": True,
+               "per_domain": True, "choices": list(SENDING_CHOICES)}]  # fmt: skip
+    task = Task(
+        role=TaskRole.SWITCHES_OUTBOUND,
+        check_kinds=[MESSAGE],
+        domain_roles=["primary"],
+        fields=fields,
+    )
+    named = evidence(task, [check(MESSAGE)], platform="hybrid").subjects[0]
+    assert named.sending_platforms == BOTH
+    task.field_values = {f"{key}.{CONFIRMED.public_id}": {"value": value}}
+
+    (found,) = evidence(task, [check(MESSAGE)], platform="hybrid").subjects
 
     assert found.sending_platforms == platforms
 

@@ -18,6 +18,7 @@ from onboarding.management import sample
 from onboarding.models import Cutover, Plan, Task, TaskStatus
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans.evaluation import complete_waits
+from onboarding.plans.forms.transitions import TransitionForm
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import Shape
 from onboarding.plans.services import (
@@ -59,6 +60,45 @@ def test_period_starts_at_outbound_proof(tenant: Tenant) -> None:
         verified_at + timedelta(days=3),
     )
     assert (task.status, task.waiting_on) == (TaskStatus.TODO, "")
+
+
+@pytest.mark.parametrize(
+    ("manual_status", "starts"), [("accepted_risk", False), ("declined", False), ("", True)]
+)
+def test_only_done_outbound_cutover_starts_period(
+    tenant: Tenant, manual_status: str, starts: bool
+) -> None:
+    Task.objects.filter(plan=tenant.plan, key=OUTBOUND).update(
+        manual_status=manual_status,
+        accepted_until=_days_ago(-9),
+        client_confirmed_at=_days_ago(5),
+        confirmation_suffices=True,
+    )
+
+    recompute_rollup(tenant.plan)
+    complete_waits(tenant.plan, now=timezone.now() + timedelta(days=9))
+
+    task = task_of(tenant, WAIT)
+    assert (task.wait_started_at is not None) is starts
+    assert task.status == ("verified" if starts else "todo")
+
+
+@pytest.mark.parametrize(
+    ("key", "transition", "text"),
+    [
+        (OUTBOUND, "accept-risk", "the days of outbound mail do not start"),
+        ("dkim-update", "decline", "no check can verify the outbound cutover"),
+        (OUTBOUND, "block", ""),
+    ],
+)
+def test_form_states_consequence(tenant: Tenant, key: str, transition: str, text: str) -> None:
+    form = TransitionForm(
+        transition=TRANSITIONS[transition], tenant=tenant, task=task_of(tenant, key)
+    )
+
+    shown = form.fields["reason"].help_text
+    assert text in shown
+    assert bool(text) is bool(shown)
 
 
 def test_timed_task_completes_on_time(tenant: Tenant) -> None:
