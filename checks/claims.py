@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -47,17 +48,42 @@ MIN_TIME_BETWEEN_RUNS = timedelta(seconds=5)
 BATCHES_PER_PROCESS = 2
 
 
+class Urgency(StrEnum):
+    """What waits for a run. The value is the queue of a vantage, whose workers run nothing else."""
+
+    WINDOW = "windows"  # a cutover window is open
+    REQUESTED = "interactive"  # a person waits
+    ROUTINE = "checks"
+
+    @property
+    def batch_size(self) -> int:
+        return BATCH_SIZE if self is Urgency.ROUTINE else URGENT_BATCH_SIZE
+
+    @property
+    def queued_for(self) -> timedelta:
+        return QUEUED_FOR if self is Urgency.ROUTINE else URGENT_QUEUED_FOR
+
+    def applies_at(self, now: datetime) -> Q:
+        in_window = Q(cutover_until__gt=now)
+        if self is Urgency.WINDOW:
+            return in_window
+        is_outside = Q(cutover_until=None) | Q(cutover_until__lte=now)
+        if self is Urgency.REQUESTED:
+            return is_outside & Q(requested_until__gt=now)
+        return is_outside & (Q(requested_until=None) | Q(requested_until__lte=now))
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Claimed checks of one vantage, for one message. An urgent one has a queue of its own."""
+    """Claimed checks of one vantage and urgency, for one message."""
 
     vantage: str
-    is_urgent: bool
+    urgency: Urgency
     check_ids: tuple[int, ...]
 
     @property
     def queue(self) -> str:
-        return f"{'interactive' if self.is_urgent else 'checks'}.{self.vantage}"
+        return f"{self.urgency}.{self.vantage}"
 
 
 def claim_due_checks(
@@ -66,9 +92,8 @@ def claim_due_checks(
     """Claim due checks and return them in batches. Safe with several beats.
 
     `processes` returns the number of processes that serve each queue. No more checks are claimed
-    than they can run soon; a queue without a known process gets one batch. Claims alternate between
-    tenants, and all due checks of a domain or host are claimed together. Checks in a cutover window
-    come first.
+    than they can run soon; a queue without a known process gets one batch. Claims alternate
+    between tenants, and all due checks of a domain or host are claimed together.
 
     One query, and no other work, if no check is due.
     """
@@ -76,12 +101,12 @@ def claim_due_checks(
     vantages = _vantages(now)
     capacities = processes() if processes is not None and vantages else {}
     for vantage in vantages:
-        for is_urgent in (True, False):
-            size = URGENT_BATCH_SIZE if is_urgent else BATCH_SIZE
-            queue = Batch(vantage, is_urgent, ()).queue
-            capacity = max(1, capacities.get(queue, 0) * BATCHES_PER_PROCESS) * size
+        for urgency in Urgency:
+            queue = Batch(vantage, urgency, ()).queue
+            batches_at_once = max(1, capacities.get(queue, 0) * BATCHES_PER_PROCESS)
+            capacity = batches_at_once * urgency.batch_size
             of_queue = Check.objects.filter(
-                _is_of_queue(now, is_urgent=is_urgent), vantage=vantage, is_active=True
+                urgency.applies_at(now), vantage=vantage, is_active=True
             )
             # A claimed check is due, or was requested soon after its last run. The index of due
             # times finds it.
@@ -90,9 +115,9 @@ def claim_due_checks(
             )
             free = capacity - claimed.count()
             if free > 0:
-                ids = _alternating(of_queue & queries.due_checks(now), now=now, most=free)
-                mine = _claim(ids, now=now, lasts=_queued_for(is_urgent=is_urgent))
-                batches += _batches(mine, vantage, size, is_urgent=is_urgent)
+                ids = _alternating(of_queue & queries.due_checks(now), most=free)
+                mine = _claim(ids, now=now, lasts=urgency.queued_for)
+                batches += _batches(mine, vantage, urgency)
     return batches
 
 
@@ -101,19 +126,7 @@ def _vantages(now: datetime) -> list[str]:
     return list(due.values_list("vantage", flat=True).distinct())
 
 
-def _is_of_queue(now: datetime, *, is_urgent: bool) -> Q:
-    if is_urgent:
-        return Q(cutover_until__gt=now) | Q(requested_until__gt=now)
-    return (Q(cutover_until=None) | Q(cutover_until__lte=now)) & (
-        Q(requested_until=None) | Q(requested_until__lte=now)
-    )
-
-
-def _queued_for(*, is_urgent: bool) -> timedelta:
-    return URGENT_QUEUED_FOR if is_urgent else QUEUED_FOR
-
-
-def _alternating(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
+def _alternating(due: QuerySet[Check], *, most: int) -> list[int]:
     """The checks to claim: one subject of each tenant in turn, with all its due checks.
 
     At least one subject, then as many as fit into `most` checks.
@@ -121,9 +134,7 @@ def _alternating(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]
     position = Window(
         RowNumber(), partition_by=[F("tenant")], order_by=[F("next_due_at").asc(), F("pk").asc()]
     )
-    first = due.annotate(position=position, in_window=_in_window(now)).order_by(
-        "-in_window", "position", "next_due_at", "pk"
-    )
+    first = due.annotate(position=position).order_by("position", "next_due_at", "pk")
     # In the alternating order, and each subject once.
     subjects = dict.fromkeys(first.values_list("domain", "host")[:most])
     of_subject: dict[tuple[int | None, int | None], list[int]] = {}
@@ -140,10 +151,6 @@ def _alternating(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]
             break
         chosen += ids
     return chosen
-
-
-def _in_window(now: datetime) -> Case:
-    return Case(When(cutover_until__gt=now, then=Value(1)), default=Value(0))
 
 
 def _claim(ids: Sequence[int], *, now: datetime, lasts: timedelta) -> list[int]:
@@ -164,9 +171,10 @@ def _update_locked(locked: QuerySet[Check], **values: Any) -> list[int]:
         return update_returning(Check.objects.filter(pk__in=locked.values("pk")), **values)
 
 
-def _batches(ids: Sequence[int], vantage: str, size: int, *, is_urgent: bool) -> list[Batch]:
+def _batches(ids: Sequence[int], vantage: str, urgency: Urgency) -> list[Batch]:
+    size = urgency.batch_size
     return [
-        Batch(vantage, is_urgent, tuple(ids[start : start + size]))
+        Batch(vantage, urgency, tuple(ids[start : start + size]))
         for start in range(0, len(ids), size)
     ]
 
@@ -174,8 +182,8 @@ def _batches(ids: Sequence[int], vantage: str, size: int, *, is_urgent: bool) ->
 def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = True) -> list[Batch]:
     """Run these checks at once, and often for the next ten minutes.
 
-    Return the claimed batches, for the caller to queue. At most one batch of each vantage is
-    claimed here, and none without `may_claim`; the beat claims the others within seconds,
+    Return the claimed batches, for the caller to queue. At most one batch of each queue is claimed
+    here, and none without `may_claim`; the beat claims the others within seconds,
     alternating with other tenants.
 
     A check that a worker has claimed is not claimed again, but runs again within seconds. The same
@@ -186,19 +194,23 @@ def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = Tru
     # No savepoint of its own: an error here rolls back the transaction of the caller.
     with transaction.atomic(savepoint=False):
         rows = list(
-            _in_lock_order(wanted).values_list("pk", "vantage", "claimed_until", "checked_at")
+            _in_lock_order(wanted).values_list(
+                "pk", "vantage", "cutover_until", "claimed_until", "checked_at"
+            )
         )
         earliest = now - MIN_TIME_BETWEEN_RUNS
-        free: dict[str, list[int]] = {}
-        for pk, vantage, claimed_until, checked_at in rows:
-            of_vantage = free.setdefault(vantage, [])
+        free: dict[tuple[str, Urgency], list[int]] = {}
+        for pk, vantage, cutover_until, claimed_until, checked_at in rows:
+            in_window = cutover_until is not None and cutover_until > now
+            urgency = Urgency.WINDOW if in_window else Urgency.REQUESTED
+            of_queue = free.setdefault((vantage, urgency), [])
             if (
                 may_claim
                 and (claimed_until is None or claimed_until <= now)
                 and (checked_at is None or checked_at <= earliest)
-                and len(of_vantage) < URGENT_BATCH_SIZE
+                and len(of_queue) < URGENT_BATCH_SIZE
             ):
-                of_vantage.append(pk)
+                of_queue.append(pk)
         is_free = Q(pk__in=[pk for ids in free.values() for pk in ids])
         if rows:
             # One update marks all checks as requested and claims the free ones.
@@ -216,8 +228,8 @@ def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = Tru
             )
     return [
         batch
-        for vantage, ids in free.items()
-        for batch in _batches(ids, vantage, URGENT_BATCH_SIZE, is_urgent=True)
+        for (vantage, urgency), ids in free.items()
+        for batch in _batches(ids, vantage, urgency)
     ]
 
 

@@ -52,13 +52,17 @@ def choose_interval(
     is_settled_pass = (
         settled.verdict is not None and settled.verdict.is_passing and verdict.is_passing
     )
+    is_requested = _is_future(priorities.requested_until, now) and not is_settled_pass
+    # A silent server needs the whole time limit of a run. More runs would occupy the workers.
+    is_unanswered = verdict is Verdict.UNKNOWN
     is_contradicted_pass = settled.is_contradicted and settled.allows_completion
     is_first_fail = settled.is_contradicted and not is_contradicted_pass
     applies = {
         Interval.CUTOVER: _is_future(priorities.cutover_until, now),
-        Interval.REQUESTED: _is_future(priorities.requested_until, now) and not is_settled_pass,
+        Interval.REQUESTED: is_requested and not is_unanswered,
         Interval.SETTLING: is_first_fail,
-        Interval.UNSETTLED: (_is_future(priorities.viewed_until, now) and not is_settled_pass)
+        Interval.UNSETTLED: is_requested
+        or (_is_future(priorities.viewed_until, now) and not is_settled_pass)
         or (
             not (is_settled_pass or is_contradicted_pass) and now - unchanged_since <= UNSETTLED_FOR
         ),

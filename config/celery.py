@@ -8,7 +8,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("gangway", task_cls="tenants.retries:RepeatedTask")
+app = Celery("gangway", task_cls="tenants.outbox_tasks:OutboxTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Celery discovers tasks in Django apps only. The feature packages of onboarding are none.

@@ -2,48 +2,72 @@
 
 No work waits for work of another kind: each queue has processes of its own.
 
-- *interactive*: a person or a cutover waits, and the ticks of the beat;
+- *windows*: runs in an open cutover window, and the ticks of the beat; the interactive worker
+  helps while no person waits;
+- *interactive*: a person waits;
 - *checks*: all other runs;
+- *scans*: DNS discovery and tests of TLS partners, in threads, because a server can be silent;
+- *upkeep*: drifts, risks and reminders of each tenant, and the deletion of old rows, when no
+  interactive work waits;
 - *long*: imports, exports and closing packs;
 - *reconcile*: the daily reconciliation of each tenant, when no long work waits;
-- *mail*: everything that talks to the mail server;
+- *mail*: e-mails;
 - *webhooks*: deliveries and groups of the provider, in threads, because another system can hang.
 
-*interactive* and *checks* exist once for each vantage, because a worker elsewhere has another
-network. `checks.claims` chooses between them for the runs.
+*windows*, *interactive* and *checks* exist once for each vantage, because a worker elsewhere has
+another network. `checks.claims` chooses between them for the runs.
 """
 
 from __future__ import annotations
 
 DEFAULT_VANTAGE = "default"
+WINDOWS = f"windows.{DEFAULT_VANTAGE}"
 INTERACTIVE = f"interactive.{DEFAULT_VANTAGE}"
 CHECKS = f"checks.{DEFAULT_VANTAGE}"
+SCANS = "scans"
+UPKEEP = "upkeep"
 LONG = "long"
 MAIL = "mail"
 RECONCILE = "reconcile"
 WEBHOOKS = "webhooks"
 
 _TASKS = {
-    INTERACTIVE: (
+    WINDOWS: (
         "checks.queue_due_checks",
+        "onboarding.open_cutover_window",
+        "onboarding.open_cutover_windows",
+        "tenants.queue_due_webhooks",
+        "tenants.queue_outbox",
+    ),
+    INTERACTIVE: (
         "checks.repeat_reactions",
         "checks.repeat_reactions_of",
         "onboarding.complete_waits",
         "onboarding.complete_waits_of",
         "onboarding.expire_accepted_risks",
         "onboarding.expire_accepted_risks_of",
-        "onboarding.open_cutover_window",
-        "onboarding.open_cutover_windows",
         "onboarding.run_related_checks",
-        "tenants.queue_due_webhooks",
-        "tenants.queue_outbox",
     ),
     CHECKS: (
         "checks.run_checks",
-        "onboarding.check_tls_partner",
         "onboarding.read_export",
-        "onboarding.scan_dns",
-        "onboarding.scan_new_domains",
+    ),
+    SCANS: ("onboarding.check_tls_partner", "onboarding.scan_dns", "onboarding.scan_new_domains"),
+    UPKEEP: (
+        "onboarding.notify_drifts",
+        "onboarding.notify_drifts_of",
+        "onboarding.send_due_reminders",
+        "onboarding.send_due_reminders_of",
+        "onboarding.update_drifts",
+        "onboarding.update_drifts_of",
+        "onboarding.update_risks",
+        "onboarding.update_risks_of",
+        "tenants.clean_notifications",
+        "tenants.clean_notifications_of",
+        "tenants.delete_old_messages",
+        "tenants.delete_old_webhook_messages",
+        "tenants.publish_heads",
+        "tenants.read_groups",
     ),
     LONG: (
         "onboarding.build_export",
@@ -60,28 +84,14 @@ _TASKS = {
         "onboarding.resume_tenant_imports",
         "onboarding.sweep_files",
         "onboarding.sweep_folder",
-        "onboarding.update_drifts",
-        "onboarding.update_drifts_of",
-        "onboarding.update_risks",
-        "onboarding.update_risks_of",
-        "tenants.clean_notifications",
-        "tenants.clean_notifications_of",
-        "tenants.delete_old_messages",
-        "tenants.delete_old_webhook_messages",
-        "tenants.read_groups",
     ),
     RECONCILE: (
         "onboarding.reconcile",
         "onboarding.reconcile_tenant",
     ),
     MAIL: (
-        "onboarding.notify_drifts",
-        "onboarding.notify_drifts_of",
         "onboarding.send_drift_notification",
-        "onboarding.send_due_reminders",
-        "onboarding.send_due_reminders_of",
         "onboarding.send_reminder",
-        "tenants.publish_heads",
         "tenants.send_email",
         "tenants.send_invitation",
         "tenants.send_message",
@@ -94,11 +104,13 @@ ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in 
 # messages from its queues in alphabetical order (`queue_order_strategy`). The long worker also
 # takes those that version 0.1.0 left in its single queue.
 WORKERS: dict[str, tuple[str, int]] = {
-    "interactive": (INTERACTIVE, 2),
+    "windows": (WINDOWS, 1),
+    "interactive": (f"{INTERACTIVE},{UPKEEP},{WINDOWS}", 2),
     "checks": (CHECKS, 2),
+    "scans": (SCANS, 4),
     "long": (f"celery,{LONG},{RECONCILE}", 1),
     "mail": (MAIL, 1),
     "webhooks": (WEBHOOKS, 16),
 }
 # Their work is to wait for other systems: a thread costs less memory than a process.
-THREADED = {"webhooks"}
+THREADED = {"scans", "webhooks", "windows"}

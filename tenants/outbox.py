@@ -2,19 +2,23 @@
 
 1. `add` and `queue_task` store a row and publish it to the broker on commit. Without a broker the
    row waits, and the beat publishes it later.
-2. A row has a claim while it is queued or runs. A message of an earlier claim does nothing, so that
-   duplicates in the broker are harmless. A claim that ends without a result is published again.
+2. A row has a claim while it is queued or runs. A claim that ends without a result is published
+   again. Duplicates in the broker are harmless: an e-mail is sent by the newest claim only, and a
+   task does not start while its row runs or after it has ended.
 3. The worker hands an e-mail to the mail server once for each claim. If it dies after the mail
    server accepted the e-mail and before `sent_at` is stored, the e-mail is sent again: a duplicate
    is better than a lost invitation. Its Message-ID is the same, so that it is recognisable.
 4. A failed e-mail is tried again after 10 s, 20 s and so on up to an hour, for three days.
+5. E-mails never delay tasks, nor the tasks of one queue those of another. The beat publishes the
+   tasks of a queue alternating between tenants, and so many that a new one waits for few others.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
@@ -22,8 +26,10 @@ from typing import Any
 
 from celery import Task, current_app
 from celery.exceptions import NotRegistered
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from tenants import broker, database_time, event_counts
 from tenants.email import Email
@@ -38,16 +44,20 @@ SEND_TASK = "tenants.send_message"
 # The header of a message that belongs to a row.
 HEADER = "outbox_id"
 
-QUEUED_FOR = timedelta(seconds=60)
+QUEUED_FOR = timedelta(seconds=45)
 # Longer than the hard time limit of the task that sends an e-mail.
 SENDING_FOR = timedelta(seconds=120)
-# Longer than the longest time limit of a task.
-TASK_RUNS_FOR = timedelta(minutes=15)
+# The lease of a task: its worker renews it while the process lives.
+TASK_RUNS_FOR = timedelta(seconds=30)
 GIVE_UP_AFTER = timedelta(days=3)
 _SHORTEST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=1)
-# The most messages that the beat leaves in the broker at once. A hanging mail server sends few.
+# The most e-mails that the beat leaves in the broker at once. A hanging mail server sends few.
 MOST_QUEUED = 100
+# The most tasks of one queue, queued or running.
+MOST_QUEUED_TASKS = 16
+# So many tasks of one change are published with it. The beat publishes the others.
+MOST_AT_ONCE = 4
 _KEEP_SENT_FOR = timedelta(days=7)
 _KEEP_ENDED_FOR = timedelta(days=30)
 
@@ -88,13 +98,14 @@ def add(
     public_id: str = "",
     not_before: datetime | None = None,
     expires_at: datetime | None = None,
+    is_deferred: bool = False,
 ) -> None:
-    """Store a message, and publish it on commit unless it waits for `not_before`.
+    """Store a message, and publish it on commit unless it waits for `not_before` or is deferred.
 
     A second message with the same `public_id` is ignored. Call it in the transaction of the change.
     """
     now = database_time.now()
-    is_later = not_before is not None and not_before > now
+    is_later = is_deferred or (not_before is not None and not_before > now)
     values = {
         "kind": kind,
         "recipient": recipient,
@@ -103,8 +114,8 @@ def add(
         "created_at": now,
         "not_before": not_before or now,
         "expires_at": expires_at,
-        "claim_id": "" if is_later else new_public_id(),
-        "claimed_until": None if is_later else now + _queued_for(kind),
+        "claim_id": "" if is_later or kind == TASK else new_public_id(),
+        "claimed_until": None if is_later else now + QUEUED_FOR,
     }
     if public_id:
         message, is_new = OutboxMessage.objects.get_or_create(public_id=public_id, defaults=values)
@@ -118,20 +129,29 @@ def queue_task(
     task: Task[Any, Any],
     *args: Any,
     tenant: Tenant | None = None,
-    queue: str = "",
     not_before: datetime | None = None,
+    is_deferred: bool = False,
 ) -> None:
     """Store a message to a worker. The row is deleted when the task has succeeded.
 
-    The task must be safe to run twice. `args` are JSON values. Without a `queue`, config.queues
-    decides.
+    The task must be safe to run twice. `args` are JSON values. `is_deferred` leaves the publication
+    to the beat, which alternates between tenants.
     """
-    payload = {"task": task.name, "args": list(args), "queue": queue}
-    add(TASK, tenant=tenant, payload=payload, not_before=not_before)
+    payload = {"task": task.name, "args": list(args), "queue": _queue_of(task.name)}
+    add(TASK, tenant=tenant, payload=payload, not_before=not_before, is_deferred=is_deferred)
 
 
-def _queued_for(kind: str) -> timedelta:
-    return TASK_RUNS_FOR if kind == TASK else QUEUED_FOR
+def _queue_of(name: str) -> str:
+    route: dict[str, str] = settings.CELERY_TASK_ROUTES.get(name, {})
+    return route.get("queue", "")
+
+
+def queue_tasks(
+    task: Task[Any, Any], arguments: Iterable[Sequence[Any]], *, tenant: Tenant
+) -> None:
+    """Store a message for each list of arguments: the first few at once, the others deferred."""
+    for number, args in enumerate(arguments):
+        queue_task(task, *args, tenant=tenant, is_deferred=number >= MOST_AT_ONCE)
 
 
 # --- The broker
@@ -149,12 +169,11 @@ def _send_to_broker(message: OutboxMessage) -> bool:
     if message.kind != TASK:
         return broker.send(current_app.tasks[SEND_TASK], (message.public_id, message.claim_id))
     payload = message.payload
-    options = {"queue": payload["queue"]} if payload["queue"] else {}
     task = current_app.tasks.get(payload["task"])
     if task is None:
         _refuse_unknown_task(message)
         return True
-    return broker.send(task, tuple(payload["args"]), headers={HEADER: message.public_id}, **options)
+    return broker.send(task, tuple(payload["args"]), headers={HEADER: message.public_id})
 
 
 def _refuse_unknown_task(message: OutboxMessage) -> None:
@@ -174,24 +193,62 @@ def _of_claim(public_id: str, claim_id: str) -> QuerySet[OutboxMessage]:
 
 
 def claim_due(*, now: datetime) -> list[OutboxMessage]:
-    """Claim the messages that are due and not claimed, oldest first, for `queue_messages`."""
+    """Claim the messages that are due and not claimed, for `queue_messages`.
+
+    E-mails, oldest first, up to MOST_QUEUED; tasks alternating between tenants, up to MOST_QUEUED_TASKS in
+    each queue.
+    """
     _end(_waiting().filter(expires_at__lte=now), now=now, error="expired")
-    queued = _waiting().exclude(kind=TASK).filter(claimed_until__gt=now).count()
     is_free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+    due = _waiting().filter(is_free, not_before__lte=now)
     with transaction.atomic():
         # Another beat claims the locked rows. SQLite has one writer at a time and needs no lock.
-        due = _waiting().filter(is_free, not_before__lte=now)
         locked = due.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        messages = list(locked.order_by("not_before", "pk")[: max(0, MOST_QUEUED - queued)])
+        emails = locked.exclude(kind=TASK).order_by("not_before", "pk")
+        messages = list(emails[: _most_emails(now)])
         for message in messages:
             message.claim_id = new_public_id()
-            message.claimed_until = now + _queued_for(message.kind)
-            if message.kind == TASK and message.attempts:
-                # Its queue is long: the earlier message may still be in it.
-                message.claimed_until += message.attempts * TASK_RUNS_FOR
-            message.attempts += message.kind == TASK
-        OutboxMessage.objects.bulk_update(messages, ["claim_id", "claimed_until", "attempts"])
+        keys = _alternating_tasks(due.filter(kind=TASK), now=now)
+        for task in locked.filter(pk__in=keys) if keys else ():
+            task.attempts += 1
+            # A task that ends its worker, or that waits in a long queue, is published ever less.
+            task.not_before = now + pause_after(task.attempts)
+            task.claim_id = ""
+            messages.append(task)
+        for message in messages:
+            message.claimed_until = now + QUEUED_FOR
+        fields = ["claim_id", "claimed_until", "attempts", "not_before"]
+        OutboxMessage.objects.bulk_update(messages, fields)
     return messages
+
+
+def _most_emails(now: datetime) -> int:
+    queued = _waiting().exclude(kind=TASK).filter(claimed_until__gt=now).count()
+    return max(0, MOST_QUEUED - queued)
+
+
+def _alternating_tasks(due: QuerySet[OutboxMessage], *, now: datetime) -> list[int]:
+    """The keys of the tasks to publish: of each queue one of every tenant, then the next ones."""
+    found = list(due.order_by().values_list("payload__queue", flat=True).distinct())
+    if not found:
+        return []
+    claimed = Counter(
+        _waiting()
+        .filter(kind=TASK, claimed_until__gt=now)
+        .order_by()
+        .values_list("payload__queue", flat=True)
+    )
+    position = Window(
+        RowNumber(), partition_by=[F("tenant")], order_by=[F("not_before").asc(), F("pk").asc()]
+    )
+    keys: list[int] = []
+    for queue in found:
+        of_queue = due.filter(payload__queue=queue).annotate(position=position)
+        free = max(0, MOST_QUEUED_TASKS - claimed[queue])
+        keys += of_queue.order_by("position", "not_before", "pk").values_list("pk", flat=True)[
+            :free
+        ]
+    return keys
 
 
 # --- The worker
@@ -234,6 +291,26 @@ def mark_failed(message: OutboxMessage, error: BaseException) -> None:
         _end(mine, now=now, error=describe(error))
         return
     mine.update(not_before=next_at, claim_id="", claimed_until=None, last_error=describe(error))
+
+
+def start_task(public_id: str) -> str | None:
+    """Start the task of a row, and return the id of its lease.
+
+    None if the task has ended, or if a living worker runs it.
+    """
+    now = database_time.now()
+    claim_id = new_public_id()
+    is_queued = Q(claim_id="") | Q(claimed_until=None) | Q(claimed_until__lte=now)
+    started = (
+        _waiting()
+        .filter(is_queued, public_id=public_id, kind=TASK)
+        .update(claim_id=claim_id, claimed_until=now + TASK_RUNS_FOR)
+    )
+    return claim_id if started else None
+
+
+def renew_task(public_id: str, claim_id: str) -> None:
+    _of_claim(public_id, claim_id).update(claimed_until=database_time.now() + TASK_RUNS_FOR)
 
 
 def mark_task_ended(public_id: str, error: BaseException | None) -> None:

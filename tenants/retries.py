@@ -63,7 +63,7 @@ def repeat_after_conflict(work: Callable[[], Result]) -> Result:
 
 
 class RepeatedTask(Task[Any, Any]):
-    """The base of all Celery tasks. Every task is safe to run twice."""
+    """A task that is repeated after a conflict. Every task is safe to run twice."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         return repeat_after_conflict(functools.partial(self.run, *args, **options))

@@ -31,6 +31,7 @@ from tenants.email import Email, message_id, render_email, send
 from tenants.encryption import decrypt, encrypt
 from tenants.installation_setup import mail_tests
 from tenants.models import Invitation, Notification, OutboxMessage, Tenant, User
+from tenants.outbox_tasks import row_of
 from tenants.rest import idempotency
 
 logger = logging.getLogger(__name__)
@@ -106,8 +107,7 @@ def _store(store: Callable[[], None]) -> None:
 @task_postrun.connect
 def end_task_of_outbox(task: Any, state: str, retval: Any, **_: Any) -> None:
     """Delete the row of a task that has succeeded. A killed task is queued again."""
-    request = task.request
-    public_id = getattr(request, outbox.HEADER, None) or (request.headers or {}).get(outbox.HEADER)
+    public_id = row_of(task.request)
     if public_id and state in (states.SUCCESS, states.FAILURE):
         outbox.mark_task_ended(public_id, None if state == states.SUCCESS else retval)
 

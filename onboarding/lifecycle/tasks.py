@@ -148,16 +148,16 @@ def scan_new_domains(public_id: str) -> None:
 
 def queue_domain_scan(scan: DomainScan) -> None:
     """Queue the scan on commit."""
-    outbox.queue_task(scan_new_domains, scan.public_id, queue="checks.default")
+    outbox.queue_task(scan_new_domains, scan.public_id)
 
 
 def queue_dns_scan(domains: Iterable[Domain]) -> None:
-    """Store a discovery for each domain and queue its scan on commit."""
+    """Store a discovery for each domain of one tenant and queue its scan on commit."""
     with transaction.atomic():
-        for domain in domains:
-            discovery = dns_discovery.request_discovery(domain)
-            # A worker of the default vantage has DNS access; another worker may have none.
-            outbox.queue_task(scan_dns, discovery.pk, tenant=domain.tenant, queue="checks.default")
+        requested = [dns_discovery.request_discovery(domain) for domain in domains]
+        if requested:
+            tenant = requested[0].domain.tenant
+            outbox.queue_tasks(scan_dns, [[each.pk] for each in requested], tenant=tenant)
 
 
 def queue_closing_pack(pack: ClosingPack) -> None:

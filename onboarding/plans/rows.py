@@ -344,7 +344,13 @@ class TaskRow:
 
     @cached_property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
-        return tuple(s for s in self.evidence.subjects if s not in self.verified_subjects)
+        """The subjects that are not verified, those with a fault first.
+
+        A subject to which the task does not apply is open only if it applies to none.
+        """
+        found = [s for s in self.evidence.subjects if s not in self.verified_subjects]
+        concerned = [s for s in found if s.settled is not Verdict.NOT_APPLICABLE]
+        return tuple(sorted(concerned or found, key=lambda s: s.settled is not Verdict.FAIL))
 
     @property
     def remaining_side(self) -> str:

@@ -10,9 +10,6 @@ from onboarding.requirements import import_stages, imports, partner_checks
 from tenants import broker, database_time, outbox
 from tenants.models import User
 
-# A worker of the default vantage may connect to other networks.
-_QUEUE_OF_TESTS = "checks.default"
-
 
 @shared_task(
     name="onboarding.import_sheet",
@@ -51,17 +48,16 @@ def check_tls_partner(check_id: int, attempt: int = 1) -> None:
     if attempt >= partner_checks.MAX_ATTEMPTS:
         partner_checks.abandon_test(check_id)
         return
-    outbox.queue_task(
-        check_tls_partner, check_id, attempt + 1, queue=_QUEUE_OF_TESTS, not_before=earliest
-    )
+    outbox.queue_task(check_tls_partner, check_id, attempt + 1, not_before=earliest)
 
 
 def queue_partner_tests(sheet: RequirementsSheet) -> int:
     """Request the allowed tests of the sheet's TLS partners, and queue them on commit."""
     with transaction.atomic():
         requested = partner_checks.request_tests(sheet, now=database_time.now())
-        for check in requested:
-            outbox.queue_task(check_tls_partner, check.pk, queue=_QUEUE_OF_TESTS)
+        outbox.queue_tasks(
+            check_tls_partner, [[check.pk] for check in requested], tenant=sheet.task.plan.tenant
+        )
     return len(requested)
 
 

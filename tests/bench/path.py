@@ -88,7 +88,7 @@ def workers(
     worker = [*celery, "worker", "-O", "fair", "--without-gossip", "--without-mingle"]
     commands = [
         [*worker, "-n", "checks@%h", "-Q", "checks.default", "-c", str(CORES)],
-        [*worker, "-n", "interactive@%h", "-Q", "interactive.default", "-c", "1"],
+        [*worker, "-n", "interactive@%h", "-Q", "interactive.default,windows.default", "-c", "1"],
         [*celery, "beat", "--pidfile=", "--schedule", str(folder / "beat")],
     ]
     with open(folder / "workers.log", "wb") as log, contextlib.ExitStack() as stack:

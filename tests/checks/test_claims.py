@@ -141,7 +141,7 @@ def test_due_checks_of_a_domain_are_claimed_together(make_tenant: MakeTenant) ->
     assert set(map(frozenset, kinds.values())) == {frozenset({"spf", "mx"})}
 
 
-def test_checks_in_a_window_come_first(make_tenant: MakeTenant) -> None:
+def test_checks_in_a_window_have_their_own_queue(make_tenant: MakeTenant) -> None:
     large = _large_tenant(make_tenant, "Large", 100)
     large.checks.update(requested_until=timezone.now() + timedelta(minutes=5))
     other = make_tenant("Other", (("other.test", "primary"),))
@@ -150,9 +150,21 @@ def test_checks_in_a_window_come_first(make_tenant: MakeTenant) -> None:
 
     batches = claims.claim_due_checks(now=_soon())
 
-    urgent = [batch for batch in batches if batch.is_urgent]
-    assert [len(batch.check_ids) for batch in urgent] == [claims.URGENT_BATCH_SIZE - 1]
-    assert urgent[0].check_ids[0] == mx.pk
+    by_queue = {batch.queue: batch.check_ids for batch in batches}
+    assert by_queue["windows.default"] == (mx.pk,)
+    assert len(by_queue["interactive.default"]) == claims.URGENT_BATCH_SIZE
+
+
+def test_requested_check_in_a_window_has_the_queue_of_windows(tenant: Tenant) -> None:
+    mx = tenant.checks.get(kind="mx")
+    Check.objects.filter(pk=mx.pk).update(cutover_until=timezone.now() + timedelta(hours=4))
+
+    batches = claims.request_run(tenant.checks.all(), now=_soon())
+
+    assert {batch.queue: mx.pk in batch.check_ids for batch in batches} == {
+        "windows.default": True,
+        "interactive.default": False,
+    }
 
 
 def test_request_run_skips_claimed_check(tenant: Tenant) -> None:

@@ -23,4 +23,13 @@ def test_every_task_has_a_queue() -> None:
 def test_one_worker_serves_each_queue(queue: str) -> None:
     serving = [name for name, (served, _) in queues.WORKERS.items() if queue in served.split(",")]
 
-    assert len(serving) == 1
+    helpers = {queues.WINDOWS: ["windows", "interactive"]}
+    assert serving == helpers.get(queue, serving[:1])
+    assert serving
+
+
+def test_interactive_worker_takes_the_runs_of_persons_first() -> None:
+    served, _ = queues.WORKERS["interactive"]
+
+    # Workers take messages from their queues in alphabetical order.
+    assert sorted(served.split(",")) == [queues.INTERACTIVE, queues.UPKEEP, queues.WINDOWS]

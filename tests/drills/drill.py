@@ -28,6 +28,7 @@ DOWN_SECONDS = 2
 # A part of the title of each process.
 TITLES = {
     "checks-worker": "checks@",
+    "windows-worker": "windows@",
     "interactive-worker": "interactive@",
     "mail-worker": "mail@",
     "beat": "beat",
@@ -168,6 +169,6 @@ class Drill:
         return "\n".join(map(str, rows))
 
     def logs(self) -> str:
-        names = ("interactive-worker", "checks-worker", "beat")
+        names = ("windows-worker", "interactive-worker", "checks-worker", "beat")
         logs = [self.product.folder / "log" / f"{name}.log" for name in names]
         return "\n".join(f"{log.name}:\n{log.read_text()[-1500:]}" for log in logs if log.exists())

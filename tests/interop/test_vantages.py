@@ -214,7 +214,7 @@ def _processes(networks: Networks, environment: dict[str, str], folder: Path) ->
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     commands = [([*celery, "beat", "--pidfile=", "--schedule", str(folder / "beat")], "off")]
     for vantage, network in VANTAGES.items():
-        queues = f"checks.{vantage},interactive.{vantage}"
+        queues = f"checks.{vantage},interactive.{vantage},windows.{vantage}"
         worker = [*celery, "worker", "-n", f"{vantage}@%h", "-Q", queues, "-c", "2"]
         # Clients open their ports for the addresses of the second vantage alone.
         allowed = "on" if network == SECOND else "off"

@@ -303,6 +303,117 @@ def test_unknown_task_stops_no_other_message(caplog: pytest.LogCaptureFixture) -
     assert (left.ended_at is not None, left.last_error) == (True, "NotRegistered")
 
 
+# --- Fairness and leases of tasks
+
+# A task of the queue of scans, and one of another queue.
+SCAN, EXPORT = "onboarding.scan_dns", "onboarding.build_export"
+
+
+def _add_tasks(name: str, number: int, tenant: Tenant | None = None) -> None:
+    for argument in range(number):
+        outbox.queue_task(current_app.tasks[name], argument, tenant=tenant, is_deferred=True)
+
+
+def _claimed_tasks() -> list[OutboxMessage]:
+    claimed = outbox.claim_due(now=database_time.now())
+    return [message for message in claimed if message.kind == outbox.TASK]
+
+
+def test_waiting_emails_delay_no_task() -> None:
+    for number in range(outbox.MOST_QUEUED + 20):
+        queue_email(Email(f"p{number}@outside.test", "Code", "ABC123"))
+    OutboxMessage.objects.update(claim_id="", claimed_until=None)
+    _add_tasks(SCAN, 1)
+
+    assert [message.payload["task"] for message in _claimed_tasks()] == [SCAN]
+    # The e-mails of the first tick occupy all their slots now.
+    _add_tasks(EXPORT, 1)
+    assert [message.payload["task"] for message in _claimed_tasks()] == [EXPORT]
+
+
+def test_queue_alternates_between_tenants(make_tenant: MakeTenant) -> None:
+    large, small = make_tenant("large"), make_tenant("small")
+    _add_tasks(SCAN, 3 * outbox.MOST_QUEUED_TASKS, large)
+    _add_tasks(SCAN, 2, small)
+    _add_tasks(EXPORT, 1, large)
+
+    claimed = _claimed_tasks()
+
+    scans = [message for message in claimed if message.payload["task"] == SCAN]
+    assert len(scans) == outbox.MOST_QUEUED_TASKS
+    assert sum(message.tenant_id == small.pk for message in scans) == 2
+    assert len(claimed) == outbox.MOST_QUEUED_TASKS + 1
+    assert _claimed_tasks() == []
+
+
+def test_most_tasks_of_one_change_are_deferred(
+    tenant: Tenant, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(broker, "send", lambda task, args, **options: sent.append(args) is None)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        outbox.queue_tasks(_work, [[str(number)] for number in range(9)], tenant=tenant)
+
+    assert sent == [(str(number),) for number in range(outbox.MOST_AT_ONCE)]
+    assert OutboxMessage.objects.filter(claimed_until=None).count() == 9 - outbox.MOST_AT_ONCE
+
+
+def test_running_task_does_not_start_again() -> None:
+    _add_tasks(SCAN, 1)
+    (message,) = _claimed_tasks()
+
+    claim_id = outbox.start_task(message.public_id)
+
+    assert claim_id is not None
+    assert outbox.start_task(message.public_id) is None
+    with frozen(timezone.now() + outbox.TASK_RUNS_FOR / 2):
+        outbox.renew_task(message.public_id, claim_id)
+    with frozen(timezone.now() + outbox.TASK_RUNS_FOR + timedelta(seconds=5)):
+        assert outbox.start_task(message.public_id) is None
+    outbox.mark_task_ended(message.public_id, None)
+    assert outbox.start_task(message.public_id) is None
+
+
+def test_duplicate_of_a_running_task_does_nothing(
+    tenant: Tenant, django_capture_on_commit_callbacks: Any
+) -> None:
+    _add_tasks("tests.outbox", 1)
+    message = OutboxMessage.objects.get()
+    outbox.start_task(message.public_id)
+
+    outbox.queue_messages([message])
+
+    # The duplicate deletes no row of the task that runs.
+    assert OutboxMessage.objects.filter(pk=message.pk).exists()
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_lost_task_is_published_within_a_minute(*, is_started: bool) -> None:
+    """The worker was killed, or Redis lost the message."""
+    _add_tasks(SCAN, 1)
+    (message,) = _claimed_tasks()
+    if is_started:
+        outbox.start_task(message.public_id)
+
+    assert _claimed_tasks() == []
+    with frozen(timezone.now() + timedelta(seconds=60)):
+        assert [each.pk for each in _claimed_tasks()] == [message.pk]
+
+
+def test_task_that_kills_its_workers_is_published_ever_less() -> None:
+    _add_tasks(SCAN, 1)
+    moment, published = timezone.now(), []
+    for minute in range(4 * 60):
+        with frozen(moment + timedelta(minutes=minute)):
+            for message in _claimed_tasks():
+                outbox.start_task(message.public_id)
+                published.append(minute)
+
+    assert len(published) < 15
+    assert published[-1] - published[-2] >= 60
+
+
 # --- Without a broker
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Observation
+from checks.models import Check, Observation
 from onboarding.models import Task
 from onboarding.plans import services
 from onboarding.plans.client_tasks import ClientTasks, client_tasks
@@ -16,7 +16,7 @@ from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rows import Viewer, rows_of
 from tenants.models import Tenant, User
-from tests.factories import START, RunCheck, SignIn, task_of
+from tests.factories import START, MakeTenant, RunCheck, SignIn, task_of
 
 SPF = "spf-update"
 
@@ -83,3 +83,27 @@ def test_contradicted_card_shows_the_result(
     )
 
     assert "The check does not confirm it." in " ".join(html.split())
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "shown"),
+    [
+        (("not_applicable", "fail", "pass"), ["b.test"]),
+        (("unknown", "not_applicable", "fail"), ["c.test", "a.test"]),
+        (("not_applicable", "not_applicable", "not_applicable"), ["a.test", "b.test", "c.test"]),
+    ],
+)
+def test_open_subjects_begin_with_the_fault(
+    make_tenant: MakeTenant, owner: User, verdicts: tuple[str, ...], shown: list[str]
+) -> None:
+    tenant = make_tenant(
+        "Three", domains=tuple((f"{letter}.test", "secondary") for letter in "abc")
+    )
+    for domain, verdict in zip(tenant.domains.order_by("name"), verdicts, strict=True):
+        Check.objects.filter(domain=domain, kind="spf").update(settled_verdict=verdict)
+
+    viewer = Viewer(services.actor_for(owner, tenant), progress=progress_by_task(tenant))
+    rows = rows_of(list(tasks_of(tenant.plan)), PlanContext.of(tenant), viewer)
+
+    (row,) = (each for each in rows if each.task.key == SPF)
+    assert [subject.name for subject in row.open_subjects] == shown

@@ -203,7 +203,8 @@ def test_change_of_sheet_and_click_queue_tests(
     with django_capture_on_commit_callbacks(execute=True):
         client.post(url(sheet, "requirements-row-add"), {"domain": "one.test"})
     check = TlsPartnerCheck.objects.get()
-    assert sent == [{"args": (check.pk,), "queue": "checks.default"}]
+    tenant = sheet.task.plan.tenant
+    assert sent == [{"args": (check.pk,), "tenant": tenant, "is_deferred": False}]
 
     again = client.post(url(sheet, "requirements-partners-test"), follow=True).content.decode()
     TlsPartnerCheck.objects.update(requested_at=timezone.now() - timedelta(days=2))
