@@ -195,8 +195,8 @@ def _of_claim(public_id: str, claim_id: str) -> QuerySet[OutboxMessage]:
 def claim_due(*, now: datetime) -> list[OutboxMessage]:
     """Claim the messages that are due and not claimed, for `queue_messages`.
 
-    E-mails, oldest first, up to MOST_QUEUED; tasks alternating between tenants, up to MOST_QUEUED_TASKS in
-    each queue.
+    E-mails, oldest first, up to MOST_QUEUED; tasks alternating between tenants, up to
+    MOST_QUEUED_TASKS in each queue.
     """
     _end(_waiting().filter(expires_at__lte=now), now=now, error="expired")
     is_free = Q(claimed_until=None) | Q(claimed_until__lte=now)

@@ -186,7 +186,7 @@ def _too_early(risk: ResidualRisk, tasks: Sequence[Task]) -> str:
     if role is not None:
         task = task_with_role(tasks, role)
     else:
-        after = {each.wait_after for each in tasks if each.is_wait and each.title == risk.subject}
+        after = {each.wait_after for each in tasks if each.is_timed and each.title == risk.subject}
         task = next((each for each in tasks if each.key in after), None)
     if task is None or not task.is_undecided:
         return ""

@@ -350,7 +350,12 @@ def test_most_tasks_of_one_change_are_deferred(
     tenant: Tenant, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(broker, "send", lambda task, args, **options: sent.append(args) is None)
+
+    def send(task: Any, args: tuple[Any, ...], **_: Any) -> bool:
+        sent.append(args)
+        return True
+
+    monkeypatch.setattr(broker, "send", send)
 
     with django_capture_on_commit_callbacks(execute=True):
         outbox.queue_tasks(_work, [[str(number)] for number in range(9)], tenant=tenant)
