@@ -105,6 +105,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # Pre-flight check
         "preflight.published-alias": ("name", "target"),
         "preflight.published-records": ("name", "type"),
+        "preflight.removes-records": ("name", "values"),
         # DKIM
         "dkim.none": ("name",),
         "dkim.not-a-key": ("name", "record"),

@@ -7,8 +7,10 @@ LookupFailure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from checks.engine.dns.lookup import (
     Answer,
@@ -25,6 +27,7 @@ from checks.engine.recording import NotRecorded
 from checks.engine.zone_lines import ZoneTextError
 from checks.engine.zone_text import ZoneText, read_zone_text
 
+_MAX_OMITTED, _MAX_SHOWN = 5, 80
 ProposedRecords = Mapping[tuple[str, str], tuple[Record, ...]]
 
 
@@ -110,6 +113,7 @@ class ProposedLookup:
         replaces only the sets that it contains.
         """
         chain = () if isinstance(recorded, LookupFailure) else recorded.chain
+        params: dict[str, Any]
         alias = chain[0] if chain and chain[0].owner == owner else None
         if (owner, "CNAME") in self.proposal:
             has_set = isinstance(recorded, Records) and alias is None and rtype != "CNAME"
@@ -119,6 +123,11 @@ class ProposedLookup:
         elif alias is not None:
             params = {"name": owner, "target": alias.value}
             self.conflicts[owner] = Finding("preflight.published-alias", params)
+        elif rtype == "TXT" and isinstance(recorded, Records):
+            omitted = _omitted(recorded.values, self.proposal[owner, rtype])
+            if omitted:
+                params = {"name": owner, "values": omitted}
+                self.conflicts[owner] = Finding("preflight.removes-records", params)
 
     def _proposed(self, owner: str, rtype: str) -> Answer | None:
         if (owner, "CNAME") in self.proposal and (rtype != "CNAME" or self._is_conflict(owner)):
@@ -136,3 +145,17 @@ class ProposedLookup:
         """Whether the alias is not the only record of its name."""
         has_others = any((owner, rtype) in self.proposal for rtype in ("MX", "TXT"))
         return has_others or len(self.proposal.get((owner, "CNAME"), ())) > 1
+
+
+def _omitted(published: Sequence[str], proposed: Sequence[Record]) -> list[str]:
+    """Return the published texts whose purpose no proposed text has, such as another token."""
+    purposes = {_purpose_of(record.value) for record in proposed}
+    return [text[:_MAX_SHOWN] for text in sorted(published) if _purpose_of(text) not in purposes][
+        :_MAX_OMITTED
+    ]
+
+
+def _purpose_of(text: str) -> str:
+    """Return the version of a record such as `v=spf1`, the name of a token, or the whole text."""
+    start = re.split(r"[ ;]", text.lower(), maxsplit=1)[0]
+    return start if start.startswith("v=") else start.partition("=")[0]

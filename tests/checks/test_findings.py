@@ -27,7 +27,8 @@ LISTS = {"servers", "resolvers", "parent", "delegated", "reasons", "agreeing",
          "lagging", "failing",
          "hosts", "regions", "addresses",
          "names", "uses", "hashes",
-         "destinations", "tags", "selectors", "ranges", "domains", "properties"}  # fmt: skip
+         "destinations", "tags", "selectors", "ranges", "domains", "properties",
+         "values"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
            "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
            "budget_seconds", "length", "term_count"}  # fmt: skip

@@ -149,3 +149,32 @@ def test_published_alias_is_named() -> None:
     found = _judge_dmarc(WITH_ALIAS, REJECTS).findings[-1]
 
     assert found.params == {"name": "_dmarc.one.test", "target": "_dmarc.host.test"}
+
+
+TOKEN = "one.test TXT MS=ms123"
+SPF = 'one.test TXT "v=spf1 mx -all"'
+
+
+@pytest.mark.parametrize(
+    ("world", "text", "omitted"),
+    [
+        (f"{TOKEN}\n{SPF}", '@ TXT "v=spf1 -all"', ["MS=ms123"]),
+        (f"{TOKEN}\n{SPF}\none.test TXT 0ed1fe", '@ TXT "v=spf1 -all"', ["0ed1fe", "MS=ms123"]),
+        # The proposal contains them, or replaces them by one with the same purpose.
+        (f"{TOKEN}\n{SPF}", '@ TXT "v=spf1 -all"\n@ TXT MS=ms123', []),
+        (f"{TOKEN}\n{SPF}", '@ TXT "V=SPF1 -all"\n@ TXT ms=ms999', []),
+        (SPF, '@ TXT "v=spf1 -all"', []),
+        # The published SPF record.
+        (f"{TOKEN}\n{SPF}", "@ TXT MS=ms123", ["v=spf1 mx -all"]),
+    ],
+)
+def test_omitted_texts_are_named(world: str, text: str, omitted: list[str]) -> None:
+    proposal = parse_proposed_records(text, "one.test")
+    assert not isinstance(proposal, InvalidZoneText)
+    lookup = ProposedLookup(proposal, ZoneLookup(world))
+
+    asyncio.run(lookup.resolve("one.test", "TXT"))
+
+    found = [finding.params for finding in lookup.conflicts.values()]
+    assert found == ([{"name": "one.test", "values": omitted}] if omitted else [])
+    assert {finding.code for finding in lookup.conflicts.values()} <= {"preflight.removes-records"}
