@@ -132,6 +132,26 @@ def host_and_port(name: str, default_port: int) -> tuple[str, int] | None:
     return host, int(number)
 
 
+def targets(name: str) -> list[str]:
+    """A comma-separated list of `host:port` for HTTPS, or of `http://host:port`, as URLs."""
+    return [_target(name, item) for item in comma_separated(name)]
+
+
+def _target(name: str, item: str) -> str:
+    address = (item if "://" in item else f"https://{item}").lower()
+    try:
+        url = urlsplit(address)
+        is_complete = bool(url.hostname and url.port) and url.scheme in ("https", "http")
+    except ValueError:
+        is_complete = False
+    if not is_complete or address != origin_of(address):
+        raise ImproperlyConfigured(
+            f"{name} contains '{item}'; write host:port, or http://host:port for a target without"
+            " HTTPS."
+        )
+    return address
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """A database address such as postgres://user:password@host:5432/name or sqlite:////path."""
     url = urlsplit(os.environ.get(name) or default)

@@ -235,7 +235,7 @@ OIDC_SCOPES = (env.text("OIDC_SCOPES") or "openid email").split()
 # `tenants` imports no other app, so it finds the function for public addresses by its name.
 PUBLIC_ADDRESS_TEST = "checks.engine.addresses.is_public_text"
 # Hosts inside the operator's own network that may receive webhooks, also without HTTPS.
-WEBHOOK_INTERNAL_HOSTS = [name.lower() for name in env.comma_separated("WEBHOOK_INTERNAL_HOSTS")]
+WEBHOOK_INTERNAL_HOSTS = env.targets("WEBHOOK_INTERNAL_HOSTS")
 SOCIALACCOUNT_ADAPTER = "tenants.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -29,8 +30,14 @@ def lock_chain(tenant: Tenant) -> None:
     _lock_scope(tenant.public_id)
 
 
+def lock_chains(tenants: Iterable[Tenant]) -> None:
+    """Lock the chains of several tenants' logs, by id, before the first of their lines."""
+    for scope in sorted({tenant.public_id for tenant in tenants}):
+        _lock_scope(scope)
+
+
 def lock_installation_chain() -> None:
-    """Lock the chain of the installation's log, after every chain of a tenant."""
+    """Lock the chain of the installation's log: the last lock of a transaction."""
     _lock_scope(ActivityChain.INSTALLATION)
 
 

@@ -17,6 +17,7 @@ from tenants.models import ApiToken, Invitation, Membership, ProviderGrant, Tena
 from tenants.services import end_sessions, write_activity
 
 CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
+_LAST_ADMINISTRATOR = "The installation needs at least one administrator. Add another first."
 CHOOSE_STAFF_ROLE = "Choose a staff role from the list. Nothing was changed."
 
 
@@ -117,11 +118,13 @@ def set_staff_role(person: User, role: str) -> None:
     Raises PeopleError for the last administrator.
     """
     with transaction.atomic():
+        # All administrators before the person, as at every other change of a role.
+        administrators = lock_administrators()
         current = User.objects.select_for_update(no_key=True).get(pk=person.pk)
         if current.staff_role == role:
             return
-        if current.staff_role == User.StaffRole.ADMINISTRATOR:
-            _require_another_administrator(current)
+        if administrators == [current.pk]:
+            raise PeopleError(_LAST_ADMINISTRATOR)
         User.objects.filter(pk=person.pk).update(staff_role=role)
         if not role:
             end_sessions(current)
@@ -233,7 +236,7 @@ def _require_another_administrator(person: User) -> None:
     Two administrators who remove each other at the same time pass the rule about the own account.
     """
     if lock_administrators() == [person.pk]:
-        raise PeopleError("The installation needs at least one administrator. Add another first.")
+        raise PeopleError(_LAST_ADMINISTRATOR)
 
 
 def _emails(people: Sequence[User]) -> list[str]:

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from checks.engine.addresses import is_public_text
 from tenants.models import Tenant, User, Webhook
+from tenants.webhooks import targets
 from tenants.webhooks.services import SUBSCRIBABLE, NewWebhook, create_webhook
 
 Answer = Callable[["Request", BaseHTTPRequestHandler], None]
@@ -107,6 +111,17 @@ def receiving(
         server.shutdown()
         server.server_close()
         thread.join(2)
+
+
+def allow_receivers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receivers are on loopback, without TLS. They replace servers in the internet."""
+    monkeypatch.setattr(targets, "SCHEMES", ("https", "http"))
+    monkeypatch.setattr(targets, "PORTS", range(1, 65536))
+    settings.PUBLIC_ADDRESS_TEST = "tests.receivers.is_public_or_receiver"
+
+
+def is_public_or_receiver(address: str) -> bool:
+    return address == "127.0.0.1" or is_public_text(address)
 
 
 def webhook_for(

@@ -48,7 +48,7 @@ from tenants.models import (
     User,
 )
 from tenants.queries import people_with_role_or_directory
-from tenants.services import end_sessions, write_activity
+from tenants.services import end_sessions, lock_people, write_activity
 
 _OUR_APPS = {"tenants", "checks", "onboarding"}
 
@@ -66,8 +66,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
     if typed.strip() != tenant.name:
         raise OnboardingError("The name does not match. Nothing was erased.")
     with transaction.atomic():
-        _lock_all(tenant)
-        people = _people_of_this_tenant_only(tenant)
+        people = _lock_all(tenant)
         match = _addresses_of(tenant, people)
         for person in people:
             _anonymize(person)
@@ -106,9 +105,14 @@ def _delete_rows(tenant: Tenant) -> None:
     Tenant.objects.get(pk=tenant.pk).delete()
 
 
-def _lock_all(tenant: Tenant) -> None:
-    """Lock the rows that other transactions lock, in their order, before the tenant's deletion."""
+def _lock_all(tenant: Tenant) -> list[User]:
+    """Lock the rows that other transactions lock, in their order, before the tenant's deletion.
+
+    Returns the people who belong to this tenant alone.
+    """
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    people = _people_of_this_tenant_only(tenant)
+    lock_people(each.pk for each in people)
     for rows in (
         Domain.all_objects.filter(tenant=tenant).order_by("pk"),
         Host.all_objects.filter(tenant=tenant).order_by("pk"),
@@ -119,6 +123,7 @@ def _lock_all(tenant: Tenant) -> None:
     ):
         list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
     lock_chain(tenant)
+    return people
 
 
 def _people_of_this_tenant_only(tenant: Tenant) -> list[User]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import Q
 
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
@@ -14,6 +15,7 @@ from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
 from onboarding.models import (
     ArchiveImport,
+    CalendarFeed,
     ClosingPack,
     EvidenceFile,
     ShareLink,
@@ -26,15 +28,17 @@ from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
 from tenants import database_time, people
+from tenants.activity import lock_chains
 from tenants.activity_names import ActivityName
 from tenants.models import (
+    Invitation,
     Membership,
     Tenant,
     User,
     WebhookEvent,
 )
 from tenants.notifications import end_for_closed
-from tenants.services import write_activity
+from tenants.services import lock_people, write_activity
 from tenants.webhooks.events import add_event
 
 
@@ -49,8 +53,27 @@ def remove_membership(membership: Membership, *, by: User) -> None:
 def deactivate_user(person: User, *, by: User | None) -> None:
     """Deactivate an account and revoke its share links in all tenants."""
     with transaction.atomic():
+        people.lock_administrators()
+        lock_people([person.pk])
+        lock_chains_of(person)
         people.deactivate(person, by=by)
         share_links.revoke_all(ShareLink.objects.filter(created_by=person), by=by)
+
+
+def lock_chains_of(person: User) -> None:
+    """Lock the logs of all tenants in which the person's links, invitations and feeds end.
+
+    The installation's log follows them. Its lock before one of theirs could cause a deadlock.
+    """
+    links = ShareLink.objects.filter(created_by=person, revoked_at=None)
+    sent = Invitation.objects.filter(invited_by=person, accepted_at=None, revoked_at=None)
+    feeds = CalendarFeed.objects.filter(owner=person, revoked_at=None)
+    is_concerned = (
+        Q(pk__in=links.values("plan__tenant"))
+        | Q(pk__in=sent.values("tenant"))
+        | Q(pk__in=feeds.values("tenant"))
+    )
+    lock_chains(Tenant.objects.filter(is_concerned))
 
 
 def why_not_close(tenant: Tenant, tasks: Sequence[Task] | None = None) -> str:

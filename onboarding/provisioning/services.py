@@ -31,7 +31,7 @@ from tenants import database_time, staff_groups
 from tenants import people as people_services
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, ProvisionedGroup, ProvisionedPerson, User
-from tenants.services import write_activity
+from tenants.services import lock_people, write_activity
 from tenants.webhooks.services import pause_webhooks_of
 
 _TAKEN = "Another account has this userName or e-mail address."
@@ -50,6 +50,7 @@ def create_person(resource: PersonResource) -> User:
     values = values_of(resource)
     try:
         with transaction.atomic():
+            people_services.lock_administrators()
             person = _former_account(values) or User.objects.create_user(
                 values.email, None, name=values.name
             )
@@ -111,12 +112,14 @@ def remove_person(public_id: str) -> None:
     """
     with transaction.atomic():
         person = _lock_person(public_id)
+        # First the rows that others lock before a log, then the logs of tenants.
+        people_services.remove_credentials(person)
+        pause_webhooks_of(person)
+        offboarding.lock_chains_of(person)
         _set_active(person, False)
         for feed in feeds_of(person):
             revoke_feed(feed)
         people_services.set_staff_role(person, User.StaffRole.NONE)
-        people_services.remove_credentials(person)
-        pause_webhooks_of(person)
         for group in ProvisionedGroup.objects.filter(members=person):
             group.members.remove(person)
         now = database_time.now()
@@ -298,10 +301,13 @@ def _set_members(group: ProvisionedGroup, ids: set[str], *, also_present: bool =
 
 
 def _apply_roles(affected: Iterable[User]) -> None:
-    """Set the roles in the order of the ids, so that two requests lock in the same order.
+    """Set the roles, with all people locked.
 
     The last administrator keeps the role, as at single sign-on.
     """
-    for person in sorted(affected, key=lambda each: each.pk):
+    affected = sorted(affected, key=lambda each: each.pk)
+    # All of them before the first line of the log.
+    lock_people(each.pk for each in affected)
+    for person in affected:
         named = person.provisioned_groups.values_list("name", "external_id")
         staff_groups.apply_to(person, [text for pair in named for text in pair if text])

@@ -133,7 +133,12 @@ def _send(message: WebhookMessage, *, now: datetime) -> tuple[WebhookDelivery, i
             "User-Agent": "Gangway-Webhooks",
             **signed_headers(message.webhook, message.public_id, body, now=now),
         }
-        answer = targets.post(read(message.webhook.target), body.encode(), headers)
+        answer = targets.post(
+            read(message.webhook.target),
+            body.encode(),
+            headers,
+            may_be_internal=message.webhook.tenant_id is None,
+        )
         delivery.status_code, delivery.response = answer.status, answer.text
         retry_after_seconds = answer.retry_after_seconds
     except targets.TargetError as error:

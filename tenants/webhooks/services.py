@@ -51,7 +51,7 @@ def create_webhook(
     Raises WebhookError for an address that cannot be a target, without an event, and for too many
     webhooks.
     """
-    refused = why_not_target(entry.address)
+    refused = why_not_target(entry.address, may_be_internal=tenant is None)
     if refused:
         raise WebhookError(refused)
     if not entry.events:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotResolvedError
 from contextlib import contextmanager, suppress
@@ -24,8 +24,9 @@ RESOLVE_SECONDS = 5.0
 # The part of the answer that is read. The log shows its first characters.
 MAX_BYTES = 2048
 LOGGED_CHARACTERS = 200
+SCHEMES: Container[str] = ("https",)
 # Other ports belong to other services of a host, such as mail or a database.
-PORTS = (443, 8443)
+PORTS: Container[int] = (443, 8443)
 
 
 class TargetError(Exception):
@@ -41,44 +42,56 @@ class Answer:
     retry_after_seconds: int
 
 
-def is_internal(host: str) -> bool:
-    """Whether the operator allows the host inside the own network (WEBHOOK_INTERNAL_HOSTS)."""
-    return host.lower() in settings.WEBHOOK_INTERNAL_HOSTS
+def _is_internal(parts: SplitResult) -> bool:
+    """Whether the operator allows this scheme, host and port (WEBHOOK_INTERNAL_HOSTS)."""
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    origin = f"{parts.scheme}://{named}:{_port_of(parts)}"
+    return origin in settings.WEBHOOK_INTERNAL_HOSTS
 
 
-def why_not_target(address: str) -> str:
-    """The reason why an address cannot be a target; empty for a possible one. No network."""
+def _port_of(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def why_not_target(address: str, *, may_be_internal: bool) -> str:
+    """The reason why an address cannot be a target; empty for a possible one. No network.
+
+    `may_be_internal`: the webhook is one of all tenants, which administrators manage. A client must
+    neither reach the operator's network nor read its answers.
+    """
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", _port_of(parts)
     except ValueError:
         return "Enter a complete address, such as https://desk.example/hooks."
     if parts.scheme not in ("https", "http") or not host:
         return "Enter a complete address, such as https://desk.example/hooks."
     if parts.username or parts.password:
         return "Enter an address without a user name and a password."
-    if is_internal(host):
+    if may_be_internal and _is_internal(parts):
         return ""
-    if parts.scheme != "https":
+    if parts.scheme not in SCHEMES:
         return "Enter an address that starts with https."
-    if (port or 443) not in PORTS:
+    if port not in PORTS:
         return "Enter an address with the port 443 or 8443."
     return ""
 
 
-def post(address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+def post(address: str, body: bytes, headers: Mapping[str, str], *, may_be_internal: bool) -> Answer:
     """Send the body. Raises TargetError for a target that cannot be reached in time.
 
     1. The name is resolved once, and the connection uses exactly the address that was checked.
     2. A timer closes the connection at the end of the time, also while a slow target sends bytes.
     3. A redirect is an answer like any other: it is never followed.
     """
-    refused = why_not_target(address)
+    refused = why_not_target(address, may_be_internal=may_be_internal)
     if refused:
         raise TargetError(refused)
     parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    ip = _resolve(parts.hostname or "", port)
+    port = _port_of(parts)
+    is_internal = may_be_internal and _is_internal(parts)
+    ip = _resolve(parts.hostname or "", port, is_internal=is_internal)
     until = time.monotonic() + TOTAL_SECONDS
     try:
         with (
@@ -113,11 +126,11 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _resolve(host: str, port: int) -> str:
+def _resolve(host: str, port: int, *, is_internal: bool) -> str:
     """The address to connect to. The resolver of the system has no limit of its own."""
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        if is_internal(host):
+        if is_internal:
             return pool.submit(resolved, host, port).result(RESOLVE_SECONDS)[0]
         return pool.submit(public_address, host, port).result(RESOLVE_SECONDS)
     except NotResolvedError as error:

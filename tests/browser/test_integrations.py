@@ -14,15 +14,17 @@ from tenants import provisioning_tokens
 from tenants.models import Tenant, User, Webhook
 from tenants.webhooks import delivery, services
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
-from tests.receivers import receiving, status, webhook_for
+from tests.receivers import allow_receivers, receiving, status, webhook_for
 
 WIDTHS = (360, 768, 1360)
 
 
 @pytest.fixture
-def paths(tenant: Tenant, administrator: User, settings: Any) -> list[str]:
+def paths(
+    tenant: Tenant, administrator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
     """Each page, with a webhook that is paused and one of all tenants, and with a feed."""
-    settings.WEBHOOK_INTERNAL_HOSTS = ["127.0.0.1"]
+    allow_receivers(settings, monkeypatch)
     with receiving(status(410, "Gone for good.")) as receiver:
         own, _ = webhook_for(receiver, tenant, administrator, name="A rather long name" * 3)
         common, _ = webhook_for(receiver, None, administrator)

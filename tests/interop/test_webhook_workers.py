@@ -17,7 +17,7 @@ from tenants.webhooks import delivery
 from tenants.webhooks.events import add_event
 from tests.factories import MakeTenant
 from tests.interop.concurrency import run_concurrently
-from tests.receivers import receiving, status, webhook_for
+from tests.receivers import allow_receivers, receiving, status, webhook_for
 
 pytestmark = [
     pytest.mark.interop,
@@ -29,8 +29,8 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def loopback_is_internal(settings: Any) -> None:
-    settings.WEBHOOK_INTERNAL_HOSTS = ["127.0.0.1"]
+def receivers_are_public(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow_receivers(settings, monkeypatch)
 
 
 @pytest.fixture

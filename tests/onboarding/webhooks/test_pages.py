@@ -49,7 +49,7 @@ def test_secret_is_shown_once(listed: str, owner: User, signed_in: SignIn) -> No
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"secret_address": "http://desk.example/"}, "Enter an address that starts with https."),
+        ({"secret_address": "https://a:b@c.example/"}, "Enter an address without a user name"),
         ({"events": []}, "Choose at least one event."),
         ({"name": ""}, "This field is required."),
     ],

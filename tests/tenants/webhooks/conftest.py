@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.receivers import allow_receivers
+
 
 @pytest.fixture(autouse=True)
-def loopback_is_internal(settings: Any) -> None:
-    """The receivers of the tests are on loopback, as an operator's own service desk may be."""
-    settings.WEBHOOK_INTERNAL_HOSTS = ["127.0.0.1"]
+def receivers_are_public(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow_receivers(settings, monkeypatch)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from config import env
 from tenants.models import Tenant, User, Webhook, WebhookDelivery, WebhookEvent, WebhookMessage
 from tenants.webhooks import delivery, targets
 from tenants.webhooks.events import add_event
@@ -22,14 +24,22 @@ from tests.tenants.test_provider_session import SPELLINGS
 
 
 def post(address: str) -> targets.Answer:
-    return targets.post(address, b"{}", {})
+    return targets.post(address, b"{}", {}, may_be_internal=False)
+
+
+@pytest.fixture
+def real_rules(receivers_are_public: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of an installation. The receivers are private addresses again."""
+    monkeypatch.setattr(targets, "SCHEMES", ("https",))
+    monkeypatch.setattr(targets, "PORTS", (443, 8443))
+    settings.PUBLIC_ADDRESS_TEST = "checks.engine.addresses.is_public_text"
+    settings.WEBHOOK_INTERNAL_HOSTS = []
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_private_address_is_refused(
-    host: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+    host: str, monkeypatch: pytest.MonkeyPatch, real_rules: None
 ) -> None:
-    settings.WEBHOOK_INTERNAL_HOSTS = []
     # The real function: the one of the tests refuses some spellings earlier.
     monkeypatch.setattr(socket, "getaddrinfo", conftest._getaddrinfo)
 
@@ -137,7 +147,7 @@ def test_size_is_bounded() -> None:
     [
         ("https://desk.example/hooks", ""),
         ("https://desk.example:8443/", ""),
-        ("http://127.0.0.1:9/", ""),
+        ("http://127.0.0.1:9/", "Enter an address that starts with https."),
         ("http://desk.example/", "Enter an address that starts with https."),
         ("https://desk.example:25/", "Enter an address with the port 443 or 8443."),
         ("https://jo:pw@desk.example/", "Enter an address without a user name and a password."),
@@ -146,11 +156,77 @@ def test_size_is_bounded() -> None:
         ("https://[::1", "Enter a complete address, such as https://desk.example/hooks."),
     ],
 )
-def test_refused_addresses(address: str, sentence: str) -> None:
-    assert targets.why_not_target(address) == sentence
+@pytest.mark.parametrize("may_be_internal", [True, False])
+def test_refused_addresses(
+    address: str, sentence: str, real_rules: None, *, may_be_internal: bool
+) -> None:
+    assert targets.why_not_target(address, may_be_internal=may_be_internal) == sentence
 
 
-def test_refused_address_creates_nothing(tenant: Tenant, owner: User) -> None:
+@pytest.mark.parametrize(
+    ("address", "is_internal"),
+    [
+        ("https://desk.internal:9443/x", True),
+        ("https://DESK.internal:9443/x", True),
+        ("http://plain.internal:8080/", True),
+        ("https://[fd00::1]:9443/", True),
+        # Another port or scheme of the same host.
+        ("https://desk.internal:5432/", False),
+        ("http://desk.internal:9443/", False),
+        ("http://plain.internal/", False),
+        ("https://plain.internal:8080/", False),
+        ("http://other.internal:8080/", False),
+        ("http://jo:pw@plain.internal:8080/", False),
+    ],
+)
+def test_internal_target_has_one_scheme_and_port(
+    address: str, real_rules: None, settings: Any, monkeypatch: Any, *, is_internal: bool
+) -> None:
+    monkeypatch.setenv("HOSTS", "desk.internal:9443, http://plain.internal:8080, [fd00::1]:9443")
+    settings.WEBHOOK_INTERNAL_HOSTS = env.targets("HOSTS")
+
+    assert (targets.why_not_target(address, may_be_internal=True) == "") == is_internal
+    assert targets.why_not_target(address, may_be_internal=False) != ""
+
+
+def test_internal_target_is_for_webhooks_of_all_tenants(
+    tenant: Tenant, owner: User, administrator: User, real_rules: None, settings: Any
+) -> None:
+    with receiving(status(200, "internal answer")) as receiver:
+        settings.WEBHOOK_INTERNAL_HOSTS = [env.origin_of(receiver.address)]
+        for by in (owner, administrator):
+            with pytest.raises(WebhookError, match="starts with https"):
+                webhook_for(receiver, tenant, by)
+        webhook, _ = webhook_for(receiver, None, administrator)
+        add_event(WebhookEvent.DRIFT_BEGAN, tenant)
+        delivery.deliver(webhook.pk)
+        # A webhook of the tenant that was stored under an earlier rule.
+        Webhook.objects.filter(pk=webhook.pk).update(tenant=tenant)
+        add_event(WebhookEvent.DRIFT_ENDED, tenant)
+        delivery.deliver(webhook.pk)
+
+    made = WebhookDelivery.objects.order_by("pk")
+    assert [(each.status_code, each.response) for each in made] == [
+        (200, "internal answer"),
+        (None, ""),
+    ]
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["desk.internal", "desk.internal:", "ftp://desk.internal:21", "desk.internal:9/x", "[:9"],
+)
+def test_incomplete_internal_target_is_refused_at_start(
+    entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTS", entry)
+
+    with pytest.raises(ImproperlyConfigured, match="write host:port"):
+        env.targets("HOSTS")
+
+
+def test_refused_address_creates_nothing(tenant: Tenant, owner: User, real_rules: None) -> None:
     entry = NewWebhook("x", "http://desk.example/", "json", ["drift.began"])
     with pytest.raises(WebhookError):
         create_webhook(tenant, entry, site="", by=owner)
