@@ -23,6 +23,7 @@ from onboarding.lifecycle.forms.archive import ArchiveForm
 from onboarding.lifecycle.tasks import queue_export
 from onboarding.lifecycle.views import archive as pages
 from onboarding.models import ArchiveImport, TenantExport
+from tenants import database_time
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
@@ -107,6 +108,7 @@ class ArchiveImportSerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     name = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(choices=ArchiveImport.Status.choices, read_only=True)
+    is_stalled = serializers.SerializerMethodField()
     size = serializers.IntegerField(read_only=True, help_text="In bytes.")
     sha256 = serializers.CharField(read_only=True)
     rows = serializers.IntegerField(read_only=True, help_text="The verified rows so far.")
@@ -123,6 +125,9 @@ class ArchiveImportSerializer(ResourceSerializer):
     report = serializers.DictField(
         read_only=True, help_text="The content of the archive, and the reason against its import."
     )
+
+    def get_is_stalled(self, job: ArchiveImport) -> bool:
+        return imports.is_stalled(job, now=database_time.now())
 
 
 class _ArchiveImportsView(ApiView):

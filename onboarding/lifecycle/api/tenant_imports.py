@@ -16,8 +16,10 @@ from onboarding.lifecycle.tenant_import import services
 from onboarding.lifecycle.tenant_import.tasks import queue_tenant_import
 from onboarding.lifecycle.views import tenant_import as pages
 from onboarding.models import TenantImport
+from onboarding.requirements import import_stages
 from onboarding.requirements.api.imports import ConfirmationInput, ImportInput
 from onboarding.requirements.forms import ImportForm
+from tenants import database_time
 from tenants.permissions import Permission
 from tenants.rest.serializers import PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
@@ -30,6 +32,7 @@ class TenantImportSerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     name = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(choices=TenantImport.Status.choices, read_only=True)
+    is_stalled = serializers.SerializerMethodField()
     error = serializers.CharField(read_only=True)
     created_by = PersonSerializer(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
@@ -37,6 +40,9 @@ class TenantImportSerializer(ResourceSerializer):
         read_only=True,
         help_text="The companies with their problems, and after the import their results.",
     )
+
+    def get_is_stalled(self, job: TenantImport) -> bool:
+        return import_stages.is_stalled(job, now=database_time.now())
 
 
 class _TenantImportsView(ApiView):

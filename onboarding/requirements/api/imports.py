@@ -16,6 +16,7 @@ from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.requirements import imports
 from onboarding.requirements.api.sheets import SheetsView
 from onboarding.requirements.forms import ImportForm
+from onboarding.requirements.import_progress import is_stalled
 from onboarding.requirements.tasks import begin_import, start_import
 from onboarding.requirements.views import imports as pages
 from tenants import database_time
@@ -63,6 +64,7 @@ class RequirementsSheetImportSerializer(ResourceSerializer):
     id = serializers.CharField(source="public_id", read_only=True)
     name = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(choices=SheetImport.Status.choices, read_only=True)
+    is_stalled = serializers.SerializerMethodField()
     duplicates = serializers.ChoiceField(choices=SheetImport.Duplicates.choices, read_only=True)
     rows_found = serializers.IntegerField(read_only=True)
     rows_checked = serializers.IntegerField(read_only=True)
@@ -73,6 +75,9 @@ class RequirementsSheetImportSerializer(ResourceSerializer):
     report = serializers.DictField(
         read_only=True, help_text="The preview, or after the import the numbers of rows."
     )
+
+    def get_is_stalled(self, job: SheetImport) -> bool:
+        return is_stalled(job, now=database_time.now())
 
 
 class _SheetImportsView(SheetsView):

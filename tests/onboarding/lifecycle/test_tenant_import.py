@@ -18,6 +18,7 @@ from onboarding.models import Contact, TenantImport
 from onboarding.requirements import import_stages
 from tenants import database_time
 from tenants.models import Domain, Host, Tenant, User
+from tests.api.clients import client_for
 from tests.factories import SignIn
 from tests.onboarding.requirements.files import ods, workbook
 
@@ -329,3 +330,18 @@ def test_discarded_import_is_deleted(consultant: User, signed_in: SignIn) -> Non
     signed_in(consultant).post(reverse("onboarding:tenant-import-discard", args=[job.public_id]))
 
     assert not TenantImport.objects.exists()
+
+
+def test_api_shows_a_stalled_import(consultant: User) -> None:
+    job = services.create_import(name="a", content=b"x", by=consultant)
+    api = client_for(consultant)
+
+    before = api.get(f"tenant-imports/{job.public_id}/").json()
+    long_ago = database_time.now() - 2 * import_stages.STALLED_AFTER
+    TenantImport.objects.update(progress_at=long_ago)
+    after = api.get(f"tenant-imports/{job.public_id}/").json()
+
+    assert [(each["status"], each["is_stalled"]) for each in (before, after)] == [
+        ("reading", False),
+        ("reading", True),
+    ]
