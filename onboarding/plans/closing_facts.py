@@ -21,7 +21,7 @@ from onboarding.plans.next_action import contradicting_messages, kinds_that_deci
 from onboarding.plans.plan_context import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, with_domains
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_time_of
+from onboarding.plans.safe_times import SWITCH_KINDS, safe_time_of
 from onboarding.plans.task_roles import task_with_role
 from tenants import database_time
 from tenants.models import Tenant
@@ -86,7 +86,7 @@ def _inbound_domains(
     task = _applicable(tasks, TaskRole.SWITCHES_INBOUND)
     if task is None:
         return []
-    history = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
+    history = list(observations_by_kind(plan_context.checks, list(SWITCH_KINDS)))
     opened = _opened_by_domain(task)
     return [
         _inbound_domain(subject, plan_context, history, opened, now=now)
@@ -119,7 +119,7 @@ def _inbound_domain(
     of_domain = {
         each.pk
         for each in plan_context.checks
-        if each.kind in SWITCH_OF_KIND and each.domain_id == check.domain_id
+        if each.kind in SWITCH_KINDS and each.domain_id == check.domain_id
     }
     before = opened.get(check.domain_id or 0, check.first_verified_at)
     has_switched = check.first_verified_at is not None

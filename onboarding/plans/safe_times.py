@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import zoneinfo
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -320,10 +321,10 @@ def _identity(observation: Observation | None) -> tuple[object, ...]:
     return (observation.pk, *began, observation.runs > 0)
 
 
-# The switch whose safe time follows from the history of each check kind.
-SWITCH_OF_KIND = {CheckKind.MX_TTL: "cutover", CheckKind.MX: "lockdown"}
+# The kinds whose history has the safe time of a switch: the cutover, and the lockdown.
+SWITCH_KINDS = (CheckKind.MX_TTL, CheckKind.MX)
 # The kinds whose history decides the safe times. A former MTA-STS policy delays the cutover, too.
-SAFE_TIME_KINDS = (*SWITCH_OF_KIND, CheckKind.MTA_STS)
+SAFE_TIME_KINDS = (*SWITCH_KINDS, CheckKind.MTA_STS)
 
 
 def safe_times_by_kind(
@@ -340,42 +341,38 @@ def safe_times_by_kind(
     switched, because no switch is left. MTA_STS is missing without a former policy of a domain that
     has to switch.
     """
-    history: dict[int, list[Observation]] = {}
+    history: defaultdict[int, list[Observation]] = defaultdict(list)
     for observation in observations:
-        history.setdefault(observation.check_asked_id, []).append(observation)
+        history[observation.check_asked_id].append(observation)
     times = {
-        check: _safe_time(check, [_interval(each) for each in history.get(check.pk, [])], region)
+        check: _safe_time(check, [_interval(each) for each in history[check.pk]], region)
         for check in checks
-        if check.kind in SWITCH_OF_KIND
+        if check.kind in SWITCH_KINDS
     }
     moved = {check.domain_id for check, safe_time in times.items() if safe_time.is_moved}
     ttl = {c: time for c, time in times.items() if c.kind == CheckKind.MX_TTL and not time.is_moved}
     mx = {check: safe_time for check, safe_time in times.items() if check.kind == CheckKind.MX}
     policies = {
-        check: policy_safe_time(history.get(check.pk, []))
+        check: policy_safe_time(history[check.pk])
         for check in checks
         if check.kind == CheckKind.MTA_STS and check.domain_id not in moved
     }
+    former = {check: time for check, time in policies.items() if time is not None}
     latest = {
-        CheckKind.MX_TTL: _latest(CheckKind.MX_TTL, ttl, now=now),
-        CheckKind.MX: _unknown(mx, now=now) or _latest(CheckKind.MX, mx, now=now),
-        CheckKind.MTA_STS: _latest(
-            CheckKind.MTA_STS,
-            {c: time for c, time in policies.items() if time is not None},
-            now=now,
-        ),
+        CheckKind.MX_TTL: _latest("cutover", ttl, now=now),
+        CheckKind.MX: _unknown(mx, now=now) or _latest("lockdown", mx, now=now),
+        CheckKind.MTA_STS: _latest("cutover", former, now=now, is_policy=True),
     }
     return {kind.value: found for kind, found in latest.items() if found is not None}
 
 
 def _latest(
-    kind: CheckKind, times: Mapping[Check, SafeTime], *, now: datetime
+    switch: str, times: Mapping[Check, SafeTime], *, now: datetime, is_policy: bool = False
 ) -> PlanSafeTime | None:
     """The safe time of the domain that is safe last; None while one is unknown."""
     if not times or any(safe_time.safe_at is None for safe_time in times.values()):
         return None
     check, safe_time = max(times.items(), key=lambda pair: pair[1].safe_at or now)
-    switch, is_policy = SWITCH_OF_KIND.get(kind, "cutover"), kind is CheckKind.MTA_STS
     return PlanSafeTime(switch, check.subject, safe_time, now, is_policy=is_policy)
 
 
@@ -385,8 +382,7 @@ def _unknown(times: Mapping[Check, SafeTime], *, now: datetime) -> PlanSafeTime 
     if not unknown:
         return None
     check, safe_time = min(unknown, key=lambda pair: (not _lagging(pair[1]), pair[0].subject))
-    switch = SWITCH_OF_KIND[CheckKind.MX]
-    return PlanSafeTime(switch, check.subject, safe_time, now, len(unknown) - 1)
+    return PlanSafeTime("lockdown", check.subject, safe_time, now, len(unknown) - 1)
 
 
 def policy_safe_time(history: Sequence[Observation]) -> SafeTime | None:
@@ -401,7 +397,7 @@ def safe_time_of(
     check: Check, observations: Iterable[Observation], region: Region
 ) -> SafeTime | None:
     """The safe time of one domain; None for a check kind without one."""
-    if check.kind not in SWITCH_OF_KIND:
+    if check.kind not in SWITCH_KINDS:
         return None
     return _safe_time(check, [_interval(observation) for observation in observations], region)
 
@@ -417,7 +413,7 @@ def _interval(observation: Observation) -> ObservedInterval:
 
 def _safe_time(check: Check, intervals: Sequence[ObservedInterval], region: Region) -> SafeTime:
     typed = check.domain.original_mx_ttl_seconds if check.domain is not None else None
-    assumed = max(ASSUMED_TTL_SECONDS, typed or 0)
+    assumed = max(ASSUMED_TTL_SECONDS, typed or ASSUMED_TTL_SECONDS)
     if check.kind == CheckKind.MX_TTL:
         threshold = settings.CHECKS_TTL_THRESHOLD_SECONDS
         return cutover_safe_time(

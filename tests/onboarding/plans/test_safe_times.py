@@ -14,7 +14,7 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.queries import checks_of, observations_by_kind
 from onboarding.plans.safe_times import (
-    SWITCH_OF_KIND,
+    SWITCH_KINDS,
     LazySafeTimes,
     PlanSafeTime,
     safe_time_of,
@@ -46,7 +46,7 @@ def _observe(
 def _safe_times(tenant: Tenant, now: datetime = START) -> dict[str, PlanSafeTime]:
     checks = list(checks_of(tenant))
     return safe_times_by_kind(
-        checks, observations_by_kind(checks, list(SWITCH_OF_KIND)), tenant.region_values, now=now
+        checks, observations_by_kind(checks, list(SWITCH_KINDS)), tenant.region_values, now=now
     )
 
 
