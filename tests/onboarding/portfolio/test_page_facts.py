@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -186,3 +187,13 @@ def test_headings_skip_no_level(
     steps = [later - earlier for earlier, later in itertools.pairwise(levels)]
     assert [step for step in steps if step > 1] == []
     assert len(levels) > 1
+
+
+@pytest.mark.parametrize(
+    "name", ["account_login", "account_reset_password", "account_request_login_code"]
+)
+def test_address_has_one_spelling(client: Client, db: None, name: str) -> None:
+    page = client.get(reverse(name)).content.decode()
+
+    assert 'placeholder="E-mail address"' in page
+    assert "Email address" not in page
