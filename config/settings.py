@@ -209,6 +209,11 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
 }
 MFA_ADAPTER = "tenants.second_factor.SecondFactorAdapter"
+ACCOUNT_FORMS = {
+    "login": "tenants.account_forms.SignInForm",
+    "reset_password": "tenants.account_forms.PasswordResetForm",
+    "request_login_code": "tenants.account_forms.SignInCodeForm",
+}
 MFA_FORMS = {
     "add_webauthn": "tenants.account_forms.AddPasskeyForm",
     "login_webauthn": "tenants.account_forms.PasskeyLoginForm",

@@ -1,9 +1,10 @@
-"""The forms of the sign-in library for passkeys, robust against malformed input."""
+"""The forms of the sign-in library, with our words and robust against malformed input."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import LoginForm, RequestLoginCodeForm, ResetPasswordForm
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import (
@@ -15,6 +16,28 @@ from allauth.mfa.webauthn.forms import (
 
 # The libraries raise these when a part is missing or has a type that no browser sends.
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+
+
+class _EmailMixin:
+    """Writes "E-mail address" as our pages do. It must precede the library's form in the bases."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():  # type: ignore[attr-defined]  # the library's form has it
+            if getattr(field.widget, "input_type", "") == "email":
+                field.widget.attrs["placeholder"] = "E-mail address"
+
+
+class SignInForm(_EmailMixin, LoginForm):  # type: ignore[misc]  # allauth is untyped
+    pass
+
+
+class PasswordResetForm(_EmailMixin, ResetPasswordForm):  # type: ignore[misc]  # allauth is untyped
+    pass
+
+
+class SignInCodeForm(_EmailMixin, RequestLoginCodeForm):  # type: ignore[misc]  # allauth is untyped
+    pass
 
 
 class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped

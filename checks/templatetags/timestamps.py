@@ -46,14 +46,8 @@ def duration_since(at: datetime) -> SafeString:
 
 @register.simple_tag
 def local_time(at: datetime, zone: str) -> SafeString:
-    """The day and minute in a tenant's own time zone."""
-    local = at.astimezone(zoneinfo.ZoneInfo(zone))
-    return format_html(
-        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
-        at.isoformat(),
-        _utc_title(at),
-        date_format(local, "D j M, H:i T"),
-    )
+    """The day and minute in a tenant's own time zone, with the year unless it is this year."""
+    return _exact_time(at, zone, "H:i T")
 
 
 @register.simple_tag
@@ -78,14 +72,8 @@ def stored_time(text: str, zone: str) -> str:
 
 @register.simple_tag
 def exact_to_second(at: datetime, zone: str) -> SafeString:
-    """The day and second in a tenant's own time zone, for records."""
-    local = at.astimezone(zoneinfo.ZoneInfo(zone))
-    return format_html(
-        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
-        at.isoformat(),
-        _utc_title(at),
-        date_format(local, "D j M, H:i:s T"),
-    )
+    """The day and second in a tenant's own time zone, for records; with a year as `local_time`."""
+    return _exact_time(at, zone, "H:i:s T")
 
 
 @register.simple_tag
@@ -97,6 +85,18 @@ def countdown(at: datetime) -> SafeString:
         at.isoformat(),
         _utc_title(at),
         format_countdown(seconds),
+    )
+
+
+def _exact_time(at: datetime, zone: str, clock: str) -> SafeString:
+    place = zoneinfo.ZoneInfo(zone)
+    local = at.astimezone(place)
+    is_this_year = local.year == database_time.now().astimezone(place).year
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        date_format(local, f"D j M, {clock}" if is_this_year else f"D j M Y, {clock}"),
     )
 
 

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from checks.engine.dns.consensus import ANSWERED_STATUSES
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.cutovers.change_sheets import is_spf
 from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.rows import Shape
+from onboarding.plans.rows import Shape, shape_of_state
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,52 @@ class DomainBoard:
             return Shape.UNKNOWN
         if self.leftovers:
             return Shape.FAIL
-        return Shape.PASS if self.switched_count == len(self.servers) else Shape.WAITING
+        is_published = self.switched_count == len(self.servers)
+        # The SPF check reads more than the include, so every page shows its state.
+        decides = self.state.is_fault or (is_published and self.state.has_passed)
+        if self.check.kind == CheckKind.SPF and decides:
+            return shape_of_state(self.state)
+        return Shape.PASS if is_published else Shape.WAITING
+
+    @property
+    def is_complete(self) -> bool:
+        return self.shape in (Shape.PASS, Shape.CAUTION)
 
     @property
     def leftovers(self) -> tuple[str, ...]:
         """The old values at servers that already publish the new hosts."""
         partly = [row for row in self.servers if row.others and len(row.others) < len(row.values)]
         return tuple(sorted({value for row in partly for value in row.others}))
+
+    @property
+    def leftover_count(self) -> int:
+        """The number of servers that publish an old value next to the new hosts."""
+        return sum(bool(row.others) and len(row.others) < len(row.values) for row in self.servers)
+
+    @property
+    def is_unpublished(self) -> bool:
+        """Whether every server has answered, and none has a record of this kind."""
+        return bool(self.servers) and all(
+            row.shape is not Shape.UNKNOWN and not row.values for row in self.servers
+        )
+
+    @property
+    def record(self) -> str:
+        """The kind of the record, "MX" or "SPF"."""
+        return str(CheckKind(self.check.kind).name)
+
+    @property
+    def summary(self) -> str:
+        """The published answers in one clause, for the board and the full screen."""
+        number = len(self.servers)
+        if not self.servers:
+            return "No answer from the name servers yet"
+        servers = f"{number} name servers"
+        if self.leftovers:
+            return f"Old {self.record} still published at {self.leftover_count} of {servers}"
+        if self.is_unpublished:
+            return f"No {self.record} record published at any of {servers}"
+        return f"{self.switched_count} of {servers} publish the new answer"
 
     @property
     def is_partly_published(self) -> bool:

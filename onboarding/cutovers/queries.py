@@ -10,10 +10,14 @@ from checks.models import Check
 from onboarding.models import (
     COMPLETE_STATUSES,
     Cutover,
+    CutoverDecision,
     CutoverDomain,
+    CutoverVote,
     DomainProgress,
+    OnCall,
     TaskRole,
 )
+from tenants.models import User
 
 
 def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
@@ -52,3 +56,23 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
     outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_task)
     chosen = CutoverDomain.objects.filter(cutover=OuterRef("pk"))
     return cutovers.filter(Exists(chosen), ~Exists(chosen.exclude(by_mx | outbound)))
+
+
+def needs_vote_of(cutover: Cutover, person: User) -> bool:
+    """Whether the person is an approver who has not voted on the undecided current window."""
+    if person.pk not in (cutover.mimecast_approver_id, cutover.client_approver_id):
+        return False
+    window = {
+        "cutover": cutover,
+        "window_start": cutover.planned_at,
+        "round": cutover.round,
+    }
+    votes = CutoverVote.objects.filter(**window, by=person)
+    is_decided = CutoverDecision.objects.filter(**window).exists()
+    return not is_decided and not votes.exists()
+
+
+def phone_on_call(cutover: Cutover, person: User | None) -> str:
+    """The phone number of a person who is on call in the cutover; empty for others."""
+    rows = OnCall.objects.filter(cutover=cutover, user=person) if person is not None else None
+    return (rows.values_list("phone", flat=True).first() or "") if rows is not None else ""

@@ -380,14 +380,14 @@ class CutoverRoom:
     @property
     def sorted_boards(self) -> list[DomainBoard]:
         """The boards, those with a fault first, then those that are not complete."""
-        order = [Shape.FAIL, Shape.UNKNOWN, Shape.WAITING]
+        order = [Shape.FAIL, Shape.UNKNOWN, Shape.TODO, Shape.WAITING]
         return sorted(
             self.boards, key=lambda b: order.index(b.shape) if b.shape in order else len(order)
         )
 
     @property
     def complete_count(self) -> int:
-        return sum(board.shape is Shape.PASS for board in self.boards)
+        return sum(board.is_complete for board in self.boards)
 
     @property
     def next_task(self) -> TaskRow | None:

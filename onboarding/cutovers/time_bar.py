@@ -17,6 +17,9 @@ from onboarding.plans.rows import Shape
 
 # The width of the bar in its own units.
 WIDTH = 1000
+# The grid of the labels, in static/css/components/time_bar.css. A label spans some of its columns.
+COLUMNS = 20
+LABEL_COLUMNS = 4
 
 
 class MarkKind(StrEnum):
@@ -35,6 +38,20 @@ class TimeMark:
     at: datetime
     place: int | None
     is_past: bool
+
+    @property
+    def column(self) -> int | None:
+        """The first column of its label, which is centred below the mark where it has room."""
+        if self.place is None:
+            return None
+        return min(max(round(COLUMNS * self.place / WIDTH) - 1, 1), COLUMNS - LABEL_COLUMNS + 1)
+
+    @property
+    def side(self) -> str:
+        """The alignment of the label: "start" and "end" at the ends of the bar."""
+        if self.place is None or self.column == 1:
+            return "start"
+        return "end" if self.column == COLUMNS - LABEL_COLUMNS + 1 else "center"
 
 
 @dataclass(frozen=True)

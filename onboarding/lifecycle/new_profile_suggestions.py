@@ -75,6 +75,10 @@ class NewProfileSuggestions:
     cautions: Sequence[str] = ()
     senders: Sequence[str] = field(default=())
 
+    @property
+    def has_found(self) -> bool:
+        return any(each.is_found for name, each in self.fields.items() if name != "name")
+
 
 def suggest_profile(domains: Sequence[str], found: Found) -> NewProfileSuggestions:
     """The suggestions for these domains. A domain without a usable answer has None in `found`."""

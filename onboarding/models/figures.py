@@ -39,6 +39,11 @@ class PlanFigures(models.Model):
     def __str__(self) -> str:
         return f"figures of {self.plan}"
 
+    @property
+    def shown_slip(self) -> int | None:
+        """Against the original schedule, or against the due date of a plan without one."""
+        return self.late_days if self.slip_days is None else self.slip_days
+
 
 class PhaseTime(models.Model):
     """The days of one phase, in working days of the tenant."""

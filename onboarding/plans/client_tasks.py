@@ -61,6 +61,11 @@ class ClientTasks:
     on_mimecast: tuple[TaskRow, ...]
     upcoming: tuple[UpcomingTask, ...]
 
+    @property
+    def number(self) -> int:
+        """All tasks that the client can do now."""
+        return len(self.now) + self.more
+
 
 def client_tasks(
     rows: Sequence[TaskRow],

@@ -20,12 +20,14 @@ def readiness_label(
     """The shape and the label of one cutover.
 
     `status` is the status of its tenant with this cutover alone. `open_tasks` is the number of open
-    tasks that it waits for, and `is_blocked` states whether they are a risk already.
+    tasks that it waits for, and `is_blocked` states whether they are a risk already. The cutover
+    room counts the conditions that block, which can be fewer or more: its count is not this one.
     """
+    tasks = f"{open_tasks} open task{'' if open_tasks == 1 else 's'}"
     if is_switched:
         return Shape.PASS, SWITCHED
     if is_blocked:
-        return Shape.FAIL, f"{open_tasks} blocker{'' if open_tasks == 1 else 's'}"
+        return Shape.FAIL, tasks
     if status.shape is Shape.WAITING and open_tasks:
-        return Shape.TODO, f"{open_tasks} open"
+        return Shape.TODO, tasks
     return status.shape, _LABELS.get(status.shape, "Open")

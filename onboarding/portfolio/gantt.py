@@ -226,7 +226,8 @@ def _all_days(chart: _Chart, dated: DatedTask) -> list[date]:
 
 def _phase_row(chart: _Chart, phase: Phase, tasks: Sequence[DatedTask]) -> GanttRow:
     days = [day for dated in tasks for day in chart.days_of(dated) or ()]
-    done = f"{phase.tasks_complete} of {phase.tasks_total} done"
+    counts = f"{phase.tasks_complete} of {phase.tasks_total}" if phase.tasks_total else "–"
+    done = f"{counts} done" if phase.tasks_total else "no task applies"
     if not days:
         return GanttRow(phase.title, done, phase=phase)
     start, end = min(days), max(days)
@@ -236,7 +237,7 @@ def _phase_row(chart: _Chart, phase: Phase, tasks: Sequence[DatedTask]) -> Gantt
         f"{_day(start)} to {_day(end)}, {done}",
         phase=phase,
         bracket=(chart.scale.x(start), _percent(chart.scale.share(end + _A_DAY))),
-        label=f"{phase.tasks_complete} of {phase.tasks_total}",
+        label=counts,
         label_x=chart.scale.x(start) if is_left else place,
         is_label_left=is_left,
     )

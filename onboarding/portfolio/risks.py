@@ -179,9 +179,12 @@ def _more(params: Mapping[str, Any]) -> str:
     return f", and {others} more" if others else ""
 
 
-def _sides(params: Mapping[str, Any]) -> str:
+def _lacking(params: Mapping[str, Any], role: str) -> str:
+    """The sides without the role, such as "neither Mimecast nor the client has an approver"."""
     names = [_SIDE_NAMES[side] for side in params["sides"]]
-    return " and ".join(names)
+    if len(names) > 1:
+        return f"neither {' nor '.join(names)} has {role}"
+    return f"{names[0]} has no {role.partition(' ')[2]}"
 
 
 def _direction(params: Mapping[str, Any]) -> str:
@@ -206,7 +209,7 @@ _SENTENCES = {
     Code.OVERDUE: lambda p: f"{_direction(p)}: its window is over, and mail has not switched.",
     Code.BLOCKED: lambda p: f"{_direction(p)}: open tasks block it: {p['tasks']}.",
     Code.LATE: _late,
-    Code.NO_APPROVER: lambda p: f"{_direction(p)}: no approver of {_sides(p)} is named.",
-    Code.NO_ON_CALL: lambda p: f"{_direction(p)}: no person of {_sides(p)} is on call.",
+    Code.NO_APPROVER: lambda p: f"{_direction(p)}: {_lacking(p, 'an approver')}.",
+    Code.NO_ON_CALL: lambda p: f"{_direction(p)}: {_lacking(p, 'a person on call')}.",
     Code.WAITING: _waiting_sentence,
 }

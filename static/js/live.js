@@ -1,6 +1,9 @@
 // Updates an open page: when its revision changes, htmx fetches the page's fragment again. live_stream.js
 // and live_poll.js report revisions. page_state.js preserves open rows, input and focus.
 
+import { changedFields } from "./kept_state.js";
+import { partsInUse, replaceUnused } from "./live_parts.js";
+
 const UPDATED = "gangway:updated";
 const RETRY_MS = 5000;
 
@@ -16,20 +19,15 @@ function update() {
   const live = fragment();
   if (!live || !pending || requested) return;
   if (pending === live.dataset.liveRevision) pending = "";
-  else if (!isInUse(live)) document.body.dispatchEvent(new CustomEvent(UPDATED));
+  else if (!isInUse(live) || !isShownPartly()) document.body.dispatchEvent(new CustomEvent(UPDATED));
 }
 
-// Nothing restores the caret of a field, an open menu or a chosen file: the update waits for them.
-function isInUse(live) {
-  const field = document.activeElement;
-  const isField = field?.matches("input:not([type=hidden]), select, textarea");
-  const files = [...live.querySelectorAll("input[type=file]")];
-  return (
-    Boolean(isField && live.contains(field)) ||
-    Boolean(live.querySelector("[data-menu][open], :popover-open")) ||
-    files.some((file) => file.files.length > 0)
-  );
-}
+// While a part is in use, the other parts show the newest revision, and a notice offers the rest.
+const notice = () => document.getElementById("page-changed");
+const isShownPartly = () => notice().dataset.revision === pending;
+
+// Nothing restores the caret of a field, an open menu or a chosen file: these parts wait for them.
+const isInUse = (live) => partsInUse(live).length > 0;
 
 document.addEventListener("gangway:revision", (event) => {
   pending = event.detail;
@@ -43,9 +41,21 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (isUpdate(event)) [requested, pending] = [pending, ""];
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (!isUpdate(event) || !isInUse(fragment())) return;
+  if (!isUpdate(event)) return;
+  const live = fragment();
+  notice().hidden = !isInUse(live);
+  if (notice().hidden) return;
   event.detail.shouldSwap = false;
   pending ||= requested;
+  notice().dataset.revision = requested;
+  const received = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+  const newest = received.getElementById(live.id);
+  if (newest) replaceUnused(live, newest, [...partsInUse(live), ...changedFields(live)]);
+});
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-live-apply]")) return;
+  for (const menu of document.querySelectorAll("[data-menu][open]")) menu.open = false;
+  update();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (!isUpdate(event)) return;
@@ -58,5 +68,6 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 document.addEventListener("htmx:afterSettle", () => {
   document.dispatchEvent(new CustomEvent("gangway:settled"));
+  if (!pending) notice().hidden = true;
   update();
 });

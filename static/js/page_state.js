@@ -8,9 +8,7 @@ function snapshot(live) {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
     labels: new Map([...live.querySelectorAll("[data-label]")].map((e) => [e.id, e.dataset.label])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
-    values: new Map(
-      fields(live).filter((f) => valueOf(f) !== initialValue(f)).map((f) => [f.id, valueOf(f)]),
-    ),
+    values: new Map(changedFields(live).map((f) => [f.id, valueOf(f)])),
   };
 }
 
@@ -24,6 +22,11 @@ const defaultOption = (options) => options.find((option) => option.defaultSelect
 function initialValue(field) {
   if (isBox(field)) return field.defaultChecked;
   return field.defaultValue ?? defaultOption([...field.options])?.value;
+}
+
+// The fields with a typed or chosen value that the server does not have.
+export function changedFields(live) {
+  return fields(live).filter((field) => valueOf(field) !== initialValue(field));
 }
 
 function restoreValue(field) {

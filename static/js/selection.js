@@ -1,4 +1,4 @@
-// The list of tenants: the selection for bulk actions, and the query that other forms of the page send.
+// The selections of the list of tenants and of the schedule, and the query that other forms of the list send.
 // Without this module the bar of bulk actions is visible always.
 
 const NAMED = 3;
@@ -25,6 +25,12 @@ function selectAll(isChosen) {
   show();
 }
 
+// The number of selected tasks in the bulk form of the schedule.
+function countTasks() {
+  const place = document.querySelector("[data-selected-tasks]");
+  if (place) place.textContent = document.querySelectorAll("input[name=task]:checked").length;
+}
+
 // The filters replace the rows alone: the forms and links above them need the new query.
 function passQuery() {
   const query = document.querySelector("[data-query]")?.dataset.query;
@@ -38,6 +44,7 @@ function passQuery() {
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-select-all]")) selectAll(event.target.checked);
   else if (event.target.matches("[data-select]")) show();
+  else if (event.target.matches("input[name=task]")) countTasks();
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-select-none]")) selectAll(false);
@@ -45,7 +52,11 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:afterSettle", () => {
   passQuery();
   show();
+  countTasks();
 });
 // A page from the history of the browser has its boxes checked after this module runs.
-addEventListener("pageshow", show);
+addEventListener("pageshow", () => {
+  show();
+  countTasks();
+});
 show();

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tenants.models import User
+from tests.browser.sample_world import NOW, SampleWorld, create_sample_world, served_lab
+from tests.clock import frozen
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -106,6 +110,19 @@ def open_page(
         context.close()
 
 
+@pytest.fixture
+def sample_world(
+    live_server: Any, transactional_db: None, tmp_path: Path, settings: Any
+) -> Iterator[SampleWorld]:
+    settings.FILES_DIR = tmp_path / "files"
+    with served_lab(tmp_path / "lab", settings) as endpoints, frozen(NOW) as clock:
+        # Playwright runs an event loop in this thread, and the checks need one of their own.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            world = thread.submit(create_sample_world, endpoints, clock).result()
+            thread.submit(connections.close_all).result()
+        yield world
+
+
 def sign_in_to(context: BrowserContext, user: User, url: str) -> None:
     """Give the browser a new session of the user."""
     context.add_cookies([_session_of(user, url)])
@@ -114,8 +131,8 @@ def sign_in_to(context: BrowserContext, user: User, url: str) -> None:
 def _session_of(user: User, url: str) -> Any:
     client = Client()
     client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    return {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}
+    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+    return {"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": url}
 
 
 def violations(page: Page, *, every_impact: bool = False) -> list[str]:

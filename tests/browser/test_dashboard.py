@@ -57,7 +57,7 @@ def test_reason_of_a_risk_needs_no_click(
 ) -> None:
     page = open_page(manager, reverse("onboarding:home"))
 
-    expect(page.locator("#at-risk")).to_contain_text("no approver of")
+    expect(page.locator("#at-risk")).to_contain_text("nor the client has an approver")
     page.get_by_role("link", name="Cutovers in 14 days").click()
 
     expect(page.locator("h1")).to_contain_text("Cutovers,")

@@ -71,7 +71,7 @@ def test_update_preserves_open_rows_and_focus(
     assert focused == "mail-flow-infrastructure"
 
 
-def test_update_waits_while_user_types(
+def test_update_leaves_form_in_use(
     open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -80,11 +80,18 @@ def test_update_waits_while_user_types(
     page.locator("#due-mail-flow-infrastructure").fill("2026-12-03")
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    page.wait_for_timeout(2500)
 
-    assert page.locator("#due-mail-flow-infrastructure").input_value() == "2026-12-03"
-    page.locator("h1").click()
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
+    notice = page.locator("#page-changed")
+    expect(notice).to_be_visible(timeout=4000)
+    due = page.locator("#due-mail-flow-infrastructure")
+    expect(due).to_be_focused()
+    expect(due).to_have_value("2026-12-03")
+    # The rest of the page is up to date, without a change of the focus.
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed")
+
+    notice.get_by_role("button", name="Show changes").click()
+    expect(notice).to_be_hidden()
+    expect(due).to_have_value("2026-12-03")
 
 
 def test_update_preserves_typed_value(

@@ -7,39 +7,22 @@ become the accepted set.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connections
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.main_pages import MAIN_PAGES, MainPage
 from tests.browser.pictures import ACCEPTED, PictureComparer, picture_of
-from tests.browser.sample_world import NOW, SampleWorld, create_sample_world, served_lab
-from tests.clock import frozen
+from tests.browser.sample_world import SampleWorld
 
 pytestmark = pytest.mark.nightly
 
 WIDTHS = (390, 768, 1440)
 SCHEMES = ("light", "dark")
 ALL = tuple((width, scheme) for width in WIDTHS for scheme in SCHEMES)
-
-
-@pytest.fixture
-def sample_world(
-    live_server: Any, transactional_db: None, tmp_path: Path, settings: Any
-) -> Iterator[SampleWorld]:
-    settings.FILES_DIR = tmp_path / "files"
-    with served_lab(tmp_path / "lab", settings) as endpoints, frozen(NOW) as clock:
-        # Playwright runs an event loop in this thread, and the checks need one of their own.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            world = thread.submit(create_sample_world, endpoints, clock).result()
-            thread.submit(connections.close_all).result()
-        yield world
 
 
 @pytest.fixture

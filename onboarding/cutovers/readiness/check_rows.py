@@ -18,6 +18,7 @@ from onboarding.cutovers.readiness.facts import (
 )
 from onboarding.cutovers.readiness.ttl import early_policies
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import Shape, shape_of_state
 
 _UNKNOWN_DETAIL = "Not known for {names}: the check has not settled, or its last run disagreed."
 _PROPOSED_DETAIL = "{names}: the client proposed the value, and no consultant has confirmed it."
@@ -65,7 +66,14 @@ def _row_of(key: str, kind: CheckKind, text: _RowText, facts: ReadinessFacts) ->
         detail.format(names=names),
         remedy.format(names=names),
         check=check,
+        shown_shape=_shown_shape(deciding) if verdict is Verdict.FAIL else None,
     )
+
+
+def _shown_shape(failing: Iterable[ProofSubject]) -> Shape:
+    """The shape of the failing subjects on the Domains page. Work to do is no fault."""
+    shapes = [shape_of_state(subject.state) for subject in failing]
+    return Shape.TODO if set(shapes) == {Shape.TODO} else Shape.FAIL
 
 
 def _unknown_detail(

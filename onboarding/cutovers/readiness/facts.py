@@ -37,10 +37,12 @@ class ReadinessRow:
     remedy: str = ""
     check: Check | None = None
     task: Task | None = None
+    # The shape of the failing checks on every other page.
+    shown_shape: Shape | None = None
 
     @property
     def shape(self) -> Shape:
-        return SHAPE_OF_VERDICT[self.verdict]
+        return self.shown_shape or SHAPE_OF_VERDICT[self.verdict]
 
     @property
     def is_blocking(self) -> bool:

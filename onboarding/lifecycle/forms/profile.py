@@ -78,6 +78,14 @@ class TimeZoneField(forms.ChoiceField):
         return found[0] if len(found) == 1 else text
 
 
+def _name_empty_choice(field: forms.Field, label: str) -> None:
+    """Show a sentence instead of Django's dashes."""
+    if isinstance(field, forms.ModelChoiceField):
+        field.empty_label = label
+    elif isinstance(field, forms.ChoiceField):
+        field.choices = [(value, text if value else label) for value, text in field.widget.choices]
+
+
 def _fingerprint(tenant: Tenant) -> str:
     """Identifies the stored profile, to detect changes of others. Empty for a new tenant."""
     if tenant._state.adding:
@@ -118,6 +126,9 @@ class ProfileForm(forms.ModelForm[Tenant]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        _name_empty_choice(self.fields["platform"], "Choose a platform")
+        _name_empty_choice(self.fields["directory_method"], "Choose a directory")
+        _name_empty_choice(self.fields["consultant"], "No consultant")
         self.stored_fingerprint = _fingerprint(self.instance)
         self.fields["expected"].initial = self.stored_fingerprint
 

@@ -50,6 +50,7 @@ _ROWS = (
     "dkim_in_use",
 )
 _WITHOUT_SCAN = {
+    "authentication": "Preset: most clients sign in through single sign-on. Ask the client.",
     "account_code": "For example CUSA13A123. It identifies the region.",
     "time_zone": "Type a city. Cutover times use this time zone.",
 }

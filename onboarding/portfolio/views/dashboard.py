@@ -66,6 +66,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "is_quarter": is_quarter,
         "today": now.date(),
         "query": query_without_page(request),
+        # The calendar is a card of the page and restricts no list.
+        "is_filtered": bool({*request.GET} - {"page", "calendar"}),
         "revision": revision,
         # Only a dashboard without an active tenant reads it.
         "has_tenants": SimpleLazyObject(all_tenants.exists),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -165,9 +165,15 @@ def _domain_row(page: TenantPage, checks: Sequence[Check], domain: Domain) -> Su
 
 def _host_row(page: TenantPage, checks: Sequence[Check], host: Host) -> SubjectRow:
     of_kind = {check.kind: check for check in checks if check.host_id == host.pk}
-    return SubjectRow(
-        host, tuple(_cell(page, kind, of_kind.get(kind.value)) for kind in HOST_KINDS)
-    )
+    cells = (_cell(page, kind, of_kind.get(kind.value)) for kind in HOST_KINDS)
+    return SubjectRow(host, tuple(replace(cell, label=_host_label(cell, host)) for cell in cells))
+
+
+def _host_label(cell: CheckCell, host: Host) -> str:
+    """The name of the check with the port of the host, such as "SMTP 2525"."""
+    kind = CheckKind(cell.kind)
+    has_port = cell.check is not None and kind is not CheckKind.LOCKDOWN
+    return f"{_SHORT_LABELS[kind]} {host.port}" if has_port else _SHORT_LABELS[kind]
 
 
 def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from checks.services import prioritize_viewed
 from onboarding.collaboration.comments import comments_by_task, open_questions
 from onboarding.collaboration.evidence_files import files_by_task
+from onboarding.cutovers.queries import needs_vote_of, phone_on_call
 from onboarding.lifecycle.delivery_hosts import DeliveryHostProposal, proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of, values_by_task
 from onboarding.models import Responsibility
@@ -36,7 +37,7 @@ from onboarding.portfolio.views.closed_home import closed_home
 from onboarding.requirements.queries import sheets_by_task
 from tenants import database_time
 from tenants.access import require, tenant_or_404
-from tenants.models import ActivityLine
+from tenants.models import ActivityLine, User
 from tenants.permissions import Permission
 
 
@@ -118,7 +119,7 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "may_confirm": page.access.may(Permission.CONFIRM),
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
         "asked": open_questions(page.plan, side=Responsibility.MIMECAST),
-        **_next_cutover(page),
+        **_next_cutover(page, current_user(request)),
         "tab": "client-tasks",
         "today": today_for(page.tenant),
         "records": _records(page, mine.now),
@@ -136,7 +137,7 @@ def _delivery_host(page: TenantPage) -> DeliveryHostProposal | None:
     return proposed_delivery_host(page.tenant, facts.domains, facts.hosts)
 
 
-def _next_cutover(page: TenantPage) -> dict[str, Any]:
+def _next_cutover(page: TenantPage, user: User) -> dict[str, Any]:
     """The first cutover whose planned window is not over, with its state; empty without one."""
     now = database_time.now()
     cutover = next((each for each in page.cutovers if now < each.ends_at), None)
@@ -144,7 +145,13 @@ def _next_cutover(page: TenantPage) -> dict[str, Any]:
         return {}
     is_split = cutover.direction in page.split_directions
     is_open = cutover.planned_at <= now
-    return {"next_cutover": cutover, "is_window_open": is_open, "is_split": is_split}
+    return {
+        "next_cutover": cutover,
+        "is_window_open": is_open,
+        "is_split": is_split,
+        "needs_vote": not is_open and needs_vote_of(cutover, user),
+        "consultant_phone": phone_on_call(cutover, page.tenant.consultant),
+    }
 
 
 @require(Permission.VIEW)

@@ -72,12 +72,11 @@ class Requirement:
     def needs_my_sign_off(self) -> bool:
         """Whether the sheet waits for the sign-off of the reader's side.
 
-        A list without rows can be complete; a questionnaire without answers is not.
+        A sheet without content waits for it first, although an empty list can be signed.
         """
         task = self.row.task
         is_open = task.is_open_leaf and self.row.is_confirmed_by_sign_off and self.row.is_mine
-        has_content = self.sheet.row_count > 0 or not self.kind.is_fixed
-        return is_open and not self.row.has_signed and has_content
+        return is_open and not self.row.has_signed and self.state is not SheetState.NOT_STARTED
 
 
 @require(Permission.VIEW)

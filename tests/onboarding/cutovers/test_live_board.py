@@ -93,6 +93,28 @@ def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved
     assert (board.shape, board.switched_count) == (shape, moved)
 
 
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        ([], "No answer from the name servers yet"),
+        ([_row(NEW), _row(OLD)], "1 of 2 name servers publish the new answer"),
+        ([_row(OLD), _row(OLD)], "0 of 2 name servers publish the new answer"),
+        ([_row([*NEW, *OLD])] * 3, "Old MX still published at 3 of 3 name servers"),
+        ([_row([*NEW, *OLD]), _row(NEW)], "Old MX still published at 1 of 2 name servers"),
+        (
+            [_row([], status="no-record"), _row([], status="no-name")],
+            "No MX record published at any of 2 name servers",
+        ),
+        (
+            [_row([], status="no-record"), _row([], status="timeout", ttl=None)],
+            "0 of 2 name servers publish the new answer",
+        ),
+    ],
+)
+def test_summary_names_published_records(servers: list[dict[str, Any]], words: str) -> None:
+    assert _board(servers, []).summary == words
+
+
 def test_partly_published_hosts() -> None:
     partly = _board([_row(NEW[:1]), _row(NEW)], [])
     mixed = _board([_row(NEW[:1]), _row(OLD)], [])

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.cutovers.live_board import spf_boards
 from onboarding.cutovers.readiness import (
     ReadinessRow,
     current_verdict,
     is_stale,
 )
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import Shape, shape_of_state
 from tenants.models import Domain
 from tests.onboarding.cutovers.readiness_facts import (
     facts_for,
@@ -64,8 +66,16 @@ def test_ownership_row(
     row = row_of(facts_for("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
     check = None if decisive is None else subjects[decisive].check
+    # A value that was never published is work to do on every page, and no fault.
+    shape = Shape.TODO if verdict is Verdict.FAIL else None
     assert row == ReadinessRow(
-        "ownership", "Ownership verified", verdict, detail, remedy, check=check
+        "ownership",
+        "Ownership verified",
+        verdict,
+        detail,
+        remedy,
+        check=check,
+        shown_shape=shape,
     )
 
 
@@ -216,3 +226,26 @@ def test_dmarc_without_check_is_unknown() -> None:
     row = row_of(facts_for("outbound", subjects=subjects), "dmarc")
 
     assert (row.verdict, row.check) == (Verdict.UNKNOWN, None)
+
+
+@pytest.mark.parametrize("is_misconfigured", [False, True])
+def test_failing_spf_has_one_shape(is_misconfigured: bool) -> None:
+    """The Domains page, the readiness row and the board of the same failing check."""
+    subject = subject_of(CheckKind.SPF, "fail")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.is_misconfigured = is_misconfigured
+    subject.check.latest.evidence = {
+        "servers": [
+            {"name": "ns1", "address": "192.0.2.1", "status": "records", "ttl": 60,
+             "values": [f"v=spf1 {'include:i.test ' if is_misconfigured else ''}-all"]},
+        ]
+    }  # fmt: skip
+
+    row = row_of(facts_for("outbound", subjects={CheckKind.SPF: [subject]}), "spf")
+    (board,) = spf_boards([subject], "i.test")
+
+    shape = shape_of_state(subject.state)
+    assert shape == (Shape.FAIL if is_misconfigured else Shape.TODO)
+    assert (row.shape, row.is_blocking, board.shape) == (shape, True, shape)
+    assert board.is_complete is False

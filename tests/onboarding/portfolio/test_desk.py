@@ -201,7 +201,7 @@ def test_window_has_one_entry_with_its_blockers(led: Tenant, consultant: User) -
         planned.planned_at,
     )
     assert entry.reason.startswith("Open tasks block it: ")
-    assert "No approver of Mimecast and the client is named." in entry.sentence
+    assert "Neither Mimecast nor the client has an approver." in entry.sentence
 
 
 def test_later_window_is_next(led: Tenant, consultant: User) -> None:

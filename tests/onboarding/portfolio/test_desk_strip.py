@@ -9,7 +9,9 @@ from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import Cutover, Task
+from onboarding.cutovers.planning_facts import load_planning_facts
+from onboarding.cutovers.readiness import open_tasks_of
+from onboarding.models import Cutover, CutoverStatus, Task
 from onboarding.portfolio import risk_updates
 from onboarding.portfolio.desk.strip import Strip, strip_of
 from tenants.models import Tenant, User
@@ -75,17 +77,21 @@ def test_open_tasks_are_counted(led: Tenant, consultant: User) -> None:
 
     ((_, shape, label),) = shown(consultant)
 
-    assert (shape, label.split()[1]) == ("todo", "open")
+    assert (shape, label.split(maxsplit=1)[1]) == ("todo", "open tasks")
     assert int(label.split()[0]) > 3
 
 
-def test_open_tasks_shortly_before_are_blockers(led: Tenant, consultant: User) -> None:
-    cutover_of(led, "outbound", timezone.now() + DAY)
+def test_label_counts_the_tasks_of_the_room(led: Tenant, consultant: User) -> None:
+    """The desk, the stored label of the calendar and the lists, and the room agree."""
+    cutover = cutover_of(led, "outbound", timezone.now() + DAY)
     risk_updates.update([led.pk])
 
     ((_, shape, label),) = shown(consultant)
 
-    assert (shape, label.split()[1]) == ("fail", "blockers")
+    facts, _ = load_planning_facts(cutover, list(cutover.domains.all()), now=timezone.now())
+    assert label == f"{len(open_tasks_of(facts))} open tasks"
+    assert CutoverStatus.objects.get(cutover=cutover).label == label
+    assert shape == "fail"
 
 
 def finish(tenant: Tenant, role: str) -> None:

@@ -98,12 +98,12 @@ def waiting_task(days: int, side: str = "client") -> Task:
         ({"ahead": [cutover(NOW + 2 * DAY)], "expected": {"room": date(2026, 12, 2)}}, []),
         (
             {"ahead": [cutover(NOW + 14 * DAY, approved=False)]},
-            ["Outbound cutover: no approver of Mimecast and the client is named."],
+            ["Outbound cutover: neither Mimecast nor the client has an approver."],
         ),
         ({"ahead": [cutover(NOW + 14 * DAY + HOUR, approved=False)]}, []),
         (
             {"ahead": [cutover(NOW + 3 * DAY)], "on_call": {5: {"mimecast"}}},
-            ["Outbound cutover: no person of the client is on call."],
+            ["Outbound cutover: the client has no person on call."],
         ),
         ({"ahead": [cutover(NOW + 3 * DAY + HOUR)], "on_call": {}}, []),
         # From a Monday to the Monday after it are five working days.
