@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -17,13 +17,13 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.queries import observations_by_kind
 from onboarding.collaboration.comments import comments_of
-from onboarding.cutovers import go_no_go, snapshots, window_confirmation
+from onboarding.cutovers import go_no_go, snapshots
 from onboarding.cutovers.blockers import WindowBlocker, early_window_blockers, freeze_blockers
 from onboarding.cutovers.change_sheets import ChangeSheet, build_change_sheet
 from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
 from onboarding.cutovers.dns_forms import AS_OF
 from onboarding.cutovers.follow_up import DomainSwitch, FollowUp, follow_ups, has_started
-from onboarding.cutovers.forms import OnCallForm, WindowForm
+from onboarding.cutovers.forms import ApproversForm, BallotForm, OnCallForm, WindowForm
 from onboarding.cutovers.live_board import DomainBoard, mx_boards, spf_boards
 from onboarding.cutovers.on_call import on_call_candidates, on_call_gaps
 from onboarding.cutovers.readiness import (
@@ -45,7 +45,6 @@ from onboarding.cutovers.room import (
 )
 from onboarding.cutovers.time_bar import TimeBar, time_bar
 from onboarding.cutovers.timeline import build_timeline
-from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Cutover, CutoverSnapshot, OnCall
 from onboarding.plans.plan_context import PlanContext
@@ -67,6 +66,7 @@ from onboarding.plans.tenant_page import (
 )
 from tenants import database_time
 from tenants.access import require
+from tenants.models import User
 from tenants.permissions import Permission
 
 # The room lists so many entries of the timeline, the newest first.
@@ -231,24 +231,11 @@ def _live(room: CutoverRoom) -> dict[str, object]:
 @require(Permission.VIEW)
 @require_GET
 def cutover_room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    shown = load_room(request, public_id, cutover_id)
-    return show_room(request, replace(shown, requested_minutes=_minutes(request.GET)))
+    return show_room(request, load_room(request, public_id, cutover_id))
 
 
-def _minutes(query: QueryDict) -> int:
-    """The requested length of a window whose confirmation was refused; 0 if it is invalid."""
-    text = query.get("minutes", "")
-    is_number = text.isdecimal() and len(text) < 5
-    return int(text) if is_number and MIN_WINDOW_MINUTES <= int(text) <= MAX_WINDOW_MINUTES else 0
-
-
-def show_room(
-    request: HttpRequest, room: CutoverRoom, *, on_call_form: OnCallForm | None = None
-) -> HttpResponse:
-    """The room, with the refused form and its input if there is one."""
-    form = on_call_form
-    if form is None and room.page.may_manage_plan:
-        form = OnCallForm(people=on_call_candidates(room.page.tenant))
+def show_room(request: HttpRequest, room: CutoverRoom, **refused: forms.Form) -> HttpResponse:
+    """The room. `refused` has the refused form with its input, by its name in the template."""
     is_full_screen = request.GET.get("fullscreen") == "1"
     decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
     context = {
@@ -264,26 +251,35 @@ def show_room(
             side: decision is None and go_no_go.is_outdated(vote, room.rows)
             for side, vote in votes.items()
         },
-        "my_side": room.cutover.approver_side(current_user(request)),
-        "may_vote": room.page.access.may(Permission.VOTE),
-        "staff_approvers": go_no_go.staff_approvers() if room.page.may_manage_plan else (),
-        "client_approvers": go_no_go.client_approvers(room.page.tenant)
-        if room.page.may_manage_plan
-        else (),
         "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
         "on_call": room.on_call,
         "on_call_gaps": on_call_gaps(room.on_call),
-        "on_call_form": form,
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
         **({} if is_full_screen or room.page.tenant.is_closed else _changes_and_timeline(room)),
         # The client can read a shared screen, so that it shows no internal notes.
         **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
+        **_forms_of(room, current_user(request), is_decided=decision is not None),
+        **refused,
     }
-    if on_call_form is not None:
+    if refused:
         return render(request, "cutovers/cutover_room.html", context, status=422)
     return show(request, "cutovers/cutover_room.html", "room", context)
+
+
+def _forms_of(room: CutoverRoom, user: User, *, is_decided: bool) -> dict[str, forms.Form]:
+    """The forms of the room that this person may use, with the stored values."""
+    found: dict[str, forms.Form] = {}
+    is_approver = bool(room.cutover.approver_side(user))
+    if is_approver and room.page.access.may(Permission.VOTE) and not is_decided:
+        found["vote_form"] = BallotForm.of()
+    if room.page.may_manage_plan:
+        found["window_form"] = WindowForm.of(room.cutover)
+        found["on_call_form"] = OnCallForm(people=on_call_candidates(room.page.tenant))
+    if room.page.may_manage_plan and not is_decided:
+        found["approvers_form"] = ApproversForm.of(room.cutover)
+    return found
 
 
 def _changes_and_timeline(room: CutoverRoom) -> dict[str, object]:
@@ -428,23 +424,3 @@ def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> Http
 
 def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
     return redirect("onboarding:cutover-room", public_id=public_id, cutover_id=cutover_id)
-
-
-@require(Permission.MANAGE_PLAN)
-@require_POST
-def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    room = load_room(request, public_id, cutover_id)
-    form = WindowForm(request.POST)
-    if not form.is_valid():
-        problems = " ".join(str(each) for field in form.errors.values() for each in field)
-        messages.error(request, f"{problems} Nothing was confirmed.")
-        return back_to_room(public_id, cutover_id)
-    room = replace(room, requested_minutes=form.confirmation.length_minutes)
-    with errors_as_message(request):
-        window_confirmation.confirm_window(
-            room.cutover, form.confirmation, blockers=room.window_blockers, by=current_user(request)
-        )
-        return back_to_room(public_id, cutover_id)
-    response = back_to_room(public_id, cutover_id)
-    response["Location"] += f"?minutes={room.length_minutes}"
-    return response
