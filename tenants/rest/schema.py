@@ -87,6 +87,10 @@ class ResourceSchema(AutoSchema):
         return {status: self.view.outputs.get(self.method, self.view.serializer_class)}
 
     def get_override_parameters(self) -> list[Any]:
+        if self.method == "DELETE":
+            described = self.view.delete_descriptions.items()
+            queries = [OpenApiParameter(name, str, description=text) for name, text in described]
+            return [*queries, *self._write_headers()]
         if self.method != "GET":
             return list(self._write_headers())
         serializer = self.view.serializer_class

@@ -67,6 +67,8 @@ class ApiView(generics.GenericAPIView[Any]):
     is_upload: ClassVar[bool] = False
     # Query parameters beyond those of the filters, the pages and the selection.
     query_descriptions: ClassVar[Mapping[str, str]] = {}
+    # Query parameters of DELETE: its body has no defined meaning (RFC 9110 section 9.3.5).
+    delete_descriptions: ClassVar[Mapping[str, str]] = {}
     pagination_class: Any = None
     # The rows of a list, for the schema of its filters.
     model: ClassVar[type[Model]]

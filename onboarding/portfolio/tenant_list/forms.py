@@ -75,7 +75,7 @@ class TenantBulkForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("action") == TenantAction.ASSIGN and not cleaned.get("consultant"):
+        if cleaned.get("action") == TenantAction.ASSIGN and cleaned.get("consultant") == "":
             self.add_error("consultant", "Choose a consultant. Nothing was changed.")
         return cleaned
 

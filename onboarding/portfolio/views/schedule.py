@@ -35,6 +35,8 @@ from tenants.permissions import Permission
 from tenants.throttle import throttled
 from tenants.tokens import site_url
 
+_BULK_ID = "bulk-%s"
+
 
 @require(Permission.VIEW)
 @require_GET
@@ -70,7 +72,7 @@ def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
         "holiday": forms.get("holiday") or HolidayForm(),
         "freezes": frozen,
         "freeze": forms.get("freeze") or FreezeForm(),
-        "bulk": forms.get("bulk") or BulkForm(),
+        "bulk": forms.get("bulk") or BulkForm(auto_id=_BULK_ID),
         "chosen": forms.get("chosen", []),
         "assignable": assignable(tenant, current_user(request)) if page.may_manage_plan else [],
     }
@@ -164,7 +166,7 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
 def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     """Apply one change to the selected tasks."""
     tenant = tenant_or_404(request, public_id)
-    form = BulkForm(request.POST)
+    form = BulkForm(request.POST, auto_id=_BULK_ID)
     user = current_user(request)
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
