@@ -208,7 +208,7 @@ def _faults(bad: BadInput, client: Client) -> Iterator[str]:
 def _direct(world: ActionWorld) -> Iterator[BadInput]:
     known = {route.name: route for route in routes()}
     sources = TemplateDraft.objects.get().content["sources"]
-    ids = world.ids | {"transition": "not-needed", "token": world.ids["invitation"]}
+    ids = world.ids | {"transition": "block", "token": world.ids["invitation"]}
     of_source = {"key": next(iter(sources))}
     for address, typed in DIRECT.items():
         chosen = ids | of_source if address == "onboarding:template-source" else ids
