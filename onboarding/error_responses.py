@@ -1,8 +1,8 @@
 """Translation of service errors into responses: the only place where views handle them.
 
-A view calls a service inside `with errors_as_message(...)` or `with errors_on_form(...)`. After an
-error, the view continues below the block. NotPermitted becomes a 403. The API calls
-`problem_response` for every exception.
+A view calls a service inside `with errors_on_form(...)`, or inside `with errors_as_message(...)`
+where a button has no input. After an error, the view continues below the block. NotPermitted
+becomes a 403. The API calls `problem_response` for every exception.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Self
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from rest_framework.response import Response
 
 from checks.lab.zone_records import LabError
@@ -79,6 +80,33 @@ def errors_on_form(form: forms.BaseForm, field: str | None = None) -> Attempt:
         form.add_error(named if named in form.fields else field, str(error))
 
     return Attempt(show)
+
+
+def form_page(
+    request: HttpRequest,
+    form: forms.BaseForm,
+    *,
+    title: str,
+    button: str,
+    back: str,
+    about: str = "",
+    **hidden: str | None,
+) -> HttpResponse:
+    """A refused form on a page of its own, with its input and errors, at status 422.
+
+    For a small form in one of many rows, where the page itself cannot show the input. `hidden` has
+    the hidden fields that are not of the form, without those of None; `back` is the address of
+    Cancel.
+    """
+    context = {
+        "form": form,
+        "title": title,
+        "about": about,
+        "button": button,
+        "back": back,
+        "hidden": {name: value for name, value in hidden.items() if value is not None},
+    }
+    return render(request, "form_edit.html", context, status=422)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:

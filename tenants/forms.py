@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 
 from tenants import database_time
 from tenants.models import ApiToken, Membership, Tenant, User
+from tenants.people import CHOOSE_ROLE, CHOOSE_STAFF_ROLE
 from tenants.queries import tenants_for
 
 
@@ -24,7 +25,11 @@ class InviteForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=Membership.Role)
+    role = forms.ChoiceField(
+        label="Role",
+        choices=Membership.Role,
+        error_messages={"required": CHOOSE_ROLE, "invalid_choice": CHOOSE_ROLE},
+    )
 
 
 class NewAccountForm(forms.Form):
@@ -79,11 +84,18 @@ class FirstAdministratorForm(NewAccountForm):
 
 
 class StaffForm(forms.Form):
-    role = forms.ChoiceField(choices=[c for c in User.StaffRole.choices if c[0]])
+    role = forms.ChoiceField(
+        label="Role",
+        choices=[c for c in User.StaffRole.choices if c[0]],
+        error_messages={"required": CHOOSE_STAFF_ROLE, "invalid_choice": CHOOSE_STAFF_ROLE},
+    )
     followed_consultants = forms.ModelMultipleChoiceField(
+        label="Show only the tenants of these consultants. No selection: all tenants",
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, origin_id=""),
         to_field_name="public_id",
         required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "One of these people is no consultant. Choose again."},
     )
 
     def role_and_followed(self) -> tuple[str, list[User]]:

@@ -46,15 +46,19 @@ class Action:
 
     def send(self, client: Client) -> tuple[int, str]:
         """Send the request. Returns the status of the answer, and the error of a 500."""
-        data = {
-            name: SimpleUploadedFile("note.txt", b"note") if value is UPLOAD else value
-            for name, value in self.data.items()
-        }
-        response = client.post(self.url, data)
+        response = client.post(self.url, with_files(self.data))
         return response.status_code, repr(getattr(response, "exc_info", None))
 
 
 UPLOAD = object()
+
+
+def with_files(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with a small file for each UPLOAD."""
+    return {
+        name: SimpleUploadedFile("note.txt", b"note") if value is UPLOAD else value
+        for name, value in data.items()
+    }
 
 
 @dataclass
@@ -145,7 +149,7 @@ def value_of(entry: Mapping[str, str]) -> Any:
     return filled.get(kind, "") if is_prompt else ""
 
 
-def _data_of(form: Form) -> Iterator[dict[str, Any]]:
+def data_of(form: Form) -> Iterator[dict[str, Any]]:
     """The data of the form, once for each of its buttons, and then with other options selected."""
     data: dict[str, Any] = {}
     for entry in form.fields:
@@ -202,10 +206,10 @@ def discover(
         for route in routes:
             more = values.get(route.name, {})
             candidates = [
-                replace(form, data=_merged(form.data, more)) for form in forms.get(route.name, [])
+                replace(form, data=merged(form.data, more)) for form in forms.get(route.name, [])
             ]
             if not candidates and route.name in values:
-                candidates.append(Action(route.name, url_of(route), user, _merged({}, more)))
+                candidates.append(Action(route.name, url_of(route), user, merged({}, more)))
             # All actions of a task on one task, where its form has an effect.
             candidates.sort(key=lambda action: ids["task_id"] not in action.url)
             for action in candidates[:_MOST_FORMS_TRIED]:
@@ -216,7 +220,7 @@ def discover(
     return found
 
 
-def _merged(data: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def merged(data: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**data, **more}.items() if value is not None}
 
 
@@ -237,24 +241,30 @@ def _forms_by_name(pages: Collection[str], client: Client, user: str) -> dict[st
             except Resolver404:
                 continue
             found.setdefault(name, []).extend(
-                Action(name, url, user, data) for data in _data_of(form)
+                Action(name, url, user, data) for data in data_of(form)
             )
     return found
 
 
-def effects_of(action: Action, client: Client, order: LockOrder) -> set[str]:
-    """The tables that the action writes to, if it succeeds. Its changes are rolled back."""
-    written: set[str] = set()
+class Writes:
+    """The tables that statements write to, as a wrapper of their execution."""
 
-    def note(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+    def __init__(self) -> None:
+        self.tables: set[str] = set()
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *args: Any) -> Any:
         match = _WRITE.match(sql)
         if match and not match.group(1).endswith(_INCIDENTAL):
-            written.add(match.group(1))
+            self.tables.add(match.group(1))
         return execute(sql, *args)
 
+
+def effects_of(action: Action, client: Client, order: LockOrder) -> set[str]:
+    """The tables that the action writes to, if it succeeds. Its changes are rolled back."""
+    writes = Writes()
     cache.clear()
     with transaction.atomic():
-        with connection.execute_wrapper(note), connection.execute_wrapper(order):
+        with connection.execute_wrapper(writes), connection.execute_wrapper(order):
             status, _ = action.send(client)
         transaction.set_rollback(True)
-    return written if status < 400 else set()
+    return writes.tables if status < 400 else set()

@@ -16,8 +16,21 @@ CHOOSE_RECIPIENT_AND_DAYS = "Enter the recipient and the number of days. No link
 class ShareLinkForm(forms.Form):
     """The recipient of a share link, and its lifetime in days."""
 
-    recipient = forms.CharField(max_length=100, strip=True)
-    days = forms.TypedChoiceField(choices=[(d, str(d)) for d in LIFETIME_DAYS], coerce=int)
+    recipient = forms.CharField(
+        label="Recipient",
+        max_length=100,
+        strip=True,
+        error_messages={"required": "Enter the recipient. No link was created."},
+    )
+    days = forms.TypedChoiceField(
+        label="Valid for",
+        choices=[(d, f"{d} day" if d == 1 else f"{d} days") for d in LIFETIME_DAYS],
+        coerce=int,
+        error_messages={
+            "required": "Choose the number of days. No link was created.",
+            "invalid_choice": "Choose the number of days from the list. No link was created.",
+        },
+    )
 
 
 class CommentForm(forms.Form):
@@ -69,6 +82,21 @@ class CommentForm(forms.Form):
 
 def _side_name(side: str) -> str:
     return "the client" if side == Responsibility.CLIENT else "Mimecast"
+
+
+class EvidenceFileForm(forms.Form):
+    """A file for a task. The service decides about its size and content."""
+
+    file = forms.FileField(
+        label="File",
+        required=False,
+        allow_empty_file=True,
+        help_text="PNG, JPG, PDF, TXT, EML, CSV, JSON or XLSX, at most 10 MB. Everyone with access"
+        " to this plan can read it.",
+        widget=forms.FileInput(
+            attrs={"accept": ".png, .jpg, .jpeg, .pdf, .txt, .eml, .csv, .json, .xlsx"}
+        ),
+    )
 
 
 class ContactForm(forms.ModelForm[Contact]):

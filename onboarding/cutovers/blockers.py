@@ -14,8 +14,15 @@ from onboarding.cutovers.readiness import (
     early_policies,
     pending_switches,
 )
+from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, Freeze
 from onboarding.models.cutovers import join_names
+
+
+class RiskNotAccepted(OnboardingError):
+    """There are blockers, and no reason for accepting their risk is given."""
+
+    field = "accepted_risk"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def planning_cautions(
 
 
 def _outbound_of(cutovers: Sequence[Cutover]) -> list[Cutover]:
-    return [each for each in cutovers if each.direction == Cutover.Direction.OUTBOUND]
+    """The outbound cutovers that switch a domain: the removal of a domain can leave none."""
+    outbound = [each for each in cutovers if each.direction == Cutover.Direction.OUTBOUND]
+    return [each for each in outbound if each.domains.all()]
 
 
 def _inbound_too_early(

@@ -107,27 +107,75 @@ class CancelForm(forms.Form):
     )
 
 
-class WindowForm(forms.Form):
-    """The confirmation of a window. The start and round on the page reveal a change since then."""
+class _ShownWindowForm(forms.Form):
+    """The start and the round of the window on the page, which reveal a change since then.
+
+    The templates have these hidden fields, with the current values also after a refusal.
+    """
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
-    length_minutes = forms.IntegerField(min_value=MIN_WINDOW_MINUTES, max_value=MAX_WINDOW_MINUTES)
-    outbound_days = forms.IntegerField(min_value=0, max_value=60)
-    accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not {"planned_at", "round"} <= cleaned.keys():
+            self.add_error(None, "The page names no window. Check the window below and try again.")
+        return cleaned
+
+
+class WindowForm(_ShownWindowForm):
+    """The confirmation of a window."""
+
+    length_minutes = forms.IntegerField(
+        label="Length in minutes", min_value=MIN_WINDOW_MINUTES, max_value=MAX_WINDOW_MINUTES
+    )
+    outbound_days = forms.IntegerField(
+        label="Days from outbound to inbound", min_value=0, max_value=60
+    )
+    accepted_risk = forms.CharField(
+        label="Reason for accepting the risk",
+        max_length=1000,
+        required=False,
+        strip=True,
+        help_text="Recorded with your name",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    @classmethod
+    def of(cls, cutover: Cutover, data: Any = None) -> WindowForm:
+        """The form with the input, or else with the stored values of the cutover."""
+        names = ("length_minutes", "outbound_days", "accepted_risk")
+        initial = {name: getattr(cutover, name) for name in names}
+        return cls(data, initial=initial, auto_id="window_%s")
 
     @property
     def confirmation(self) -> WindowConfirmation:
         return WindowConfirmation(**self.cleaned_data)
 
 
+def _approver_field(label: str) -> forms.ModelChoiceField[User]:
+    return forms.ModelChoiceField(
+        User.objects.none(),
+        label=label,
+        required=False,
+        to_field_name="public_id",
+        empty_label="No approver yet",
+        error_messages={"invalid_choice": "Choose an approver from the list."},
+    )
+
+
 class ApproversForm(forms.Form):
     """The approvers, one of each side."""
 
-    mimecast = forms.ModelChoiceField(
-        User.objects.none(), required=False, to_field_name="public_id"
-    )
-    client = forms.ModelChoiceField(User.objects.none(), required=False, to_field_name="public_id")
+    mimecast = _approver_field("For Mimecast")
+    client = _approver_field("For the client")
+
+    @classmethod
+    def of(cls, cutover: Cutover, data: Any = None) -> ApproversForm:
+        """The form with the input, or else with the stored approvers of the cutover."""
+        initial = {"mimecast": cutover.mimecast_approver, "client": cutover.client_approver}
+        tenant = cutover.plan.tenant
+        return cls(data, tenant=tenant, initial=initial, auto_id="approver_%s")
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -178,16 +226,30 @@ class OnCallForm(forms.Form):
         return cleaned
 
 
-class VoteForm(forms.Form):
-    """An approver's vote."""
+class VoteForm(_ShownWindowForm):
+    """An approver's vote. The buttons of the template have the choice."""
 
-    planned_at = forms.DateTimeField(widget=forms.HiddenInput)
-    round = forms.IntegerField(widget=forms.HiddenInput)
-    choice = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
+    choice = forms.ChoiceField(
+        choices=[("go", "Go"), ("no-go", "No-go")],
+        error_messages={
+            "required": "Choose go or no-go.",
+            "invalid_choice": "Choose go or no-go.",
+        },
+    )
     comment = forms.CharField(max_length=1000, required=False, strip=True)
-    accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+    accepted_risk = forms.CharField(
+        label="Reason for going ahead anyway",
+        max_length=1000,
+        required=False,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     # The keys of the blocking rows on the page.
     blockers = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
+
+    @classmethod
+    def of(cls, data: Any = None) -> VoteForm:
+        return cls(data, auto_id="vote_%s")
 
     @property
     def vote(self) -> Vote:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from onboarding.cutovers.blockers import RiskNotAccepted
 from onboarding.cutovers.cutover_events import add_decision
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.cutovers.snapshots import digest_of
@@ -220,7 +221,7 @@ def _require_accepted_risk(vote: Vote, blockers: Sequence[ReadinessRow]) -> None
     """Raise unless the go accepts the risk of every blocker."""
     titles = ", ".join(row.title for row in blockers)
     if blockers and not vote.accepted_risk:
-        raise OnboardingError(
+        raise RiskNotAccepted(
             f"Blocking: {titles}. Enter a reason for going ahead anyway. Nothing was recorded."
         )
     new = [f"“{row.title}”" for row in blockers if row.key not in vote.blockers]

@@ -174,10 +174,13 @@ def lock_cutovers(tenant: Tenant) -> None:
     list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) -> None:
+def release_domains(
+    tenant: Tenant, domains: Collection[Domain], *, by: User, reason: str = ""
+) -> None:
     """Remove the domains from their cutovers, before they are removed from the tenant.
 
-    A cutover whose window has not opened needs a new confirmation and decision.
+    A cutover whose window has not opened needs a new confirmation and decision. Raises
+    ReasonMissing without a reason if inbound mail of a planned cutover would then switch first.
     """
     now = database_time.now()
     with transaction.atomic():
@@ -186,8 +189,14 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
             plan__tenant=tenant
         )
         changed = list(of_tenant.filter(pk__in=affected).order_by("pk"))
+        outbound = next((c for c in changed if c.direction == Cutover.Direction.OUTBOUND), None)
+        if outbound is not None:
+            _lock_inbound_too(outbound)
+        cautions = _inbound_cautions(outbound, now=now) if outbound is not None else {}
+        CutoverDomain.objects.filter(cutover__in=changed, domain__in=domains).delete()
+        if outbound is not None:
+            _require_inbound_reason(outbound, cautions, reason, now=now)
         for locked in changed:
-            CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
                 _reset_approval(locked)
             _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
@@ -217,6 +226,8 @@ def _inbound_cautions(changed: Cutover, *, now: datetime) -> dict[Cutover, dict[
     found = {}
     for inbound in ahead:
         domains = list(inbound.domains.all())
+        if not domains:
+            continue
         facts, others = load_planning_facts(inbound, domains, now=now)
         cautions = planning_cautions(facts, others, [domain.pk for domain in domains])
         found[inbound] = {c.key: c.sentence for c in cautions if c.key in ORDER_CAUTIONS}

@@ -132,9 +132,29 @@ def load_facts(
         (subject.name, current_safe_time(subject, facts, history, region)) for subject in ttls
     ]
     moved = {name for name, safe_time in safe_times if safe_time.is_moved}
+    moved |= _moved_outside(ttls, plan_context, facts, history, region)
     policies = list(_policy_times(facts, history)) if is_inbound else []
     waiting = [(name, policy) for name, policy in policies if name not in moved]
     return replace(facts, safe_times=safe_times, policy_times=waiting)
+
+
+def _moved_outside(
+    subjects: Iterable[ProofSubject],
+    plan_context: PlanContext,
+    facts: ReadinessFacts,
+    history: Sequence[Observation],
+    region: Region,
+) -> set[str]:
+    """The switched domains that are exempt from the task of the TTL, so not among its subjects."""
+    names = {subject.name for subject in subjects}
+    moved = set()
+    for check in plan_context.checks:
+        is_outside = check.kind == CheckKind.MX_TTL and check.subject not in names
+        if is_outside and not is_stale(check, facts):
+            safe_time = safe_time_of(check, _observations_of(check, history), region)
+            if safe_time is not None and safe_time.is_moved:
+                moved.add(check.subject)
+    return moved
 
 
 def _policy_times(

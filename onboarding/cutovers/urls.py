@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.cutovers.views import dry_run, freezes, go_no_go, on_call, planning, preflight, room
+from onboarding.cutovers.views import (
+    dry_run,
+    freezes,
+    go_no_go,
+    on_call,
+    planning,
+    preflight,
+    room,
+    window,
+)
 
 urlpatterns = [
     path("freezes/", freezes.freezes_show, name="freezes"),
@@ -44,5 +53,5 @@ tenant_urlpatterns = [
         name="dry-run-show",
     ),
     path("cutovers/<str:cutover_id>/votes/", go_no_go.vote, name="cutover-vote"),
-    path("cutovers/<str:cutover_id>/window/", room.window_confirm, name="cutover-window"),
+    path("cutovers/<str:cutover_id>/window/", window.window_confirm, name="cutover-window"),
 ]

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from onboarding.cutovers.blockers import WindowBlocker
+from onboarding.cutovers.blockers import RiskNotAccepted, WindowBlocker
 from onboarding.cutovers.cutover_events import add_change
-from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover
 from onboarding.plans.evaluation import recompute_waits_after_commit
 from tenants import database_time
@@ -35,12 +35,12 @@ def confirm_window(
 ) -> None:
     """Confirm the window. With blockers the confirmation needs an accepted risk.
 
-    Raises OnboardingError if the accepted risk is missing, and ConflictingChange if the window or
+    Raises RiskNotAccepted if the accepted risk is missing, and ConflictingChange if the window or
     its domains changed after the page was loaded.
     """
     if blockers and not window.accepted_risk:
         reasons = " ".join(blocker.sentence for blocker in blockers)
-        raise OnboardingError(f"{reasons} Reschedule it, or enter the reason for the risk.")
+        raise RiskNotAccepted(f"{reasons} Reschedule it, or enter the reason for the risk.")
     accepted_risk = window.accepted_risk if blockers else ""
     tenant = cutover.plan.tenant
     with transaction.atomic():

@@ -69,6 +69,11 @@ class RemovalEffect:
         """The cutovers that lose the domain; empty if the removal is rejected."""
         return () if self.in_window else self.cutovers
 
+    @property
+    def may_need_reason(self) -> bool:
+        """Whether an outbound cutover loses the domain, so that inbound mail may switch first."""
+        return any(each.direction == Cutover.Direction.OUTBOUND for each in self.remaining_cutovers)
+
 
 def removal_effects(tenant: Tenant, rows: Iterable[Row]) -> list[RemovalEffect]:
     """The effects of removing these rows. Changes nothing."""
@@ -134,10 +139,13 @@ def _names_in_decisions(tenant: Tenant) -> set[str]:
     }
 
 
-def remove_subjects(tenant: Tenant, effects: Sequence[RemovalEffect], *, by: User) -> None:
+def remove_subjects(
+    tenant: Tenant, effects: Sequence[RemovalEffect], *, by: User, reason: str = ""
+) -> None:
     """Remove the rows with the shown effects.
 
-    Raises OnboardingError if a window of a domain is open; then nothing is removed.
+    Raises OnboardingError if a window of a domain is open, and ReasonMissing if inbound mail would
+    then switch first and the reason is empty. Then nothing is removed.
     """
     now = database_time.now()
     locked = [str(each.row) for each in effects if each.in_window]
@@ -145,7 +153,7 @@ def remove_subjects(tenant: Tenant, effects: Sequence[RemovalEffect], *, by: Use
         raise OnboardingError(f"{join_names(locked)}: the window is open. Nothing was removed.")
     with transaction.atomic():
         domains = [each.row for each in effects if isinstance(each.row, Domain)]
-        planning.release_domains(tenant, domains, by=by)
+        planning.release_domains(tenant, domains, by=by, reason=reason)
         share_links.revoke_all(ShareLink.objects.filter(domain__in=domains), by=by)
         # Confirmations and exemptions of the domain. The activity log contains their reasons.
         DomainProgress.objects.filter(domain__in=domains).delete()

@@ -22,13 +22,17 @@ from tenants.rest.problems import WHOLE_BODY, ApiError, invalid
 
 @dataclass
 class ProfileChange:
-    """The changes of a request. Rows are changed by primary key; a removed row is its key."""
+    """The changes of a request. Rows are changed by primary key; a removed row is its key.
+
+    `reason`: of the removal, see `ProfileEntry`.
+    """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
     new_domains: Sequence[Mapping[str, Any]] = ()
     new_hosts: Sequence[Mapping[str, Any]] = ()
     changed: Mapping[Domain | Host, Mapping[str, Any]] = field(default_factory=dict)
     removed: Domain | Host | None = None
+    reason: str = ""
 
 
 def save(tenant: Tenant, change: ProfileChange, *, by: User) -> None:
@@ -49,7 +53,9 @@ def save(tenant: Tenant, change: ProfileChange, *, by: User) -> None:
         raise _problem(profile, domain_forms, host_forms, len(domains), len(hosts))
     consented = {host_key(row.instance) for row in host_forms.rows() if row.cleaned_data["consent"]}
     removed = domain_removal.removal_effects(tenant, domain_forms.removed() + host_forms.removed())
-    entry = ProfileEntry(domain_forms.instances(), host_forms.instances(), consented, removed)
+    entry = ProfileEntry(
+        domain_forms.instances(), host_forms.instances(), consented, removed, change.reason
+    )
     tenants.save_profile(tenant, entry, by=by)
 
 

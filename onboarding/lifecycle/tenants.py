@@ -66,13 +66,15 @@ class ProfileEntry:
     """Domains and hosts of a profile as entered: new rows, and existing rows with their new values.
 
     Existing rows that are missing stay unchanged, unless `removed` contains them. The client agrees
-    to connections to exactly the hosts of `consented`.
+    to connections to exactly the hosts of `consented`. `removal_reason` is necessary if inbound
+    mail of a planned cutover would switch first without the removed domains.
     """
 
     domains: Sequence[Domain] = ()
     hosts: Sequence[Host] = ()
     consented: Collection[HostKey] = ()
     removed: Sequence[RemovalEffect] = ()
+    removal_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _store(
         if entry.removed:
             assert by is not None
             # First: the database rejects a second primary domain.
-            domain_removal.remove_subjects(tenant, entry.removed, by=by)
+            domain_removal.remove_subjects(
+                tenant, entry.removed, by=by, reason=entry.removal_reason
+            )
         domains, hosts = _save_rows(tenant, entry.domains), _save_rows(tenant, entry.hosts)
         if is_new:
             sync_checks(tenant)

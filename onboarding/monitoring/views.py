@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django import forms
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding.error_responses import errors_as_message, errors_on_form
+from onboarding.error_responses import errors_as_message, errors_on_form, form_page
 from onboarding.models import Drift
 from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
@@ -148,12 +148,13 @@ def _submit(
     """Run the action, or show the page again with the error and the input."""
     public_id = drift.tenant.public_id
     if form.is_valid():
-        with errors_on_form(form) as attempt:
+        with errors_on_form(form):
             action()
             return redirect("onboarding:monitoring", public_id=public_id)
         # A drift that closed in the meantime has no form on the page any more.
         if Drift.objects.filter(pk=drift.pk, closed_at__isnull=False).exists():
-            messages.error(request, str(attempt.error))
-            return redirect("onboarding:monitoring", public_id=public_id)
+            back = reverse("onboarding:monitoring", args=[public_id])
+            about = str(drift.tenant)
+            return form_page(request, form, title="Drift", about=about, button="Save", back=back)
     context = _context(request, public_id, (drift, form))
     return render(request, "monitoring/monitoring_show.html", context, status=422)

@@ -243,7 +243,9 @@ class _Builder:
     def _cutover_steps(self, task: Task) -> Iterator[ForecastStep]:
         direction = DIRECTION_OF_ROLE[TaskRole(task.role)].value
         ahead = self._windows(direction)
-        waits = self._inbound_waits(ahead) if task.role == TaskRole.SWITCHES_INBOUND else Waits()
+        waits = (
+            self._inbound_waits(task, ahead) if task.role == TaskRole.SWITCHES_INBOUND else Waits()
+        )
         if not ahead and any(c.direction == direction for c in self.rows.cutovers):
             waits.assumes.append(
                 f"Every {direction} window is over, and “{task.title}” is open. The forecast"
@@ -272,12 +274,15 @@ class _Builder:
         rows = self.rows
         return in_none(direction, self.by_key, rows.domains, rows.exempt, rows.cutovers)
 
-    def _inbound_waits(self, ahead: Sequence[Cutover]) -> Waits:
+    def _inbound_waits(self, switch: Task, ahead: Sequence[Cutover]) -> Waits:
         return inbound_waits(
             self.rows,
             ahead,
             ttl=self._preparation(CheckKind.MX_TTL),
-            policy=self._preparation(CheckKind.MTA_STS),
+            # A policy delays the domains that switch, also those exempt from its own task.
+            policy=replace(
+                self._preparation(CheckKind.MTA_STS), exempt_domains=self._exempt_of(switch)
+            ),
         )
 
     def _preparation(self, kind: CheckKind) -> OpenPreparation:
@@ -287,8 +292,11 @@ class _Builder:
         return OpenPreparation(
             task.key if task.key in self.keys else "",
             task.is_skipped,
-            frozenset(domain for each, domain in self.rows.exempt if each == task.pk),
+            self._exempt_of(task),
         )
+
+    def _exempt_of(self, task: Task) -> frozenset[int]:
+        return frozenset(domain for each, domain in self.rows.exempt if each == task.pk)
 
 
 def _basis(usual: Duration, elapsed: int) -> str:

@@ -13,6 +13,7 @@ from checks.models import Check
 from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import Cutover
 from onboarding.plans.cached_policies import cached_policy, forbidding_max_age
+from onboarding.plans.current_verdicts import STALE_AFTER, is_older_than
 from onboarding.plans.forecast import Bound, ForecastStep, StepKind
 from onboarding.plans.forecast_sources import TenantRows
 from onboarding.plans.safe_times import safe_time_of, safe_times_by_kind
@@ -77,15 +78,20 @@ def inbound_waits(
 
 
 def _moved_domains(rows: TenantRows) -> set[int | None]:
-    """The domains whose MX records already lead to Mimecast alone."""
+    """The domains whose MX records already lead to Mimecast alone, by a recent run."""
     moved = set()
     for check in rows.checks:
-        if check.kind == CheckKind.MX_TTL:
+        if check.kind == CheckKind.MX_TTL and not _is_stale(check, rows):
             history = rows.observations.get(check.pk, ())
             safe_time = safe_time_of(check, history, rows.tenant.region_values)
             if safe_time is not None and safe_time.is_moved:
                 moved.add(check.domain_id)
     return moved
+
+
+def _is_stale(check: Check, rows: TenantRows) -> bool:
+    """Whether the last run is too old for the planning form, which then knows no safe time."""
+    return is_older_than(check, STALE_AFTER, now=rows.now)
 
 
 def _wait_for_ttl(
@@ -97,6 +103,11 @@ def _wait_for_ttl(
         bound = day_after(safe_time.safe_at, rows, windows)
         text = f"The former MX answers of {check.subject} expire {bound.reason}"
         waits.bounds.append(Bound(bound.day, text))
+        if _is_stale(check, rows):
+            waits.assumes.append(
+                f"The last check of {check.subject} is too old. The forecast assumes that its MX"
+                " records are unchanged."
+            )
         return
     if not ttl_key:
         waits.assumes.append(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 
+from checks.lab.records import APEX, MAX_TTL, TYPES
 from onboarding.plans.forms.dates import (
     DAY_ERRORS,
     refuse_far_away,
@@ -37,6 +38,37 @@ class BulkForm(forms.Form):
 
     def change(self) -> BulkChange:
         return BulkChange(**self.cleaned_data)
+
+
+class LabRecordForm(forms.Form):
+    """A record to publish in a zone of the lab."""
+
+    value = forms.CharField(label="Value", max_length=2000)
+    type = forms.ChoiceField(
+        label="Type",
+        choices=[(each, each) for each in TYPES],
+        error_messages={"invalid_choice": f"The lab serves {', '.join(TYPES)} records."},
+    )
+    label = forms.CharField(label="Name", required=False, max_length=253)
+    ttl = forms.IntegerField(
+        label="TTL in seconds",
+        required=False,
+        min_value=0,
+        max_value=MAX_TTL,
+        error_messages={"invalid": "A TTL is a number of seconds."},
+    )
+    replace = forms.BooleanField(label="Replace current records", required=False)
+
+    def record(self) -> dict[str, Any]:
+        """The arguments of `Lab.publish`."""
+        cleaned = self.cleaned_data
+        return {
+            "rtype": cleaned["type"],
+            "value": cleaned["value"],
+            "label": cleaned["label"] or APEX,
+            "ttl": cleaned["ttl"],
+            "instead": cleaned["replace"],
+        }
 
 
 class WhatIfForm(forms.Form):

@@ -91,6 +91,9 @@ class ResourceSchema(AutoSchema):
             OpenApiParameter(name, str, "path", enum=choices)
             for name, choices in self.view.path_choices.items()
         ]
+        if self.method == "DELETE":
+            described = self.view.delete_descriptions.items()
+            found += [OpenApiParameter(name, str, description=text) for name, text in described]
         if self.method != "GET":
             return [*found, *self._write_headers()]
         serializer = self.view.serializer_class

@@ -69,6 +69,8 @@ class ApiView(generics.GenericAPIView[Any]):
     query_descriptions: ClassVar[Mapping[str, str]] = {}
     # The permitted values of parameters of the address, for the schema.
     path_choices: ClassVar[Mapping[str, Sequence[str]]] = {}
+    # Query parameters of DELETE: its body has no defined meaning (RFC 9110 section 9.3.5).
+    delete_descriptions: ClassVar[Mapping[str, str]] = {}
     pagination_class: Any = None
     # The rows of a list, for the schema of its filters.
     model: ClassVar[type[Model]]

@@ -123,8 +123,8 @@ UNIQUE_VALUES = {
     "onboarding.WorkingTime.tenant": ("working-time", [302] * 4),
     "one_progress_per_task_and_domain": ("task-domain-exempt", [302, 422, 422, 422]),
     "checks.Discovery.domain": ("dns-scan", [302] * 4),
-    "one_decision_per_window": ("cutover-vote", [302] * 4),
-    "saved_view_once_per_owner": ("saved-view-create", [302] * 4),
+    "one_decision_per_window": ("cutover-vote", [302, 422, 422, 422]),
+    "saved_view_once_per_owner": ("saved-view-create", [302, 422, 422, 422]),
     "onboarding.PlanTemplate.version": ("template-publish", [302, 422, 422, 422]),
 }
 GUARDED = {

@@ -10,11 +10,12 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration import evidence_files, file_store
+from onboarding.collaboration.forms import EvidenceFileForm
 from onboarding.collaboration.uploads import was_too_large
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_on_form
 from onboarding.models import Task
 from onboarding.plans.tenant_page import current_user
-from onboarding.plans.views.tasks import back_to_plan
+from onboarding.plans.views.tasks import back_to_plan, task_form_page
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -47,7 +48,8 @@ def _task(request: HttpRequest, public_id: str, task_id: str) -> Task:
 def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     task = _task(request, public_id, task_id)
     upload = request.FILES.get("file")
-    with errors_as_message(request) as attempt:
+    form = EvidenceFileForm(request.POST, request.FILES)
+    with errors_on_form(form, "file") as attempt:
         stored = evidence_files.add_file(
             task,
             upload if isinstance(upload, UploadedFile) else None,
@@ -55,9 +57,9 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
             by=current_user(request),
         )
         messages.success(request, f"{stored.name} was added to “{task.title}”.")
-    if not attempt.succeeded:
-        evidence_files.log_refusal(task, str(attempt.error), by=current_user(request))
-    return back_to_plan(request, task.plan.tenant, task)
+        return back_to_plan(request, task.plan.tenant, task)
+    evidence_files.log_refusal(task, str(attempt.error), by=current_user(request))
+    return task_form_page(request, task.plan.tenant, task, form, "Attach evidence")
 
 
 @require(Permission.VIEW)

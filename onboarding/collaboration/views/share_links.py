@@ -10,8 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from onboarding.collaboration import share_links
-from onboarding.collaboration.forms import CHOOSE_RECIPIENT_AND_DAYS, ShareLinkForm
-from onboarding.error_responses import errors_as_message
+from onboarding.collaboration.forms import ShareLinkForm
+from onboarding.error_responses import errors_on_form, form_page
 from onboarding.models import Task
 from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require, tenant_or_404
@@ -46,17 +46,23 @@ def _create(request: HttpRequest, public_id: str, subject: Task | Domain) -> Htt
     """Show the link once, in this response: the token is not stored."""
     page = load_page(request, public_id)
     form = ShareLinkForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, CHOOSE_RECIPIENT_AND_DAYS)
-        return redirect("onboarding:people", public_id=public_id)
-    with errors_as_message(request):
-        made, token = share_links.create_share_link(
-            page.plan, subject, **form.cleaned_data, by=current_user(request)
-        )
-        link = site_url(request) + reverse("onboarding:share-link", args=[token])
-        context = {"page": page, "tab": "people", "made": made, "link": link}
-        return render(request, "collaboration/share_link_created.html", context)
-    return redirect("onboarding:people", public_id=public_id)
+    if form.is_valid():
+        with errors_on_form(form):
+            made, token = share_links.create_share_link(
+                page.plan, subject, **form.cleaned_data, by=current_user(request)
+            )
+            link = site_url(request) + reverse("onboarding:share-link", args=[token])
+            context = {"page": page, "tab": "people", "made": made, "link": link}
+            return render(request, "collaboration/share_link_created.html", context)
+    return form_page(
+        request,
+        form,
+        title=f"Share link for {subject}",
+        about=str(page.tenant),
+        button="Create link",
+        back=reverse("onboarding:people", args=[public_id]),
+        domain=subject.public_id if isinstance(subject, Domain) else None,
+    )
 
 
 @require(Permission.SHARE)

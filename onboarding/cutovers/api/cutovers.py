@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from onboarding.cutovers import go_no_go, planning, window_confirmation
+from onboarding.cutovers.api.reasons import REASON_QUERY, reason_in
 from onboarding.cutovers.forms import ApproversForm, CutoverForm
 from onboarding.cutovers.go_no_go import Vote
 from onboarding.cutovers.readiness import earliest_safe_time
@@ -123,6 +124,7 @@ class CutoverView(CutoversView):
         "DELETE": Permission.MANAGE_PLAN,
     }
     inputs = {"PATCH": CutoverChangeInput}
+    delete_descriptions = REASON_QUERY
     statuses = {"DELETE": 204}
     versioned = frozenset({"PATCH", "DELETE"})
 
@@ -166,7 +168,7 @@ class CutoverView(CutoversView):
         """Cancel a cutover. One with a record remains stored."""
         cutover = self.load()
         self.require_version(cutover)
-        planning.cancel_cutover(cutover, by=self.user)
+        planning.cancel_cutover(cutover, by=self.user, reason=reason_in(request))
         return Response(status=204)
 
 

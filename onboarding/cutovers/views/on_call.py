@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from onboarding.cutovers.forms import OnCallForm
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates, remove_on_call
 from onboarding.cutovers.views.room import back_to_room, load_room, show_room
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_on_form
 from onboarding.models import OnCall
 from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
@@ -21,11 +21,12 @@ from tenants.permissions import Permission
 def on_call_add(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
     form = OnCallForm(request.POST, people=on_call_candidates(room.page.tenant))
-    if not form.is_valid():
-        return show_room(request, room, on_call_form=form)
-    with errors_as_message(request):
-        add_on_call(room.cutover, form.chosen, form.cleaned_data["phone"], by=current_user(request))
-    return back_to_room(public_id, cutover_id)
+    if form.is_valid():
+        phone = form.cleaned_data["phone"]
+        with errors_on_form(form):
+            add_on_call(room.cutover, form.chosen, phone, by=current_user(request))
+            return back_to_room(public_id, cutover_id)
+    return show_room(request, room, on_call_form=form)
 
 
 @require(Permission.MANAGE_PLAN)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.collaboration.comments import comments_of
-from onboarding.cutovers import go_no_go, snapshots, window_confirmation
+from onboarding.cutovers import go_no_go, snapshots
 from onboarding.cutovers.change_sheets import ChangeSheet, build_change_sheet
 from onboarding.cutovers.dns_forms import AS_OF
-from onboarding.cutovers.forms import OnCallForm, WindowForm
+from onboarding.cutovers.forms import ApproversForm, OnCallForm, VoteForm, WindowForm
 from onboarding.cutovers.on_call import on_call_candidates, on_call_gaps
 from onboarding.cutovers.readiness import (
     earliest_safe_time,
@@ -32,7 +31,6 @@ from onboarding.cutovers.room import (
     run_sheet,
 )
 from onboarding.cutovers.timeline import build_timeline
-from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.plans.planned_cutovers import (
@@ -86,21 +84,12 @@ def _live(room: CutoverRoom) -> dict[str, object]:
 @require(Permission.VIEW)
 @require_GET
 def cutover_room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    shown = load_room(request, public_id, cutover_id)
-    return show_room(request, replace(shown, requested_minutes=_minutes(request.GET)))
+    return show_room(request, load_room(request, public_id, cutover_id))
 
 
-def _minutes(query: QueryDict) -> int:
-    """The requested length of a window whose confirmation was refused; 0 if it is invalid."""
-    text = query.get("minutes", "")
-    is_number = text.isdecimal() and len(text) < 5
-    return int(text) if is_number and MIN_WINDOW_MINUTES <= int(text) <= MAX_WINDOW_MINUTES else 0
-
-
-def _go_no_go(room: CutoverRoom, user: User) -> dict[str, Any]:
-    """The decision and the votes on the current window, and the people who may vote."""
+def _go_no_go(room: CutoverRoom) -> dict[str, Any]:
+    """The decision and the votes on the current window."""
     decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
-    may_manage = room.page.may_manage_plan
     return {
         "decision": decision,
         "votes": votes,
@@ -108,26 +97,13 @@ def _go_no_go(room: CutoverRoom, user: User) -> dict[str, Any]:
             side: decision is None and go_no_go.is_outdated(vote, room.rows)
             for side, vote in votes.items()
         },
-        "my_side": room.cutover.approver_side(user),
-        "may_vote": room.page.access.may(Permission.VOTE),
-        "staff_approvers": go_no_go.staff_approvers() if may_manage else (),
-        "client_approvers": go_no_go.client_approvers(room.page.tenant) if may_manage else (),
     }
 
 
-def _on_call(room: CutoverRoom, form: OnCallForm | None) -> dict[str, Any]:
-    """The people on call, and the form: the refused one, or an empty one."""
-    if form is None and room.page.may_manage_plan:
-        form = OnCallForm(people=on_call_candidates(room.page.tenant))
-    gaps = on_call_gaps(room.on_call)
-    return {"on_call": room.on_call, "on_call_gaps": gaps, "on_call_form": form}
-
-
-def show_room(
-    request: HttpRequest, room: CutoverRoom, *, on_call_form: OnCallForm | None = None
-) -> HttpResponse:
-    """The room, with the refused form and its input if there is one."""
+def show_room(request: HttpRequest, room: CutoverRoom, **refused: forms.Form) -> HttpResponse:
+    """The room. `refused` has the refused form with its input, by its name in the template."""
     is_full_screen = request.GET.get("fullscreen") == "1"
+    votes = _go_no_go(room)
     context = {
         "room": room,
         "page": room.page,
@@ -135,19 +111,36 @@ def show_room(
         "tab": "cutovers",
         "safe_at": earliest_safe_time(room.facts.safe_times),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
-        **_go_no_go(room, current_user(request)),
+        **votes,
         "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
-        **_on_call(room, on_call_form),
+        "on_call": room.on_call,
+        "on_call_gaps": on_call_gaps(room.on_call),
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
         **({} if is_full_screen or room.page.tenant.is_closed else _changes_and_timeline(room)),
         # The client can read a shared screen, so that it shows no internal notes.
         **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
+        **_forms_of(room, current_user(request), is_decided=votes["decision"] is not None),
+        **refused,
     }
-    if on_call_form is not None:
+    if refused:
         return render(request, "cutovers/cutover_room.html", context, status=422)
     return show(request, "cutovers/cutover_room.html", "room", context)
+
+
+def _forms_of(room: CutoverRoom, user: User, *, is_decided: bool) -> dict[str, forms.Form]:
+    """The forms of the room that this person may use, with the stored values."""
+    found: dict[str, forms.Form] = {}
+    is_approver = bool(room.cutover.approver_side(user))
+    if is_approver and room.page.access.may(Permission.VOTE) and not is_decided:
+        found["vote_form"] = VoteForm.of()
+    if room.page.may_manage_plan:
+        found["window_form"] = WindowForm.of(room.cutover)
+        found["on_call_form"] = OnCallForm(people=on_call_candidates(room.page.tenant))
+    if room.page.may_manage_plan and not is_decided:
+        found["approvers_form"] = ApproversForm.of(room.cutover)
+    return found
 
 
 def _changes_and_timeline(room: CutoverRoom) -> dict[str, object]:
@@ -292,23 +285,3 @@ def snapshot_save(request: HttpRequest, public_id: str, cutover_id: str) -> Http
 
 def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
     return redirect("onboarding:cutover-room", public_id=public_id, cutover_id=cutover_id)
-
-
-@require(Permission.MANAGE_PLAN)
-@require_POST
-def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    room = load_room(request, public_id, cutover_id)
-    form = WindowForm(request.POST)
-    if not form.is_valid():
-        problems = " ".join(str(each) for field in form.errors.values() for each in field)
-        messages.error(request, f"{problems} Nothing was confirmed.")
-        return back_to_room(public_id, cutover_id)
-    room = replace(room, requested_minutes=form.confirmation.length_minutes)
-    with errors_as_message(request):
-        window_confirmation.confirm_window(
-            room.cutover, form.confirmation, blockers=room.window_blockers, by=current_user(request)
-        )
-        return back_to_room(public_id, cutover_id)
-    response = back_to_room(public_id, cutover_id)
-    response["Location"] += f"?minutes={room.length_minutes}"
-    return response

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from checks.api import ZoneNoteSerializer
 from checks.engine.zone_domains import MAX_CHARACTERS
+from onboarding.cutovers.api.reasons import REASON_QUERY, reason_in
 from onboarding.lifecycle import profile_form_data
 from onboarding.lifecycle.profile_form_data import ProfileChange
 from onboarding.lifecycle.zone_import import UnreadableZone, domains_to_add
@@ -281,6 +282,7 @@ class DomainView(_SubjectView):
     }
     serializer_class = DomainSerializer
     inputs = {"PATCH": DomainChangeInput}
+    delete_descriptions = REASON_QUERY
     statuses = {"DELETE": 204}
     versioned = frozenset({"PATCH", "DELETE"})
 
@@ -308,7 +310,7 @@ class DomainView(_SubjectView):
         """
         domain = self.load()
         self.require_version(domain)
-        self.change(ProfileChange(removed=domain))
+        self.change(ProfileChange(removed=domain, reason=reason_in(request)))
         return Response(status=204)
 
 

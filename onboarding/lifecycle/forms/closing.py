@@ -1,10 +1,13 @@
-"""Forms of the sign-off, of residual risks, of closing without completion and of reopening."""
+"""Forms of the sign-off, of residual risks, of closing, of reopening and of erasure."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django import forms
 
 from onboarding.plans.transitions import LONGEST_REASON
+from tenants.models import Tenant
 
 
 class SignOffForm(forms.Form):
@@ -51,3 +54,15 @@ class ReopenForm(forms.Form):
         label="Reason for reopening",
         error_messages={"required": "Enter a reason. It is stored in the activity log."},
     )
+
+
+class EraseForm(forms.Form):
+    """The name of the tenant, which the service compares."""
+
+    name = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"autocomplete": "off", "required": True})
+    )
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="erase-%s", **kwargs)
+        self.fields["name"].label = f"Enter the tenant’s name, {tenant}, to confirm"

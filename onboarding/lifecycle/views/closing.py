@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
+from onboarding.error_responses import (
+    catch_errors,
+    errors_as_message,
+    errors_on_form,
+    form_page,
+)
 from onboarding.lifecycle import closing, residual_risks
 from onboarding.lifecycle.closing_record import ClosingRecord, closing_record
 from onboarding.lifecycle.forms.closing import ResidualRiskForm, SignOffForm
@@ -165,8 +171,15 @@ def risk_accept(request: HttpRequest, public_id: str) -> HttpResponse:
     shown = load_closing(request, public_id)
     if not any(card.form is form for card in shown.cards(form)):
         # The risk is over, or another consultant has accepted it.
-        messages.error(request, str(form.errors["reason"][0]))
-        return redirect("onboarding:closing", public_id=public_id)
+        return form_page(
+            request,
+            form,
+            title="Accept a residual risk",
+            about=str(tenant),
+            button="Accept risk",
+            back=reverse("onboarding:closing", args=[public_id]),
+            **{name: request.POST.get(name, "") for name in ("kind", "subject", "sentence")},
+        )
     return _show(request, shown, risk_form=form)
 
 

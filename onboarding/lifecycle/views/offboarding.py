@@ -13,7 +13,7 @@ from onboarding.collaboration.views.files import send_file
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.lifecycle import closing, erasure, exports, offboarding
 from onboarding.lifecycle.closing_pack import build
-from onboarding.lifecycle.forms.closing import CloseForm, ReopenForm
+from onboarding.lifecycle.forms.closing import CloseForm, EraseForm, ReopenForm
 from onboarding.lifecycle.tasks import queue_closing_pack, queue_export
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.plans.tenant_page import current_user, load_page
@@ -35,6 +35,7 @@ def _show(
     *,
     close_form: CloseForm | None = None,
     reopen_form: ReopenForm | None = None,
+    erase_form: EraseForm | None = None,
 ) -> HttpResponse:
     """The page, with the refused form and its input if there is one."""
     page = load_page(request, public_id)
@@ -51,8 +52,9 @@ def _show(
         "why_not_close": offboarding.why_not_close(tenant) if may_close_now else "",
         "close_form": close_form or CloseForm(auto_id="close-%s"),
         "reopen_form": reopen_form or ReopenForm(auto_id="reopen-%s"),
+        "erase_form": erase_form or EraseForm(tenant=tenant),
     }
-    status = 422 if close_form or reopen_form else 200
+    status = 422 if close_form or reopen_form or erase_form else 200
     return render(request, "lifecycle/offboarding_show.html", context, status=status)
 
 
@@ -149,9 +151,10 @@ def export_show(request: HttpRequest, public_id: str, export_id: str) -> HttpRes
 @require_POST
 def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    name = tenant.name
-    with errors_as_message(request):
-        erasure.erase_tenant(tenant, typed=request.POST.get("name", ""), by=current_user(request))
-        messages.success(request, f"All data of {name} is erased.")
-        return redirect("onboarding:tenant-list")
-    return _back(public_id)
+    name, form = tenant.name, EraseForm(request.POST, tenant=tenant)
+    if form.is_valid():
+        with errors_on_form(form, "name"):
+            erasure.erase_tenant(tenant, typed=form.cleaned_data["name"], by=current_user(request))
+            messages.success(request, f"All data of {name} is erased.")
+            return redirect("onboarding:tenant-list")
+    return _show(request, public_id, erase_form=form)

@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration.contacts import contacts_of, missing_roles
 from onboarding.collaboration.share_links import share_links_of
-from onboarding.error_responses import errors_as_message, errors_on_form
+from onboarding.error_responses import errors_as_message, errors_on_form, form_page
 from onboarding.lifecycle import offboarding
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans.tenant_page import current_user, load_page
@@ -119,12 +120,19 @@ def _membership(request: HttpRequest, public_id: str, person_id: str) -> Members
 @require_POST
 def person_role(request: HttpRequest, public_id: str, person_id: str) -> HttpResponse:
     membership = _membership(request, public_id, person_id)
-    form = RoleForm(request.POST)
-    with errors_as_message(request):
-        if not form.is_valid():
-            raise people.PeopleError(people.CHOOSE_ROLE)
-        people.change_role(membership, form.cleaned_data["role"], by=current_user(request))
-    return _back(tenant_or_404(request, public_id))
+    tenant, form = tenant_or_404(request, public_id), RoleForm(request.POST)
+    if form.is_valid():
+        with errors_on_form(form, "role"):
+            people.change_role(membership, form.cleaned_data["role"], by=current_user(request))
+            return _back(tenant)
+    return form_page(
+        request,
+        form,
+        title=f"Role of {membership.user}",
+        about=str(tenant),
+        button="Save",
+        back=reverse("onboarding:people", args=[public_id]),
+    )
 
 
 @require(Permission.MANAGE_PEOPLE)

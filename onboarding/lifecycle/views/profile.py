@@ -11,7 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from checks.engine.zone_text import ZoneNote
-from onboarding.error_responses import errors_on_form
+from onboarding.cutovers.forms import CancelForm
+from onboarding.cutovers.planning import ReasonMissing
+from onboarding.error_responses import catch_errors
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.forms.profile import (
@@ -55,21 +57,35 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     profile, domains, hosts = _forms(request, tenant)
     forms = {"profile": profile, "domains": domains, "hosts": hosts}
-    if request.method == "POST" and all_valid(profile, domains, hosts):
-        removed = domain_removal.removal_effects(tenant, domains.removed() + hosts.removed())
-        if not _is_confirmed(request, removed):
-            return _show_profile(request, public_id, removals=removed, **forms)
-        with errors_on_form(profile):
-            entry = entry_of(domains, hosts, removed)
+    if request.method != "POST" or not all_valid(profile, domains, hosts):
+        return _show_profile(request, public_id, **forms)
+    removed = domain_removal.removal_effects(tenant, domains.removed() + hosts.removed())
+    if not _is_confirmed(request, removed):
+        return _show_profile(request, public_id, removals=removed, **forms)
+    removal_form = _removal_form(request.POST)
+    if removal_form.is_valid():
+        entry = entry_of(domains, hosts, removed, removal_form.cleaned_data["reason"])
+        with catch_errors() as attempt:
             tenants.save_profile(tenant, entry, by=current_user(request))
             messages.success(request, "Saved. The plan and its checks follow the profile.")
             return redirect("onboarding:profile-edit", public_id=public_id)
-    return _show_profile(request, public_id, **forms)
+        if not isinstance(attempt.error, ReasonMissing):
+            profile.add_error(None, str(attempt.error))
+            return _show_profile(request, public_id, **forms)
+        removal_form.add_error("reason", str(attempt.error))
+    return _show_profile(request, public_id, removals=removed, removal_form=removal_form, **forms)
 
 
-def entry_of(domains: Any, hosts: Any, removed: Sequence[RemovalEffect] = ()) -> ProfileEntry:
+def _removal_form(data: Any) -> CancelForm:
+    """The reason for removing domains: the same rule as for the cancellation of their cutover."""
+    return CancelForm(data, prefix="removal")
+
+
+def entry_of(
+    domains: Any, hosts: Any, removed: Sequence[RemovalEffect] = (), reason: str = ""
+) -> ProfileEntry:
     consented = {host_key(row.instance) for row in hosts.rows() if row.cleaned_data["consent"]}
-    return ProfileEntry(domains.instances(), hosts.instances(), consented, removed)
+    return ProfileEntry(domains.instances(), hosts.instances(), consented, removed, reason)
 
 
 def _is_confirmed(request: HttpRequest, removed: Sequence[RemovalEffect]) -> bool:
@@ -127,10 +143,19 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("onboarding:profile-edit", public_id=public_id)
 
 
+def _removal_form_of(
+    removals: Sequence[RemovalEffect], refused: CancelForm | None
+) -> CancelForm | None:
+    """The refused form, or a new one if the removals may need a reason."""
+    may_need_reason = any(each.may_need_reason for each in removals)
+    return refused or (_removal_form(None) if may_need_reason else None)
+
+
 def _show_profile(
     request: HttpRequest,
     public_id: str,
     removals: Sequence[RemovalEffect] = (),
+    removal_form: CancelForm | None = None,
     zone_notes: Sequence[ZoneNote] = (),
     **forms: Any,
 ) -> HttpResponse:
@@ -147,7 +172,7 @@ def _show_profile(
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
         "zone_notes": zone_notes,
-        **_removals(removals),
+        **_removals(removals, removal_form),
         **_with_stored_values(forms, tenant),
     }
     if request.method == "GET":
@@ -155,10 +180,11 @@ def _show_profile(
     return render(request, "lifecycle/profile_edit.html", context, status=422 if is_bound else 200)
 
 
-def _removals(removals: Sequence[RemovalEffect]) -> dict[str, Any]:
-    """The effects of the removals that the person has to confirm."""
+def _removals(removals: Sequence[RemovalEffect], removal_form: CancelForm | None) -> dict[str, Any]:
+    """The effects of the removals that the person has to confirm, and the form of the reason."""
     return {
         "removals": removals,
+        "removal_form": _removal_form_of(removals, removal_form),
         "removals_fingerprint": domain_removal.fingerprint(removals),
         "has_open_window": any(each.in_window for each in removals),
     }

@@ -126,5 +126,8 @@ class DueForm(forms.Form):
     """A due date; empty to return to the date of the template."""
 
     due_on = forms.DateField(
-        required=False, error_messages=DAY_ERRORS, validators=[refuse_far_away]
+        required=False,
+        error_messages=DAY_ERRORS,
+        validators=[refuse_far_away],
+        help_text="An empty date returns to the date of the plan template.",
     )

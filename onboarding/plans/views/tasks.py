@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from checks.run_requests import with_run_limit
-from onboarding.error_responses import errors_as_message
-from onboarding.models import Responsibility, Task, TaskRole
+from onboarding.error_responses import errors_as_message, errors_on_form, form_page
+from onboarding.models import Task, TaskRole
 from onboarding.plans import services
+from onboarding.plans.forms.task_rows import ResponsibilityForm
 from onboarding.plans.recipients import side_of_role
 from onboarding.plans.task_checks import checks_of_task, confirm_and_check
 from onboarding.plans.tenant_page import (
@@ -48,6 +49,26 @@ def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None)
     if task is not None:
         response["Location"] += f"?phase={task.phase.key}#{task.key}"
     return response
+
+
+def task_form_page(
+    request: HttpRequest,
+    tenant: Tenant,
+    task: Task,
+    form: forms.Form,
+    title: str,
+    expected: str | None = None,
+) -> HttpResponse:
+    """A refused form of the task's row. `expected` is the value that its next attempt compares."""
+    return form_page(
+        request,
+        form,
+        title=title,
+        about=f"{task.title} · {tenant}",
+        button="Save",
+        back=back_to_plan(request, tenant, task)["Location"],
+        **{"expected": expected, "from": request.POST.get("from")},
+    )
 
 
 def after_confirmation(request: HttpRequest, tenant: Tenant, task: Task) -> HttpResponse:
@@ -95,11 +116,12 @@ def task_check(request: HttpRequest, public_id: str, task_id: str) -> HttpRespon
 @require_POST
 def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    chosen = request.POST.get("responsibility", "")
-    if chosen not in Responsibility.values:
-        messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
-        return back_to_plan(request, tenant, task)
-    with errors_as_message(request):
-        expected = request.POST.get("expected", "")
-        services.set_responsibility(task, chosen, by=current_user(request), expected=expected)
-    return back_to_plan(request, tenant, task)
+    form, expected = ResponsibilityForm(request.POST), request.POST.get("expected", "")
+    if form.is_valid():
+        chosen = form.cleaned_data["responsibility"]
+        with errors_on_form(form, "responsibility"):
+            services.set_responsibility(task, chosen, by=current_user(request), expected=expected)
+            return back_to_plan(request, tenant, task)
+        # The sentence names the current side, which the next attempt compares.
+        expected = Task.objects.values_list("responsibility", flat=True).get(pk=task.pk)
+    return task_form_page(request, tenant, task, form, "Responsible side", expected)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import QueryDict
@@ -12,6 +13,7 @@ from onboarding.portfolio.export_formats import MEDIA_TYPES
 from onboarding.portfolio.tenant_list.bulk import TenantAction, consultants
 from onboarding.portfolio.tenant_list.list_state import query_of
 from onboarding.portfolio.tenant_list.saved_views import LONGEST_QUERY
+from tenants.models import Tenant
 
 NO_CONSULTANT = "none"
 CLONE = "clone"
@@ -25,22 +27,41 @@ class SavedViewForm(forms.ModelForm[SavedView]):
     class Meta:
         model = SavedView
         fields = ("name", "query", "is_shared", "is_default")
+        labels: ClassVar[dict[str, str]] = {
+            "is_shared": "Share with all staff",
+            "is_default": "Open my list with this view",
+        }
 
     def clean_query(self) -> str:
         """The known parameters alone."""
         return query_of(QueryDict(self.cleaned_data["query"]))
 
 
+_ACTIONS = {
+    TenantAction.REMIND.value: "Send reminders",
+    TenantAction.RUN_CHECKS.value: "Check now",
+    TenantAction.ASSIGN.value: "Change consultant",
+    CLONE: "Clone profile",
+    **{ending: f"Export as {ending.upper()}" for ending in MEDIA_TYPES},
+}
+
+
+_CHOOSE_ACTION = "Choose an action. Nothing was changed."
+
+
 class TenantBulkForm(forms.Form):
-    """An action on the selected tenants. `consultant` is the id of the new one."""
+    """An action on the selected tenants. `consultant` is the id of the new one.
+
+    The rows of the list have the selected tenants, which the service checks.
+    """
 
     action = forms.ChoiceField(
-        choices=[(each, each) for each in (*TenantAction, CLONE, *MEDIA_TYPES)],
-        error_messages={"required": "Choose an action.", "invalid_choice": "Choose an action."},
+        choices=list(_ACTIONS.items()),
+        error_messages={"required": _CHOOSE_ACTION, "invalid_choice": _CHOOSE_ACTION},
     )
     consultant = forms.ChoiceField(
         required=False,
-        error_messages={"invalid_choice": "Choose a consultant of the list."},
+        error_messages={"invalid_choice": "Choose a consultant of the list. Nothing was changed."},
         widget=forms.Select(attrs={"id": "bulk-consultant"}),
     )
 
@@ -54,10 +75,14 @@ class TenantBulkForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("action") == TenantAction.ASSIGN and not cleaned.get("consultant"):
-            self.add_error("consultant", "Choose a consultant.")
+        if cleaned.get("action") == TenantAction.ASSIGN and cleaned.get("consultant") == "":
+            self.add_error("consultant", "Choose a consultant. Nothing was changed.")
         return cleaned
 
-    @property
-    def first_error(self) -> str:
-        return next(str(sentence) for found in self.errors.values() for sentence in found)
+    def offer(self, tenants: Iterable[Tenant]) -> None:
+        """Add the selection, for a page without the list. Call it after the validation."""
+        self.fields["tenant"] = forms.MultipleChoiceField(
+            label="Selected tenants",
+            choices=[(tenant.public_id, tenant.name) for tenant in tenants],
+            widget=forms.CheckboxSelectMultiple,
+        )

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind
@@ -17,10 +18,11 @@ from checks.lab.received_messages import received_message
 from checks.lab.zone_records import HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_as_message, errors_on_form, form_page
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records_to_publish import RecordToPublish, records_for
 from onboarding.plans.tenant_page import TenantPage, load_page
+from onboarding.portfolio.forms import LabRecordForm
 from tenants import database_time
 from tenants.access import require
 from tenants.models import Domain, Host
@@ -102,6 +104,8 @@ def _is_satisfied(check: Check) -> bool:
 @require_POST
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
+    if request.POST.get("action") == "publish":
+        return _publish(request, page, lab)
     with errors_as_message(request, note="Nothing was changed."):
         result = _change(page, lab, request)
         messages.success(request, f"{result} The next run of the checks shows the change.")
@@ -110,8 +114,8 @@ def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
 
 def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     action = request.POST.get("action", "")
-    if action in ("publish", "withdraw"):
-        return _change_record(page, lab, request, action)
+    if action == "withdraw":
+        return _withdraw_record(page, lab, request)
     if action == "sign":
         domain = _own_domain(page, request)
         stand_in.publish_key(lab, domain)
@@ -198,22 +202,37 @@ def _received_message(page: TenantPage, lab: Lab, domain: str, request: HttpRequ
     )
 
 
-def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, action: str) -> str:
+def _publish(request: HttpRequest, page: TenantPage, lab: Lab) -> HttpResponse:
+    """Publish the record of the form, or show the form with the error and the input."""
+    form = LabRecordForm(request.POST)
+    if form.is_valid():
+        with errors_on_form(form, "value"):
+            domain = _own_domain(page, request)
+            record = lab.publish(domain, **form.record())
+            messages.success(
+                request,
+                f"{domain} now publishes {record}. The next run of the checks shows the change.",
+            )
+            return redirect("onboarding:lab", public_id=page.tenant.public_id)
+    return form_page(
+        request,
+        form,
+        title="Publish a record",
+        about=request.POST.get("domain", ""),
+        button="Publish",
+        back=reverse("onboarding:lab", args=[page.tenant.public_id]),
+        action="publish",
+        domain=request.POST.get("domain", ""),
+    )
+
+
+def _withdraw_record(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     domain = _own_domain(page, request)
     rtype = request.POST.get("type", "").strip()
     value = request.POST.get("value", "").strip()
     label = request.POST.get("label", "").strip() or "@"
-    if action == "withdraw":
-        taken = lab.withdraw(domain, rtype, value or None, label=label)
-        return f"{domain} no longer publishes {len(taken)} {rtype} record(s)."
-    typed = request.POST.get("ttl", "").strip()
-    if typed and not _is_number(typed):
-        raise LabError("A TTL is a number of seconds.")
-    instead = request.POST.get("replace") == "yes"
-    record = lab.publish(
-        domain, rtype, value, label=label, ttl=int(typed) if typed else None, instead=instead
-    )
-    return f"{domain} now publishes {record}."
+    taken = lab.withdraw(domain, rtype, value or None, label=label)
+    return f"{domain} no longer publishes {len(taken)} {rtype} record(s)."
 
 
 def _change_server(lab: Lab, action: str, typed: str) -> str:

@@ -16,15 +16,16 @@ from django.views.decorators.http import require_GET, require_POST
 from onboarding.cutovers import freezes
 from onboarding.cutovers.freezes import freezes_for
 from onboarding.error_responses import errors_as_message, errors_on_form
-from onboarding.models import Freeze, Holiday, Plan
+from onboarding.models import Freeze, Holiday, Plan, Task
 from onboarding.plans import calendars, dates
 from onboarding.plans.assignment import assign_task, assignable
 from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
+from onboarding.plans.forms.task_rows import AssigneeForm
 from onboarding.plans.recipients import side_of
 from onboarding.plans.schedule import PlanSchedule, plan_schedule
 from onboarding.plans.tasks import REMIND_LIMIT, queue_reminders, remind_now
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
-from onboarding.plans.views.tasks import back_to_plan, load_task
+from onboarding.plans.views.tasks import back_to_plan, load_task, task_form_page
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forecast_card import ForecastCard, load_card
 from onboarding.portfolio.forms import BulkForm
@@ -35,6 +36,8 @@ from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 from tenants.tokens import site_url
+
+_BULK_ID = "bulk-%s"
 
 
 @require(Permission.VIEW)
@@ -50,7 +53,7 @@ def _forms_of(tenant: Tenant, forms: dict[str, Any]) -> dict[str, Any]:
         "working_time": WorkingTimeForm(instance=calendars.working_time_of(tenant)),
         "holiday": HolidayForm(),
         "freeze": FreezeForm(),
-        "bulk": BulkForm(),
+        "bulk": BulkForm(auto_id=_BULK_ID),
         "chosen": [],
         **forms,
     }
@@ -167,14 +170,16 @@ def save_original_schedule(request: HttpRequest, public_id: str) -> HttpResponse
 @require_POST
 def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    form = DueForm(request.POST)
-    if not form.is_valid():
-        context = {"tenant": tenant, "task": task, "form": form}
-        return render(request, "plans/task_due_edit.html", context, status=422)
-    day, expected = form.cleaned_data["due_on"], request.POST.get("expected")
-    with errors_as_message(request):
-        dates.set_due_date(task, day, by=current_user(request), expected=expected)
-    return back_to_plan(request, tenant, task)
+    form, expected = DueForm(request.POST), request.POST.get("expected")
+    if form.is_valid():
+        day = form.cleaned_data["due_on"]
+        with errors_on_form(form, "due_on"):
+            dates.set_due_date(task, day, by=current_user(request), expected=expected)
+            return back_to_plan(request, tenant, task)
+        # The sentence names the current date, which the next attempt compares.
+        current = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
+        expected = current.isoformat() if current else ""
+    return task_form_page(request, tenant, task, form, "Due date", expected)
 
 
 @require(Permission.MANAGE_PLAN)
@@ -182,7 +187,7 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
 def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     """Apply one change to the selected tasks."""
     tenant = tenant_or_404(request, public_id)
-    form = BulkForm(request.POST)
+    form = BulkForm(request.POST, auto_id=_BULK_ID)
     user = current_user(request)
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
@@ -218,7 +223,16 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 @require_POST
 def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    with errors_as_message(request):
-        person, expected = request.POST.get("person", ""), request.POST.get("expected")
-        assign_task(task, person, by=current_user(request), expected=expected)
-    return back_to_plan(request, tenant, task)
+    user = current_user(request)
+    people = assignable(tenant, user)
+    form = AssigneeForm(request.POST, people=people, current=task.assignee)
+    expected = request.POST.get("expected")
+    if form.is_valid():
+        person = form.cleaned_data["person"]
+        with errors_on_form(form, "person"):
+            assign_task(task, person, by=user, expected=expected)
+            return back_to_plan(request, tenant, task)
+        # The sentence names the current assignee, whom the next attempt compares.
+        rows = Task.objects.filter(pk=task.pk)
+        expected = rows.values_list("assignee__public_id", flat=True).get() or ""
+    return task_form_page(request, tenant, task, form, "Assignee", expected)

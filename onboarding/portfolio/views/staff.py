@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_as_message, errors_on_form, form_page
 from onboarding.lifecycle import offboarding
 from onboarding.plans.tenant_page import current_user
 from tenants import people
@@ -86,13 +87,15 @@ def _person(person_id: str) -> User:
 def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
     person = get_object_or_404(people_with_role_or_directory(), public_id=person_id)
     form = StaffForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, people.CHOOSE_STAFF_ROLE)
-        return redirect("onboarding:staff")
-    with errors_as_message(request):
-        people.change_staff(person, *form.role_and_followed(), by=current_user(request))
-        messages.success(request, f"{person}’s role is saved. It applies from their next request.")
-    return redirect("onboarding:staff")
+    if form.is_valid():
+        with errors_on_form(form, "role"):
+            people.change_staff(person, *form.role_and_followed(), by=current_user(request))
+            messages.success(
+                request, f"{person}’s role is saved. It applies from their next request."
+            )
+            return redirect("onboarding:staff")
+    back = reverse("onboarding:staff")
+    return form_page(request, form, title=f"Role of {person}", button="Save", back=back)
 
 
 @require(Permission.MANAGE_STAFF)

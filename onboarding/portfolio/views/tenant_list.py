@@ -14,7 +14,13 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import (
+    catch_errors,
+    errors_as_message,
+    errors_on_form,
+    form_page,
+)
+from onboarding.errors import OnboardingError
 from onboarding.models import SavedView
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import risk_updates
@@ -117,43 +123,60 @@ def tenant_export(request: HttpRequest) -> HttpResponseBase:
 @throttled(*bulk.BULK_LIMIT)
 def tenants_bulk(request: HttpRequest) -> HttpResponseBase:
     """Apply an action to the selected tenants, and show one result for each."""
-    user, form = current_user(request), TenantBulkForm(request.POST)
-    chosen = request.POST.getlist("tenant")
-    back = redirect(_list_address(request.POST.get("query", "")))
+    form, chosen = TenantBulkForm(request.POST), request.POST.getlist("tenant")
     if not form.is_valid():
-        messages.error(request, f"{form.first_error} Nothing was changed.")
-        return back
-    action = form.cleaned_data["action"]
+        return _bulk_refused(request, form, chosen)
+    with catch_errors() as attempt:
+        return _bulk_answer(request, form, chosen)
+    return _bulk_refused(request, form, chosen, str(attempt.error))
+
+
+def _bulk_answer(
+    request: HttpRequest, form: TenantBulkForm, chosen: Sequence[str]
+) -> HttpResponseBase:
+    """The answer to a valid form. Raises OnboardingError for a selection that it cannot use."""
+    user, action = current_user(request), form.cleaned_data["action"]
     if action == CLONE:
-        return _clone(request, chosen) or back
+        return _clone(chosen)
     if action in MEDIA_TYPES:
-        return _selected_file(request, chosen, action) or back
+        bulk.require_few(chosen)
+        found = tenants_for(user).filter(public_id__in=chosen)
+        name = f"{LISTS[TENANT_LIST].file_name}.{action}"
+        return streamed(selection_chunks(found, action, user=user), name, action)
     change = TenantBulkChange(
         TenantAction(action), form.people.get(form.cleaned_data["consultant"]), site_url(request)
     )
-    with errors_as_message(request):
-        _add_results(request, bulk.apply_to_tenants(tenants_for(user), chosen, change, by=user))
-    return back
+    _add_results(request, bulk.apply_to_tenants(tenants_for(user), chosen, change, by=user))
+    return redirect(_list_address(request.POST.get("query", "")))
 
 
-def _clone(request: HttpRequest, chosen: Sequence[str]) -> HttpResponse | None:
+def _bulk_refused(
+    request: HttpRequest, form: TenantBulkForm, chosen: Sequence[str], error: str = ""
+) -> HttpResponse:
+    """The form on a page of its own: the selected tenants remain selected.
+
+    Without a selection it offers the first tenants of the person. `error` concerns the selection.
+    """
+    visible = tenants_for(current_user(request)).order_by("name", "pk")
+    form.offer(visible.filter(public_id__in=chosen)[:PAGE] or visible[:PAGE])
+    if error:
+        form.add_error("tenant", error)
+    query = request.POST.get("query", "")
+    return form_page(
+        request,
+        form,
+        title="Change the selected tenants",
+        button="Apply",
+        back=_list_address(query),
+        query=query,
+    )
+
+
+def _clone(chosen: Sequence[str]) -> HttpResponse:
     if len(chosen) != 1:
-        messages.error(request, "Select the one tenant whose profile you want to clone.")
-        return None
+        raise OnboardingError("Select the one tenant whose profile you want to clone.")
     query = urlencode({"from": chosen[0]})
     return redirect(f"{reverse('onboarding:tenant-new')}?{query}")
-
-
-def _selected_file(
-    request: HttpRequest, chosen: Sequence[str], ending: str
-) -> HttpResponseBase | None:
-    with errors_as_message(request):
-        bulk.require_few(chosen)
-        user = current_user(request)
-        found = tenants_for(user).filter(public_id__in=chosen)
-        name = f"{LISTS[TENANT_LIST].file_name}.{ending}"
-        return streamed(selection_chunks(found, ending, user=user), name, ending)
-    return None
 
 
 def _add_results(request: HttpRequest, results: Sequence[TenantBulkResult]) -> None:
@@ -173,16 +196,15 @@ def _add_results(request: HttpRequest, results: Sequence[TenantBulkResult]) -> N
 def saved_view_create(request: HttpRequest) -> HttpResponse:
     """Store the filters of the list as a view of the person."""
     user, form = current_user(request), SavedViewForm(request.POST)
-    query = request.POST.get("query", "")
-    if not form.is_valid():
-        messages.error(request, f"{_first_error(form)} The view was not saved.")
-        return redirect(_list_address(query))
-    values = form.cleaned_data
-    with errors_as_message(request):
-        view = saved_views.create_view(**values, by=user)
-        messages.success(request, f"The view “{view.name}” is saved.")
-        return redirect(_view_address(view))
-    return redirect(_list_address(query))
+    if form.is_valid():
+        with errors_on_form(form, "name"):
+            view = saved_views.create_view(**form.cleaned_data, by=user)
+            messages.success(request, f"The view “{view.name}” is saved.")
+            return redirect(_view_address(view))
+    back = _list_address(request.POST.get("query", ""))
+    return form_page(
+        request, form, title="Save this list as a new view", button="Save view", back=back
+    )
 
 
 @require(Permission.VIEW_DASHBOARD)
@@ -192,16 +214,20 @@ def saved_view_change(request: HttpRequest, saved_view_id: str) -> HttpResponse:
     user = current_user(request)
     view = _view_or_404(user, saved_view_id)
     form = SavedViewForm(request.POST, instance=SavedView())
-    if not form.is_valid():
-        messages.error(request, f"{_first_error(form)} The view was not changed.")
-        return redirect(_view_address(view))
-    values = dict(form.cleaned_data)
     if view.owner_id != user.pk:
-        del values["is_default"]
-    with errors_as_message(request):
-        changed = saved_views.change_view(view, by=user, **values)
-        messages.success(request, f"The view “{changed.name}” is saved.")
-    return redirect(_view_address(view))
+        del form.fields["is_default"]
+    if form.is_valid():
+        with errors_on_form(form, "name"):
+            changed = saved_views.change_view(view, by=user, **form.cleaned_data)
+            messages.success(request, f"The view “{changed.name}” is saved.")
+            return redirect(_view_address(view))
+    return form_page(
+        request,
+        form,
+        title=f"Change “{view}”",
+        button="Save changes",
+        back=_view_address(view),
+    )
 
 
 @require(Permission.VIEW_DASHBOARD)
@@ -220,10 +246,6 @@ def _view_or_404(user: User, public_id: str) -> SavedView:
     if view is None:
         raise Http404("No such view.")
     return view
-
-
-def _first_error(form: SavedViewForm) -> str:
-    return next(str(sentence) for found in form.errors.values() for sentence in found)
 
 
 def _view_address(view: SavedView) -> str:

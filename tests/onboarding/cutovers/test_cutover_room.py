@@ -147,7 +147,9 @@ def test_head_after_the_window(
     assert words in " ".join(html.split())
 
 
-def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> None:
+def _confirm(
+    client: Client, cutover: Cutover, risk: str = "", *, status: int = 302, **more: str
+) -> None:
     form = {
         "planned_at": cutover.planned_at.isoformat(),
         "round": str(cutover.round),
@@ -156,7 +158,7 @@ def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> N
         "accepted_risk": risk,
     }
     answer = client.post(address(cutover, "cutover-window"), form | more)
-    assert answer.status_code == 302
+    assert answer.status_code == status
     cutover.refresh_from_db()
 
 
@@ -181,7 +183,7 @@ def test_early_window_needs_accepted_risk(
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=1, hours=9, minutes=minutes))
 
-    _confirm(signed_in(consultant), cutover, risk)
+    _confirm(signed_in(consultant), cutover, risk, status=302 if confirmed else 422)
 
     assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, stored)
     assert (cutover.confirmed_by == consultant) == confirmed
@@ -196,7 +198,7 @@ def test_unknown_safe_time_needs_accepted_risk(
     observe(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=30))
 
-    _confirm(signed_in(consultant), cutover)
+    _confirm(signed_in(consultant), cutover, status=422)
 
     assert cutover.confirmed_at is None
 
@@ -208,7 +210,7 @@ def test_rescheduled_window_is_not_confirmed(
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=30))
     shown = (MONDAY + timedelta(days=29)).isoformat()
 
-    _confirm(signed_in(consultant), cutover, planned_at=shown)
+    _confirm(signed_in(consultant), cutover, status=422, planned_at=shown)
 
     assert cutover.confirmed_at is None
 
@@ -363,10 +365,19 @@ def test_refused_confirmation_opens_the_settings(
 ) -> None:
     cutover = plan_inbound(tenant, MONDAY)
 
-    html = signed_in(consultant).get(f"{address(cutover)}?minutes=90").content.decode()
+    form = {"planned_at": cutover.planned_at.isoformat(), "round": "1", "outbound_days": "2"}
 
+    answer = signed_in(consultant).post(
+        address(cutover, "cutover-window"), form | {"length_minutes": "9"}
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
     assert re.search(r'<details[^>]*id="room-settings"[^>]*\bopen\b', html)
-    assert 'value="90"' in html
+    assert 'value="9"' in html
+    assert texts(html, "#window_length_minutes_error") == [
+        "Ensure this value is greater than or equal to 15."
+    ]
 
 
 def test_both_modes_show_headline_and_times(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

@@ -21,6 +21,7 @@ from onboarding.portfolio import list_exports
 from onboarding.portfolio.tasks import make_list_file
 from onboarding.portfolio.tenant_list.rows import FILE_COLUMNS
 from tenants.models import ActivityLine, OutboxMessage, Tenant, User
+from tests.actions import forms_on
 from tests.factories import HostRow, MakeTenant, client_person
 from tests.markup import texts
 
@@ -43,6 +44,17 @@ def _post(client: Client, tenants: Sequence[Tenant], **values: Any) -> list[str]
     assert response.status_code == 302
     notices = get_messages(response.wsgi_request)
     return [line for notice in notices for line in str(notice).splitlines()]
+
+
+def _refused(client: Client, tenants: Sequence[Tenant], **values: Any) -> list[str]:
+    """The sentences next to the fields of a refused form, which retains the selection."""
+    ids = [tenant.public_id for tenant in tenants]
+    response = client.post(BULK, {"tenant": ids, **values})
+    html = response.content.decode()
+    assert response.status_code == 422
+    chosen = [each for form in forms_on(html) for each in form.fields if each["name"] == "tenant"]
+    assert [each["value"] for each in chosen if "checked" in each] == ids
+    return texts(html, ".errorlist")
 
 
 def _wait_on_client(tenant: Tenant) -> None:
@@ -118,7 +130,7 @@ def test_tenant_without_consultant(
 def test_incomplete_action_changes_nothing(
     two: list[Tenant], consultant: User, signed_in: SignIn, values: Any, sentence: str
 ) -> None:
-    assert _post(signed_in(consultant), two, **values) == [sentence]
+    assert _refused(signed_in(consultant), two, **values) == [sentence]
 
 
 def test_manager_cannot_be_assigned(
@@ -126,7 +138,7 @@ def test_manager_cannot_be_assigned(
 ) -> None:
     values = {"action": "assign-consultant", "consultant": manager.public_id}
 
-    lines = _post(signed_in(consultant), two, **values)
+    lines = _refused(signed_in(consultant), two, **values)
 
     assert lines == ["Choose a consultant of the list. Nothing was changed."]
 
@@ -165,12 +177,18 @@ def test_selection_is_limited(two: list[Tenant], consultant: User, signed_in: Si
     client = signed_in(consultant)
     many = [str(number) for number in range(51)]
 
-    none = _post(client, [], action="remind")
+    none = client.post(BULK, {"action": "remind"})
     response = client.post(BULK, {"tenant": many, "action": "remind"})
 
-    assert none == ["Select at least one tenant. Nothing was changed."]
-    notices = [str(each) for each in get_messages(response.wsgi_request)]
-    assert notices[-1] == "Select at most 50 tenants. Nothing was changed."
+    assert (none.status_code, response.status_code) == (422, 422)
+    assert texts(none.content.decode(), "#id_tenant_error") == [
+        "Select at least one tenant. Nothing was changed."
+    ]
+    # Without a selection, the page offers one.
+    assert all(tenant.public_id in none.content.decode() for tenant in two)
+    assert texts(response.content.decode(), "#id_tenant_error") == [
+        "Select at most 50 tenants. Nothing was changed."
+    ]
 
 
 def test_unknown_tenant_has_its_own_result(
@@ -305,7 +323,7 @@ def test_clone_needs_exactly_one_tenant(
 ) -> None:
     client = signed_in(consultant)
 
-    lines = _post(client, two, action="clone")
+    lines = _refused(client, two, action="clone")
     response = client.post(BULK, {"tenant": [two[0].public_id], "action": "clone"})
 
     assert lines == ["Select the one tenant whose profile you want to clone."]
