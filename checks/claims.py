@@ -330,7 +330,7 @@ def split_batch(check_ids: Iterable[int], *, now: datetime) -> list[Batch]:
     parts: dict[tuple[str, int], list[int]] = {}
     for vantage, tenant, pk in rows:
         parts.setdefault((vantage, pk if is_one_tenant else tenant), []).append(pk)
-    return [Batch(vantage, False, tuple(ids)) for (vantage, _), ids in parts.items()]
+    return [Batch(vantage, Urgency.ROUTINE, tuple(ids)) for (vantage, _), ids in parts.items()]
 
 
 def retry_later(check_ids: Iterable[int], *, now: datetime) -> None:

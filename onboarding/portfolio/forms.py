@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from checks.lab.records import APEX, MAX_TTL, TYPES
+from checks.lab.zone_records import APEX, MAX_TTL, TYPES
 from onboarding.plans.forms.dates import (
     DAY_ERRORS,
     refuse_far_away,

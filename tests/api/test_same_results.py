@@ -25,7 +25,7 @@ from django.urls import reverse
 
 from onboarding.lifecycle.proposals import state_of
 from onboarding.models import ArchiveImport, SavedView, TenantImport
-from tenants.activity_names import COMMITMENT
+from tenants.commitments import COMMITMENT
 from tenants.models import ActivityLine, Membership, Tenant, User, WebhookMessage
 from tenants.proposals import ProposalKind, proposal_of
 from tests.access_matrix import Route, create_one_of_each, routes

@@ -144,9 +144,8 @@ class ProfileForm(forms.ModelForm[Tenant]):
     def clean_account_code(self) -> str:
         """A confirmed task requires its value."""
         code = str(self.cleaned_data["account_code"])
-        if self.instance.pk is None or code or not self.initial.get("account_code"):
-            return code
-        task = confirmed_task_with(self.instance, "account_code")
+        is_cleared = not code and bool(self.initial.get("account_code"))
+        task = confirmed_task_with(self.instance, "account_code") if is_cleared else None
         if task is not None:
             raise ValidationError(
                 f"The confirmation of “{task.title}” needs the account code. Withdraw the"

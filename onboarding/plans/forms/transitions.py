@@ -14,7 +14,7 @@ from tenants import database_time
 from tenants.models import Tenant
 
 # What follows from a status, by the role of the task. The form shows it with the reason.
-_CONSEQUENCES = {
+_CONSEQUENCES: dict[tuple[str, str], str] = {
     (TaskRole.VERIFIES_DKIM, ManualStatus.DECLINED): (
         "If Mimecast signs for no domain, no check can verify the outbound cutover: a consultant"
         " accepts its risk, and the days of outbound mail do not start."
@@ -50,7 +50,7 @@ class TransitionForm(forms.Form):
         self.fields["expected"].initial = task.status
         if transition.reason_prompt:
             self.fields["reason"].label = transition.reason_prompt
-            consequence = _CONSEQUENCES.get((task.role, transition.manual_status), "")
+            consequence = _CONSEQUENCES.get((task.role, transition.manual_status or ""), "")
             self.fields["reason"].help_text = consequence
         else:
             del self.fields["reason"]

@@ -60,7 +60,7 @@ def _observe(
 
 
 def _publish_ttl(check: Check, chance: random.Random, now: datetime) -> None:
-    high = {"ttl": chance.choice([300, 3600, 86_400, 172_800])}
+    high: dict[str, Any] = {"ttl": chance.choice([300, 3600, 86_400, 172_800])}
     before = now - chance.choice([1, 5, 5, 20, 30]) * HOUR
     for number in range(chance.randint(0, 2)):
         _observe(check, before - (number + 1) * HOUR, **high)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ async def evaluate(
 
 
 def result(
-    spf: SpfResult, matched: str = "", path: tuple[str, ...] = (ME,), **other: int
+    spf: SpfResult, matched: str = "", path: tuple[str, ...] = (ME,), **other: Any
 ) -> CheckHostResult:
     term = parse_term(matched) if matched else None
     return replace(CheckHostResult(result=spf, matched=term, path=path), **other)
