@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0027_setup_finished")]
+    dependencies = [("tenants", "0028_checks_paused")]
 
     operations = [
         migrations.AlterField(
