@@ -11,7 +11,9 @@ from checks.engine.hosts import https
 
 
 @asynccontextmanager
-async def https_host(tls: ssl.SSLContext, response: bytes) -> AsyncIterator[int]:
+async def https_host(
+    tls: ssl.SSLContext, response: bytes, *, address: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[int]:
     """Answer each request with `response`, or with silence; yield the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +28,7 @@ async def https_host(tls: ssl.SSLContext, response: bytes) -> AsyncIterator[int]
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    listener = await asyncio.start_server(serve, address, port, ssl=tls)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:

@@ -114,7 +114,12 @@ ROWS: dict[str, tuple[CheckKind, bool, Callable[[ssl.SSLContext], Peer], str]] =
         lambda _: dribbles(b"\x16\x03\x03\x40\x00\x02" + b"\0" * 99),
         "ldaps.tls-slow",
     ),
-    "https handshake one byte at a time": (STS, False, dribbles_handshake, UNREACHED),
+    "https handshake one byte at a time": (
+        STS,
+        False,
+        dribbles_handshake,
+        "mta-sts.policy-tls-slow",
+    ),
     "https head one byte at a time": (
         STS,
         True,

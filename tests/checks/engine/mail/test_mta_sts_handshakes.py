@@ -6,8 +6,8 @@ import asyncio
 import json
 import ssl
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +21,21 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.engine.recording import replay_clients
 from tests.checks.engine.dns.loopback import nameserver, network_of
 from tests.checks.engine.hosts.hostile_hosts import hostile_host, speak_tls
+from tests.checks.engine.hosts.https_hosts import https_host
 from tests.checks.engine.hosts.mail_hosts import (
     make_certificate,
     server_context,
     tls_host,
     write_authority,
 )
-from tests.checks.engine.mail.test_mta_sts import HOST, RECORD, REGION, ZONE
+from tests.checks.engine.mail.test_mta_sts import (
+    HOST,
+    RECORD,
+    REGION,
+    ZONE,
+    policy,
+    response,
+)
 from tests.checks.engine.outcomes import codes, params
 from tests.factories import START
 
@@ -103,6 +111,33 @@ def test_silent_handshake_is_unknown(tmp_path: Path) -> None:
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["mta-sts.policy-tls-slow"])
     assert params(outcome, "mta-sts.policy-tls-slow") == {"host": HOST, "seconds": "0.3"}
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict", "expected"),
+    [
+        # Nothing is known about the policy, so the next address is tried.
+        (b"", Verdict.PASS, "mta-sts.permits"),
+        (alert(80), Verdict.PASS, "mta-sts.permits"),
+        # A sender that begins with this address does not read the policy.
+        (alert(112), Verdict.FAIL, "mta-sts.policy-unknown-name"),
+    ],
+)
+def test_second_address_of_policy_host(
+    tmp_path: Path, first: bytes, verdict: Verdict, expected: str
+) -> None:
+    context = server_context(tmp_path, HOST, make_certificate(HOST))
+
+    @asynccontextmanager
+    async def servers() -> AsyncIterator[int]:
+        async with tls_host(None, first) as port:
+            good = https_host(context, response(policy()), address="127.0.0.2", port=port)
+            async with good:
+                yield port
+
+    outcome = run_check(tmp_path, servers(), zone=f"{ZONE}{HOST} A 127.0.0.2\n")
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
 
 
 def refuse_name(context: ssl.SSLContext) -> None:
