@@ -33,8 +33,12 @@ def remove_freeze(freeze: Freeze, *, by: User) -> None:
 
 
 def _log_activity(freeze: Freeze, action: ActivityName, *, by: User) -> None:
+    # The log of a tenant is locked before its plan, and that of the installation after all plans.
+    if freeze.tenant is None:
+        _touch_plans(None)
     write_activity(freeze.tenant, action, by=by, freeze=str(freeze))
-    _touch_plans(freeze.tenant_id)
+    if freeze.tenant is not None:
+        _touch_plans(freeze.tenant_id)
 
 
 def _touch_plans(tenant_id: int | None) -> None:
@@ -55,12 +59,13 @@ def mimecast_holidays() -> QuerySet[Holiday]:
 def add_mimecast_holiday(holiday: Holiday, *, by: User) -> None:
     with transaction.atomic():
         holiday.save()
-        write_activity(None, ActivityName.HOLIDAY_ADDED, by=by, holiday=str(holiday))
         _touch_plans(None)
+        write_activity(None, ActivityName.HOLIDAY_ADDED, by=by, holiday=str(holiday))
 
 
 def remove_mimecast_holiday(holiday: Holiday, *, by: User) -> None:
     with transaction.atomic():
-        write_activity(None, ActivityName.HOLIDAY_REMOVED, by=by, holiday=str(holiday))
+        name = str(holiday)
         holiday.delete()
         _touch_plans(None)
+        write_activity(None, ActivityName.HOLIDAY_REMOVED, by=by, holiday=name)

@@ -25,7 +25,7 @@ from django.urls import reverse
 
 from onboarding.lifecycle.proposals import state_of
 from onboarding.models import ArchiveImport, SavedView, TenantImport
-from tenants.commitments import COMMITMENT
+from tenants.commitments import with_values
 from tenants.models import ActivityLine, Membership, Tenant, User, WebhookMessage
 from tenants.proposals import ProposalKind, proposal_of
 from tests.access_matrix import Route, create_one_of_each, routes
@@ -143,11 +143,7 @@ def _effects(work: Callable[[], Any]) -> tuple[int, dict[str, int], list[Any]]:
 def _stable(params: Mapping[str, Any]) -> str:
     """The parameters of a line without random values. A commitment has a random salt."""
     return str(
-        {
-            key: value
-            for key, value in params.items()
-            if key not in _VOLATILE and not (isinstance(value, dict) and COMMITMENT in value)
-        }
+        {key: value for key, value in with_values(params, {}).items() if key not in _VOLATILE}
     )
 
 

@@ -136,7 +136,6 @@ GUARDED = {
     "one_person_per_user_name": "test_two_creations_make_one_account",
     "tenants.ProvisionedGroup.name": "create_group answers 409 after a conflict",
     "tenants.ProviderGrant.user": "update_or_create repeats the read",
-    "tenants.ErasableAddress.line": "add_line creates it with its new line",
     "one_membership_per_tenant": "accept updates the invitation by condition first",
     "one_primary_domain_per_tenant": "save_profile locks the tenant",
     "tenants.ErasurePermit.tenant": "erase_tenant locks the tenant",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from onboarding.collaboration.share_links import create_share_link
+from onboarding.cutovers import freezes
 from onboarding.lifecycle import erasure, offboarding
-from onboarding.models import CalendarFeed, ShareLink
+from onboarding.models import CalendarFeed, Freeze, Holiday, ShareLink
 from onboarding.provisioning import services as provisioning
 from tenants import invitations, people
 from tenants.activity import lock_chain, lock_installation_chain
@@ -124,6 +126,12 @@ ACTIONS: dict[str, Callable[[list[Tenant], User], object]] = {
         tenants[0], "x@outside.test", "member", by=person
     ),
     "erase": _erase,
+    "add a freeze of all tenants": lambda tenants, person: freezes.add_freeze(
+        Freeze(first_day=date(2027, 1, 4), last_day=date(2027, 1, 5), reason="Year end"), by=person
+    ),
+    "add a holiday of all tenants": lambda tenants, person: freezes.add_mimecast_holiday(
+        Holiday(day=date(2027, 1, 4), name="Rest"), by=person
+    ),
 }
 
 

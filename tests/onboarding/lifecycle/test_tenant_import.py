@@ -13,6 +13,7 @@ from django.utils.html import strip_tags
 from onboarding.lifecycle import tenants
 from onboarding.lifecycle.erasure import erase_tenant
 from onboarding.lifecycle.tenant_import import services
+from onboarding.lifecycle.tenant_import.reading import read_file
 from onboarding.lifecycle.tenant_import.tasks import import_tenants, resume_tenant_imports
 from onboarding.models import Contact, TenantImport
 from onboarding.requirements import import_stages
@@ -70,7 +71,7 @@ def test_erasure_deletes_imports_with_the_tenant(
 def test_erasure_ends_an_import_that_creates_tenants(consultant: User, administrator: User) -> None:
     job = previewed(f"{HEADINGS}\n{NORTH}\n{SOUTH}", consultant)
     services.confirm_import(job)
-    companies = services.read_file(bytes(job.content)).companies
+    companies = read_file(bytes(job.content)).companies
     services._create(job, 0, companies[0])
 
     erase_tenant(Tenant.objects.get(name="North"), typed="North", by=administrator)
