@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache as cache_result
@@ -91,7 +91,7 @@ def create_world(make_tenant: MakeTenant, consultant: User) -> World:
 
 
 def _tokens(
-    own: Tenant, foreign: Tenant, consultant: User, texts: list[tuple[str, ...]]
+    own: Tenant, foreign: Tenant, consultant: User, texts: Sequence[tuple[str, ...]]
 ) -> Iterator[Token]:
     for role in ROLES:
         person = create_person(role, own, foreign, consultant)

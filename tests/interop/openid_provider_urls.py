@@ -114,7 +114,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def deactivate(request: HttpRequest, name: str) -> HttpResponse:
     """A person leaves the company: no token of the user works any more, and Gangway is notified."""
-    user = User.objects.get(username=name)
+    user: Any = User.objects.get(username=name)
     for token in (
         *user.oauth2_provider_refreshtoken.all(),
         *user.oauth2_provider_accesstoken.all(),
