@@ -16,7 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from tenants.public_addresses import NoPublicAddressError, public_address, resolved
+from tenants.public_addresses import (
+    NoPublicAddressError,
+    is_private_literal,
+    public_address,
+    resolved,
+)
 
 # Of the whole delivery after the resolution of the name, and of that resolution.
 TOTAL_SECONDS = 10.0
@@ -47,7 +52,19 @@ def is_internal(host: str) -> bool:
 
 
 def why_not_target(address: str) -> str:
-    """The reason why an address cannot be a target; empty for a possible one. No network."""
+    """The reason why an address cannot be a target; empty for a possible one. No network.
+
+    A name is resolved at each delivery only: `post` refuses one that leads to a private address.
+    """
+    refused = _why_not_address(address)
+    host = "" if refused else urlsplit(address).hostname or ""
+    if not refused and not is_internal(host) and is_private_literal(host):
+        return "Enter the address of a server with a public IP address."
+    return refused
+
+
+def _why_not_address(address: str) -> str:
+    """The reason why the scheme, the port or the user of the address is refused."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
@@ -73,7 +90,7 @@ def post(address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     2. A timer closes the connection at the end of the time, also while a slow target sends bytes.
     3. A redirect is an answer like any other: it is never followed.
     """
-    refused = why_not_target(address)
+    refused = _why_not_address(address)
     if refused:
         raise TargetError(refused)
     parts = urlsplit(address)
