@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -23,6 +25,17 @@ def public_address(name: str, port: int) -> str:
     if not all(map(is_public, addresses)):
         raise NoPublicAddressError(f"{name} has no public address")
     return addresses[0]
+
+
+def is_private_literal(host: str) -> bool:
+    """Whether the text is an IP address, in any spelling, that is not public. Sends no query."""
+    address = ""
+    with suppress(ValueError):
+        address = str(ip_address(host.partition("%")[0]))
+    with suppress(OSError, UnicodeError):
+        # The C library also accepts decimal, octal, hexadecimal and short forms.
+        address = socket.inet_ntoa(socket.inet_aton(host))
+    return bool(address) and not import_string(settings.PUBLIC_ADDRESS_TEST)(address)
 
 
 def resolved(name: str, port: int) -> list[str]:

@@ -5,6 +5,7 @@ A secret is in one response only: Gangway stores it encrypted.
 
 from __future__ import annotations
 
+import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -100,6 +101,14 @@ class WebhookMessageSerializer(ResourceSerializer):
     attempts = serializers.IntegerField(read_only=True)
     ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
     deliveries = WebhookDeliverySerializer(many=True, read_only=True)
+
+
+class WebhookMessageFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    status = django_filters.MultipleChoiceFilter(choices=WebhookMessage.Status.choices)
+
+    class Meta:
+        model = WebhookMessage
+        fields: list[str] = []
 
 
 class _WebhooksView(ApiView):
@@ -230,6 +239,7 @@ class WebhookMessageListView(_WebhooksView, ApiListView):
     permissions = {"GET": Permission.MANAGE_WEBHOOKS}
     serializer_class = WebhookMessageSerializer
     model = WebhookMessage
+    filterset_class = WebhookMessageFilter
     ordering = ("-created_at",)
     ordering_fields = ("created_at",)
 

@@ -16,7 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from tenants.public_addresses import NoPublicAddressError, public_address, resolved
+from tenants.public_addresses import (
+    NoPublicAddressError,
+    is_private_literal,
+    public_address,
+    resolved,
+)
 
 # Of the whole delivery after the resolution of the name, and of that resolution.
 TOTAL_SECONDS = 10.0
@@ -58,8 +63,21 @@ def why_not_target(address: str, *, may_be_internal: bool) -> str:
     """The reason why an address cannot be a target; empty for a possible one. No network.
 
     `may_be_internal`: the webhook is one of all tenants, which administrators manage. A client must
-    neither reach the operator's network nor read its answers.
+    neither reach the operator's network nor read its answers. A name is resolved at each delivery
+    only: `post` refuses one that leads to a private address.
     """
+    refused = _why_not_address(address, may_be_internal=may_be_internal)
+    if refused:
+        return refused
+    parts = urlsplit(address)
+    is_internal = may_be_internal and _is_internal(parts)
+    if not is_internal and is_private_literal(parts.hostname or ""):
+        return "Enter the address of a server with a public IP address."
+    return ""
+
+
+def _why_not_address(address: str, *, may_be_internal: bool) -> str:
+    """The reason why the scheme, the port or the user of the address is refused."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", _port_of(parts)
@@ -85,7 +103,7 @@ def post(address: str, body: bytes, headers: Mapping[str, str], *, may_be_intern
     2. A timer closes the connection at the end of the time, also while a slow target sends bytes.
     3. A redirect is an answer like any other: it is never followed.
     """
-    refused = why_not_target(address, may_be_internal=may_be_internal)
+    refused = _why_not_address(address, may_be_internal=may_be_internal)
     if refused:
         raise TargetError(refused)
     parts = urlsplit(address)

@@ -84,9 +84,9 @@ def followed(link: OpenApiLink, output: StepOutput, ids: dict[str, str]) -> Any:
     values: dict[str, dict[str, Any]] = {}
     for container, parameters in link.extract(output).parameters.items():
         for name, found in parameters.items():
-            is_known = isinstance(found.value, Ok) and isinstance(found.value.ok(), str | int)
-            assert is_known, f"{link.full_name} has no {name}"
-            values.setdefault(container, {})[name] = found.value.ok()
+            value = found.value.ok() if isinstance(found.value, Ok) else None
+            assert isinstance(value, str | int), f"{link.full_name} has no {name}"
+            values.setdefault(container, {})[name] = value
     path, headers = values.get("path_parameters", {}), values.get("headers", {})
     return case_of(link.target, ids, path, **headers)
 

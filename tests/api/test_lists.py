@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from onboarding.models import Task
-from tenants.models import Tenant
-from tests.api.clients import ApiClient
+from onboarding.models import Contact, Task
+from tenants.models import Tenant, User
+from tenants.rest.schema import SCHEMA
+from tests.access_matrix import create_one_of_each
+from tests.api.clients import ApiClient, client_for
 from tests.factories import MakeTenant
 
 
@@ -122,3 +126,52 @@ def _count(api: ApiClient, path: str) -> int:
     ) as captured:
         assert api.get(path).status_code == 200
     return len(captured)
+
+
+def test_lists_filter_by_status_and_changes() -> None:
+    """Every list whose rows have a status or the time of their last change."""
+    names = {"status": "status", "changed_at": "changed_since"}
+    stored = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    missing = []
+    for path, operations in stored["paths"].items():
+        parameters = {each["name"] for each in operations.get("get", {}).get("parameters", [])}
+        if "cursor" in parameters:
+            fields = set(_fields_of_rows(stored, operations["get"])) & set(names)
+            missing += [path for each in fields if names[each] not in parameters]
+
+    assert missing == []
+
+
+def _fields_of_rows(stored: Any, operation: Any) -> list[str]:
+    media = operation["responses"]["200"]["content"]["application/json"]
+    schemas = stored["components"]["schemas"]
+    page = schemas[media["schema"]["$ref"].rpartition("/")[2]]
+    row = page["properties"]["results"]["items"]["$ref"].rpartition("/")[2]
+    return list(schemas[row]["properties"])
+
+
+def test_messages_are_filtered_by_status(
+    tenant: Tenant, consultant: User, administrator: User, tmp_path: Path, settings: Any
+) -> None:
+    settings.FILES_DIR = tmp_path
+    ids = create_one_of_each(tenant, consultant)
+    path = f"webhooks/{ids['common_webhook_id']}/messages/"
+    api = client_for(administrator, "administer")
+
+    found = {
+        status: [each["id"] for each in results(api, f"{path}?status={status}")]
+        for status in ("delivered", "failed")
+    }
+
+    assert found == {"delivered": [ids["common_message_id"]], "failed": []}
+
+
+def test_contacts_are_filtered_by_their_change(api: ApiClient, tenant: Tenant) -> None:
+    Contact.objects.create(tenant=tenant, role="dns", name="Dana North", email="d@one.test")
+
+    found = [
+        results(api, f"tenants/{tenant.public_id}/contacts/?changed_since={day}")
+        for day in ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+    ]
+
+    assert [len(each) for each in found] == [1, 0]

@@ -12,6 +12,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
+from onboarding.collaboration import file_store
 from onboarding.lifecycle.archive import imports as archive_imports
 from onboarding.lifecycle.archive.tasks import import_archive, resume_archive_imports
 from onboarding.lifecycle.tenant_import import services as tenant_imports
@@ -105,7 +106,7 @@ def archive_kind(make_tenant: MakeTenant, consultant: User) -> Kind:
         job,
         import_archive,
         resume_archive_imports,
-        (archive_imports.file_store, "remove_on_commit", die),
+        (file_store, "remove_on_commit", die),
         count,
         after_death=[],
         # The import itself is one line.

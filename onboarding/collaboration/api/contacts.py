@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -15,6 +16,7 @@ from onboarding.collaboration.forms import ContactForm
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import Contact
 from tenants.permissions import Permission
+from tenants.rest.filters import MomentFilter
 from tenants.rest.serializers import InputSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 
@@ -44,6 +46,14 @@ class ContactInput(ContactChangeInput):
     name = serializers.CharField(max_length=100)
 
 
+class ContactFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    changed_since = MomentFilter(field_name="changed_at", lookup_expr="gte")
+
+    class Meta:
+        model = Contact
+        fields: list[str] = []
+
+
 class _ContactsView(ApiView):
     tag = "Contacts"
     serializer_class = ContactSerializer
@@ -64,6 +74,7 @@ class _ContactsView(ApiView):
 class ContactListView(_ContactsView, ApiListView):
     permissions = {"GET": Permission.VIEW_PEOPLE, "POST": Permission.EDIT_CONTACTS}
     model = Contact
+    filterset_class = ContactFilter
     inputs = {"POST": ContactInput}
     statuses = {"POST": 201}
     ordering = ("name",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -130,6 +131,14 @@ class ArchiveImportSerializer(ResourceSerializer):
         return imports.is_stalled(job, now=database_time.now())
 
 
+class ArchiveImportFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    status = django_filters.MultipleChoiceFilter(choices=ArchiveImport.Status.choices)
+
+    class Meta:
+        model = ArchiveImport
+        fields: list[str] = []
+
+
 class _ArchiveImportsView(ApiView):
     tag = "Archives"
     serializer_class = ArchiveImportSerializer
@@ -144,6 +153,7 @@ class _ArchiveImportsView(ApiView):
 class ArchiveImportListView(_ArchiveImportsView, ApiListView):
     permissions = {"GET": Permission.IMPORT_ARCHIVES, "POST": Permission.IMPORT_ARCHIVES}
     model = ArchiveImport
+    filterset_class = ArchiveImportFilter
     parser_classes = [MultiPartParser]
     is_upload = True
     inputs = {"POST": ArchiveInput}

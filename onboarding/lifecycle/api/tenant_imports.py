@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -45,6 +46,14 @@ class TenantImportSerializer(ResourceSerializer):
         return import_stages.is_stalled(job, now=database_time.now())
 
 
+class TenantImportFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    status = django_filters.MultipleChoiceFilter(choices=TenantImport.Status.choices)
+
+    class Meta:
+        model = TenantImport
+        fields: list[str] = []
+
+
 class _TenantImportsView(ApiView):
     tag = "Imports of tenants"
     serializer_class = TenantImportSerializer
@@ -59,6 +68,7 @@ class _TenantImportsView(ApiView):
 class TenantImportListView(_TenantImportsView, ApiListView):
     permissions = {"GET": Permission.CREATE_TENANT, "POST": Permission.CREATE_TENANT}
     model = TenantImport
+    filterset_class = TenantImportFilter
     parser_classes = [MultiPartParser]
     is_upload = True
     inputs = {"POST": ImportInput}

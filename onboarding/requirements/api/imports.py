@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django_filters
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import serializers
@@ -80,6 +81,14 @@ class RequirementsSheetImportSerializer(ResourceSerializer):
         return is_stalled(job, now=database_time.now())
 
 
+class SheetImportFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    status = django_filters.MultipleChoiceFilter(choices=SheetImport.Status.choices)
+
+    class Meta:
+        model = SheetImport
+        fields: list[str] = []
+
+
 class _SheetImportsView(SheetsView):
     serializer_class = RequirementsSheetImportSerializer
 
@@ -94,6 +103,7 @@ class _SheetImportsView(SheetsView):
 class SheetImportListView(_SheetImportsView, ApiListView):
     permissions = {"GET": Permission.EDIT_REQUIREMENTS, "POST": Permission.EDIT_REQUIREMENTS}
     model = SheetImport
+    filterset_class = SheetImportFilter
     parser_classes = [MultiPartParser]
     is_upload = True
     inputs = {"POST": ImportInput}

@@ -142,6 +142,13 @@ def test_size_is_bounded() -> None:
     assert answer.text == "x" * targets.LOGGED_CHARACTERS
 
 
+NOT_PUBLIC = "Enter the address of a server with a public IP address."
+PRIVATE = (
+    *("10.0.0.1", "169.254.169.254", "2130706433", "0x7f000001", "0177.0.0.1", "127.1"),
+    *("[::1]", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]"),
+)
+
+
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
@@ -154,6 +161,8 @@ def test_size_is_bounded() -> None:
         ("desk.example", "Enter a complete address, such as https://desk.example/hooks."),
         ("file:///etc/passwd", "Enter a complete address, such as https://desk.example/hooks."),
         ("https://[::1", "Enter a complete address, such as https://desk.example/hooks."),
+        *((f"https://{host}/", NOT_PUBLIC) for host in PRIVATE),
+        ("https://8.8.8.8/", ""),
     ],
 )
 @pytest.mark.parametrize("may_be_internal", [True, False])
