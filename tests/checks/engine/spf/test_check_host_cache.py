@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -85,10 +85,10 @@ async def evaluate(
 
 
 def result(
-    spf: SpfResult, matched: str = "", path: tuple[str, ...] = (ME,), **other: int
+    spf: SpfResult, matched: str = "", path: tuple[str, ...] = (ME,), **other: Any
 ) -> CheckHostResult:
     term = parse_term(matched) if matched else None
-    return replace(CheckHostResult(result=spf, matched=term, path=path), **other)
+    return CheckHostResult(result=spf, matched=term, path=path, **other)
 
 
 @pytest.mark.parametrize(
