@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.engine.outcomes import Verdict
-from checks.engine.spf.authorised import IPV4, authorised, intersect, subtract, union
+from checks.engine.spf.authorised import IPV4, IPV6, authorised, intersect, subtract, union
 from checks.engine.spf.check_host import SpfResult, check_host
 from checks.engine.spf.expansion import expand
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
@@ -107,6 +107,12 @@ def test_sum_is_exact() -> None:
     expected = 2**30 - 2**22 - 2**24 - 2**8
     found = params(outcome, "spf.many-ipv4")
     assert (found["count"], found["term_count"]) == (expected, expected)
+
+
+def test_count_is_rounded_up() -> None:
+    assert IPV4.count([(0, 9), (20, 20)]) == 11
+    assert [IPV6.count([(0, 2**80 - 1 + more)]) for more in (0, 1)] == [1, 2]
+    assert IPV6.count([(0, 2**128 - 2**79)]) == 2**48
 
 
 def test_record_for_everyone_has_one_caution() -> None:

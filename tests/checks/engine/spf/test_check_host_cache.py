@@ -100,6 +100,7 @@ def result(
     ("record", "ip", "expected"),
     [
         ("", "192.0.2.1", result(NEUTRAL)),
+        ("a a:gone.test", "192.0.2.9", result(NEUTRAL, lookups=2, void_lookups=1)),
         ("-all", "192.0.2.1", result(FAIL, "-all")),
         ("?all exp=why.test", "192.0.2.1", result(NEUTRAL, "?all")),
         ("~all", "192.0.2.1", result(SOFTFAIL, "~all")),
