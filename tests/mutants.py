@@ -123,6 +123,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             (
                 "tests/onboarding/plans/test_safe_time_rules.py",
                 "tests/onboarding/plans/test_safe_times.py",
+                "tests/onboarding/plans/test_stored_safe_times.py",
             ),
         ),
         "readiness": Target(

@@ -407,7 +407,7 @@ def evidence_for(
     alternatives = [
         _with_state(subject, drifted_since, pending_messages, now)
         for kind in completing
-        for subject in _subjects(kind, task, checks, domains, hosts, progress)
+        for subject in _source_subjects(kind, task, checks, domains)
     ]
     return TaskEvidence(tuple(subjects), tuple(missing), tuple(alternatives))
 

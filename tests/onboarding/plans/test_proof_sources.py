@@ -20,6 +20,7 @@ from onboarding.plans.proof import (
     is_for_platform,
     label_of_source,
     last_switch,
+    needed_kinds,
     supporting_kinds,
 )
 from onboarding.plans.received_messages import ReceivedMessage
@@ -178,6 +179,7 @@ def test_failing_text_is_no_failure_of_the_task() -> None:
 )
 def test_source_reads_its_platform(platform: str, kind: CheckKind, expected: bool) -> None:
     assert is_for_platform(kind, Tenant(platform=platform)) is expected
+    assert needed_kinds([kind], Tenant(platform=platform)) == ([kind] if expected else [])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.engine.outcomes import Verdict
-from checks.engine.spf.authorised import IPV4, authorised, intersect, subtract, union
+from checks.engine.spf.authorised import (
+    IPV4,
+    IPV6,
+    authorised,
+    intersect,
+    subtract,
+    union,
+    wide_authorisations,
+)
 from checks.engine.spf.check_host import SpfResult, check_host
 from checks.engine.spf.expansion import expand
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
@@ -107,6 +115,49 @@ def test_sum_is_exact() -> None:
     expected = 2**30 - 2**22 - 2**24 - 2**8
     found = params(outcome, "spf.many-ipv4")
     assert (found["count"], found["term_count"]) == (expected, expected)
+
+
+def test_count_is_rounded_up() -> None:
+    assert IPV4.count([(0, 9), (20, 20)]) == 11
+    assert [IPV6.count([(0, 2**80 - 1 + more)]) for more in (0, 1)] == [1, 2]
+    assert IPV6.count([(0, 2**128 - 2**79)]) == 2**48
+
+
+@pytest.mark.parametrize(
+    ("ranges", "joined"),
+    [
+        ([(5, 9), (0, 4)], [(0, 9)]),
+        ([(0, 4), (4, 9)], [(0, 9)]),
+        ([(0, 9), (2, 3)], [(0, 9)]),
+        ([(0, 4), (6, 9)], [(0, 4), (6, 9)]),
+    ],
+)
+def test_adjacent_ranges_are_joined(
+    ranges: list[tuple[int, int]], joined: list[tuple[int, int]]
+) -> None:
+    assert union(ranges) == joined
+
+
+@pytest.mark.parametrize(
+    ("removed", "left"),
+    [([(0, 4)], [(5, 9)]), ([(5, 9)], [(0, 4)]), ([(0, 9)], []), ([(4, 5)], [(0, 3), (6, 9)])],
+)
+def test_no_empty_range_is_left(
+    removed: list[tuple[int, int]], left: list[tuple[int, int]]
+) -> None:
+    assert subtract([(0, 9)], removed) == left
+
+
+@pytest.mark.parametrize(("prefix", "count"), [(10, 2**22), (11, None)])
+def test_limit_itself_is_too_wide(prefix: int, count: int | None) -> None:
+    term = f"ip4:40.0.0.0/{prefix}"
+    tree = asyncio.run(
+        expand("example.test", ZoneLookup(f'example.test TXT "v=spf1 {term} -all"\n'))
+    )
+
+    found = [(w.family.version, w.count, w.term) for w in wide_authorisations(tree, ())]
+
+    assert found == ([(4, count, term)] if count is not None else [])
 
 
 def test_record_for_everyone_has_one_caution() -> None:

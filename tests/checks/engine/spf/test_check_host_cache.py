@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from checks.engine.spf.check_host import (
+    CachedInclude,
     CheckHostResult,
     IncludeResults,
+    RecordResult,
     SpfResult,
     check_host,
 )
@@ -54,6 +55,8 @@ own.test TXT "v=spf1 a:%{{o}} -all"
 void.test TXT "v=spf1 a:x.test a:y.test ~all"
 four.test TXT "v=spf1 a:host.test/32 a:host.test/31 a:host.test/30 mx:mail.test/29 -all"
 """
+# The record of the resolvers, while a name server has the one under test.
+OTHER_RECORD = 'one.test TXT "v=spf1 ip4:203.0.113.0/24 -all"\n'
 # A record with each include, so that their results are cached.
 NAMES = ("in", "out", "soft", "broken", "empty", "own", "void", "four", "slow")
 
@@ -76,7 +79,8 @@ async def evaluate(
     address = ip_address(ip)
     for name in (*names, "loop"):
         asked = (address, f"with-{name}.test", "jo@x.test", "x.test")
-        other = ZoneLookup(f'with-{name}.test TXT "v=spf1 include:{name}.test ~all"\n{ZONE}')
+        zone = f'with-{name}.test TXT "v=spf1 include:{name}.test ~all"\n{OTHER_RECORD}{ZONE}'
+        other = ZoneLookup(zone)
         await check_host(*asked, lookup=other, include_results=cached)
     policy = policy_of(record)
     hosts = await resolve_listed_hosts(policy, ME, lookup)
@@ -89,13 +93,14 @@ def result(
     spf: SpfResult, matched: str = "", path: tuple[str, ...] = (ME,), **other: Any
 ) -> CheckHostResult:
     term = parse_term(matched) if matched else None
-    return replace(CheckHostResult(result=spf, matched=term, path=path), **other)
+    return CheckHostResult(result=spf, matched=term, path=path, **other)
 
 
 @pytest.mark.parametrize(
     ("record", "ip", "expected"),
     [
         ("", "192.0.2.1", result(NEUTRAL)),
+        ("a a:gone.test", "192.0.2.9", result(NEUTRAL, lookups=2, void_lookups=1)),
         ("-all", "192.0.2.1", result(FAIL, "-all")),
         ("?all exp=why.test", "192.0.2.1", result(NEUTRAL, "?all")),
         ("~all", "192.0.2.1", result(SOFTFAIL, "~all")),
@@ -206,6 +211,23 @@ def test_include_cached_for_other_address_is_not_used() -> None:
         return check_host_cached(ip_address("192.0.2.2"), ME, policy, cached, {})
 
     assert asyncio.run(run()) is None
+
+
+def test_shortened_macro_is_not_the_cached_include() -> None:
+    """The name that the macro becomes is short enough for one label more."""
+    name = ".".join(["a" * 62] * 3 + ["b" * 61])
+    record_result = RecordResult(SpfResult.PASS, matched=parse_term("all"), path=(name,))
+    address = ip_address("192.0.2.1")
+    cached = {
+        (name, 4, int(address)): CachedInclude(record_result, 0, 0, frozenset({name})),
+    }
+
+    def evaluated(target: str) -> CheckHostResult | None:
+        policy = policy_of(f"include:{target} -all")
+        return check_host_cached(address, "a.b", policy, cached, {})
+
+    assert evaluated(name) is not None
+    assert evaluated(f"%{{d}}.{name}") is None
 
 
 def listed(record: str) -> tuple[ListedHosts, ZoneLookup]:

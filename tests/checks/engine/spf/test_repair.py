@@ -120,7 +120,22 @@ MISSPELT = ("inlcude", "inclde", "incude", "incldue", "inculde", "includes")
             [],
         ),
         ("ip4:1.2.3.4;foo;mx -all", "-all", [], ["ip4:1.2.3.4;foo;mx"]),
+        # A valid name can contain the sign. Two terms that it joins are two words.
+        ("include:a;b.test foo", "include:a;b.test", [], ["foo"]),
+        (
+            "a:x.test;mx:y.test -all",
+            "a:x.test mx:y.test -all",
+            [("a:x.test;mx:y.test", "a:x.test mx:y.test")],
+            [],
+        ),
+        ("X192.0.2.1 192.0.2.1X mx", "mx", [], ["X192.0.2.1", "192.0.2.1X"]),
         # A modifier occurs once. The senders of a second redirect are included.
+        (
+            "redirect=a.test redirect=x=y.test",
+            "redirect=a.test include:x=y.test",
+            [("redirect=x=y.test", "include:x=y.test")],
+            [],
+        ),
         ("exp=a.test exp=b.test -all", "exp=a.test -all", [], ["exp=b.test"]),
         (
             "redirect=a.test REDIRECT=B.test",
@@ -155,6 +170,8 @@ def test_corrected_and_dropped_terms(
         ("ip-6:2001:db8::1", "ip6:2001:db8::1"),
         ("~ipv6:2001:db8::/32", "~ip6:2001:db8::/32"),
         ("-192.0.2.0/24", "-ip4:192.0.2.0/24"),
+        ("+192.0.2.1", "+ip4:192.0.2.1"),
+        ("~192.0.2.1", "~ip4:192.0.2.1"),
         ("2001:db8::1", "ip6:2001:db8::1"),
         ("2001:db8::/32", "ip6:2001:db8::/32"),
         # A mask becomes a prefix.
