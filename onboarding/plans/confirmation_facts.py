@@ -19,6 +19,7 @@ from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.task_fields import (
     FieldRow,
     FieldType,
+    has_fields,
     is_asked_per_domain,
     missing_refusal,
     rows_for,
@@ -33,7 +34,7 @@ _CONFIRMED = (TaskStatus.DONE, TaskStatus.AWAITING_VERIFICATION)
 
 def field_rows_of(task: Task, tenant: Tenant) -> tuple[FieldRow, ...]:
     """The fields of one task with their values, without the exempt domains."""
-    if not task.fields:
+    if not has_fields(task, tenant):
         return ()
     domains = list[Domain]()
     if is_asked_per_domain(task):
