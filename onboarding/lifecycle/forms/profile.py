@@ -133,7 +133,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
     def clean_account_code(self) -> str:
         """A confirmed task requires its value."""
         code = str(self.cleaned_data["account_code"])
-        if self.instance.pk is None or code or not self.initial.get("account_code"):
+        if code or not self.initial.get("account_code"):
             return code
         task = confirmed_task_with(self.instance, "account_code")
         if task is not None:

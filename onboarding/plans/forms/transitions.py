@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -14,7 +15,7 @@ from tenants import database_time
 from tenants.models import Tenant
 
 # What follows from a status, by the role of the task. The form shows it with the reason.
-_CONSEQUENCES = {
+_CONSEQUENCES: Mapping[tuple[str, str | None], str] = {
     (TaskRole.VERIFIES_DKIM, ManualStatus.DECLINED): (
         "If Mimecast signs for no domain, no check can verify the outbound cutover: a consultant"
         " accepts its risk, and the days of outbound mail do not start."
