@@ -19,6 +19,7 @@ from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.task_fields import (
     FieldRow,
     FieldType,
+    has_fields,
     is_asked_per_domain,
     missing_refusal,
     rows_for,
@@ -38,7 +39,7 @@ def field_rows_of(
 
     `scope` are these domains of a task that is done for each domain, if the caller has them.
     """
-    if not task.fields:
+    if not has_fields(task, tenant):
         return ()
     domains: Sequence[Domain] = ()
     if task.is_per_domain and scope is not None:

@@ -261,6 +261,11 @@ def today_for(tenant: Tenant) -> date:
     return database_time.now().astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
 
 
+def has_fields(task: Task, tenant: Tenant) -> bool:
+    """Whether a field of the task applies to the mail platform of the tenant."""
+    return any(not data.get("sends") or tenant.platform == Platform.HYBRID for data in task.fields)
+
+
 def is_asked_per_domain(task: Task) -> bool:
     """Whether a field of the task has a value for each domain."""
     return any(data.get("per_domain") for data in task.fields)

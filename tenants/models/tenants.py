@@ -99,7 +99,8 @@ class Tenant(models.Model):
     @property
     def unconfirmed_region_values(self) -> dict[str, Any]:
         """The values that were entered for an earlier region, by field. They have no effect."""
-        return dict(self.region_overrides.get(UNCONFIRMED, {}))
+        unconfirmed: dict[str, Any] = self.region_overrides.get(UNCONFIRMED, {})
+        return unconfirmed
 
     @property
     def profile(self) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -14,7 +15,7 @@ from tenants import database_time
 from tenants.models import Tenant
 
 # What follows from a status, by the role of the task. The form shows it with the reason.
-_CONSEQUENCES: dict[tuple[str, str], str] = {
+_CONSEQUENCES: Mapping[tuple[str, str | None], str] = {
     (TaskRole.VERIFIES_DKIM, ManualStatus.DECLINED): (
         "If Mimecast signs for no domain, no check can verify the outbound cutover: a consultant"
         " accepts its risk, and the days of outbound mail do not start."
@@ -50,7 +51,7 @@ class TransitionForm(forms.Form):
         self.fields["expected"].initial = task.status
         if transition.reason_prompt:
             self.fields["reason"].label = transition.reason_prompt
-            consequence = _CONSEQUENCES.get((task.role, transition.manual_status or ""), "")
+            consequence = _CONSEQUENCES.get((task.role, transition.manual_status), "")
             self.fields["reason"].help_text = consequence
         else:
             del self.fields["reason"]
