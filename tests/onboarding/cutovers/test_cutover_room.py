@@ -377,7 +377,7 @@ def test_both_modes_show_headline_and_times(tenant: Tenant, owner: User, signed_
         client.get(address(cutover) + query).content.decode() for query in ("", "?fullscreen=1")
     )
 
-    assert texts(room, "#room-headline") == [texts(screen, "h2")[0]]
+    assert texts(room, "#room-headline") == texts(screen, "h1")
     assert texts(room, "#time-bar") == texts(screen, "#time-bar")
     (times,) = texts(room, "#time-bar")
     assert re.sub(r"\d\d:\d\d", "", times) == " UTC Window started  UTC Window ended"
