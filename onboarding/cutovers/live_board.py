@@ -126,6 +126,11 @@ class DomainBoard:
         return f"{self.switched_count} of {servers} publish the new answer"
 
     @property
+    def summary_is_enough(self) -> bool:
+        """Whether a number of servers with the new answer would add nothing to the summary."""
+        return not self.servers or bool(self.leftovers) or self.is_unpublished
+
+    @property
     def is_partly_published(self) -> bool:
         """Whether no server has the old answer any more, but one has only a part of the new one."""
         shapes = {row.shape for row in self.servers}

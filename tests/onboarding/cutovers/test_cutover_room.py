@@ -244,8 +244,8 @@ def test_full_screen_room_has_no_window_form(
 
     html = signed_in(consultant).get(f"{address(cutover)}?fullscreen=1").content.decode()
 
-    headline, *others = texts(html, "h2")
-    assert headline == "No reliable answer about northwind.test."
+    others = texts(html, "h2")
+    assert texts(html, "h1") == ["No reliable answer about northwind.test."]
     assert others[:2] == ["Next action", "On call"]
     assert "Window" not in others
     room = html.partition('id="room"')[2].partition("</main>")[0]
@@ -266,7 +266,7 @@ def test_early_spf_is_no_completed_cutover(
     with mock.patch.object(CutoverRoom, "blocking_count", 0):
         html = signed_in(owner).get(f"{address(cutover)}?fullscreen=1").content.decode()
 
-    assert texts(html, "h2")[0].startswith(headline)
+    assert texts(html, "h1")[0].startswith(headline)
     (row,) = [text for text in texts(html, "li") if "1 of 1" in text or "4 of 4" in text]
     assert "SPF published" in row
     assert "Complete" not in row
@@ -279,6 +279,24 @@ def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) 
 
     assert html.strip().startswith("<div")
     assert 'id="room"' in html
+
+
+@pytest.mark.parametrize(
+    ("published", "words"),
+    [
+        ([*NEW, OLD], "Old MX still published at 4 of 4 name servers"),
+        ([OLD], "Not published at any name server 0 of 4"),
+    ],
+)
+def test_full_screen_names_the_old_records(
+    tenant: Tenant, owner: User, signed_in: SignIn, published: list[str], words: str
+) -> None:
+    observe(tenant, CheckKind.MX, MONDAY, 300, *published)
+    cutover = plan_inbound(tenant, MONDAY)
+
+    html = signed_in(owner).get(f"{address(cutover)}?fullscreen=1").content.decode()
+
+    assert any(row.endswith(words) for row in texts(html, "li"))
 
 
 @pytest.mark.parametrize(("ended", "is_shown"), [(1, True), (-1, False)])
@@ -388,7 +406,7 @@ def test_both_modes_show_headline_and_times(tenant: Tenant, owner: User, signed_
         client.get(address(cutover) + query).content.decode() for query in ("", "?fullscreen=1")
     )
 
-    assert texts(room, "#room-headline") == [texts(screen, "h2")[0]]
+    assert texts(room, "#room-headline") == texts(screen, "h1")
     assert texts(room, "#time-bar") == texts(screen, "#time-bar")
     (times,) = texts(room, "#time-bar")
     assert re.sub(r"\d\d:\d\d", "", times) == " UTC Window started  UTC Window ended"
