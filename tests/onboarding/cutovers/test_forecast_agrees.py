@@ -60,7 +60,7 @@ def _observe(
 
 
 def _publish_ttl(check: Check, chance: random.Random, now: datetime) -> None:
-    high = {"ttl": chance.choice([300, 3600, 86_400, 172_800])}
+    high: dict[str, Any] = {"ttl": chance.choice([300, 3600, 86_400, 172_800])}
     before = now - chance.choice([1, 5, 5, 20, 30]) * HOUR
     for number in range(chance.randint(0, 2)):
         _observe(check, before - (number + 1) * HOUR, **high)
@@ -165,9 +165,9 @@ def _contradictions(shown: Shown) -> Iterator[str]:
         if expected < shown.day_of(at):
             yield f"expected on {expected}, before {at}"
     waits = {step.step.key for step in shown.forecast.spans.values()}
-    for name, at in shown.safe_times.items():
+    for name, safe_at in shown.safe_times.items():
         is_named = any(name in sentence for sentence in shown.step.assumes)
-        if at is None and f"ttl:{name}" not in waits and not is_named:
+        if safe_at is None and f"ttl:{name}" not in waits and not is_named:
             yield f"the form knows no safe time of {name}, the forecast names no assumption"
     if len(known) < len(shown.safe_times):
         return
