@@ -63,6 +63,6 @@ class EraseForm(forms.Form):
         required=False, widget=forms.TextInput(attrs={"autocomplete": "off", "required": True})
     )
 
-    def __init__(self, *args: Any, tenant: Tenant) -> None:
-        super().__init__(*args, auto_id="erase-%s")
+    def __init__(self, data: Any = None, *, tenant: Tenant) -> None:
+        super().__init__(data, auto_id="erase-%s")
         self.fields["name"].label = f"Enter the tenant’s name, {tenant}, to confirm"

@@ -165,9 +165,9 @@ def _contradictions(shown: Shown) -> Iterator[str]:
         if expected < shown.day_of(at):
             yield f"expected on {expected}, before {at}"
     waits = {step.step.key for step in shown.forecast.spans.values()}
-    for name, at in shown.safe_times.items():
+    for name, safe_at in shown.safe_times.items():
         is_named = any(name in sentence for sentence in shown.step.assumes)
-        if at is None and f"ttl:{name}" not in waits and not is_named:
+        if safe_at is None and f"ttl:{name}" not in waits and not is_named:
             yield f"the form knows no safe time of {name}, the forecast names no assumption"
     if len(known) < len(shown.safe_times):
         return
