@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# The sentences of forms and of the API for an unknown role.
+CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
+CHOOSE_STAFF_ROLE = "Choose a staff role from the list. Nothing was changed."
+
 
 class TenantError(Exception):
     """Base of all errors of this app. Pages show the message."""

@@ -10,8 +10,8 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
 from tenants import database_time
+from tenants.errors import CHOOSE_ROLE, CHOOSE_STAFF_ROLE
 from tenants.models import ApiToken, Membership, Tenant, User
-from tenants.people import CHOOSE_ROLE, CHOOSE_STAFF_ROLE
 from tenants.queries import tenants_for
 
 

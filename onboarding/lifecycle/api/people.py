@@ -13,6 +13,7 @@ from onboarding.error_responses import problem_of_forms
 from onboarding.lifecycle import offboarding
 from onboarding.lifecycle.views import people as pages
 from tenants import invitations, people
+from tenants.errors import CHOOSE_ROLE
 from tenants.forms import InviteForm
 from tenants.models import Invitation, Membership
 from tenants.permissions import Permission
@@ -35,7 +36,7 @@ class MemberSerializer(ResourceSerializer):
 class RoleInput(InputSerializer):
     role = serializers.ChoiceField(
         choices=Membership.Role.choices,
-        error_messages={"invalid_choice": people.CHOOSE_ROLE},
+        error_messages={"invalid_choice": CHOOSE_ROLE},
     )
 
 

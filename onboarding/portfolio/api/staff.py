@@ -13,6 +13,7 @@ from onboarding.error_responses import problem_of_forms
 from onboarding.lifecycle import offboarding
 from onboarding.portfolio.views import staff as pages
 from tenants import people
+from tenants.errors import CHOOSE_STAFF_ROLE
 from tenants.forms import NewStaffForm, StaffForm
 from tenants.models import User
 from tenants.permissions import Permission
@@ -60,7 +61,7 @@ class StaffInput(InputSerializer):
 
 class StaffRoleInput(InputSerializer):
     role = serializers.ChoiceField(
-        choices=_ROLES, error_messages={"invalid_choice": people.CHOOSE_STAFF_ROLE}
+        choices=_ROLES, error_messages={"invalid_choice": CHOOSE_STAFF_ROLE}
     )
     followed_consultants = serializers.ListField(
         child=serializers.CharField(max_length=32),
@@ -151,7 +152,7 @@ class StaffPersonView(_StaffView):
         self.require_role_version(person)
         form = StaffForm(self.validated(StaffRoleInput))
         if not form.is_valid():
-            raise invalid(problem_of_forms(form).errors, detail=people.CHOOSE_STAFF_ROLE)
+            raise invalid(problem_of_forms(form).errors, detail=CHOOSE_STAFF_ROLE)
         people.change_staff(person, *form.role_and_followed(), by=self.user)
         return self.answer()
 
