@@ -16,9 +16,7 @@ from tenants.errors import TenantError
 from tenants.models import ApiToken, Invitation, Membership, ProviderGrant, Tenant, User
 from tenants.services import end_sessions, write_activity
 
-CHOOSE_ROLE = "Choose owner, member or viewer. Nothing was changed."
 _LAST_ADMINISTRATOR = "The installation needs at least one administrator. Add another first."
-CHOOSE_STAFF_ROLE = "Choose a staff role from the list. Nothing was changed."
 
 
 class PeopleError(TenantError):
