@@ -251,6 +251,10 @@ def test_long_record_is_read_in_part() -> None:
     assert len(kept) < 400
 
 
+def test_other_text_loses_its_first_word() -> None:
+    assert repair("greetings mx foo:bar") == RepairedRecord("v=spf1 mx", dropped=("foo:bar",))
+
+
 def test_second_explanation_is_named() -> None:
     repaired = repair("v=spf1 exp=a.test exp=b.test -all")
 
