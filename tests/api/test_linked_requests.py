@@ -28,6 +28,7 @@ from tests.api.generated_requests import (
     check,
     create_world,
     example_of,
+    names_row,
     one_connection,
     operations,
     rolled_back,
@@ -37,6 +38,8 @@ from tests.factories import MakeTenant
 
 # A link leads to an existing resource with its present ETag, and needs no other permission.
 UNEXPECTED = frozenset({401, 403, 404, 405, 412, 428})
+# The list of each tenant has the freezes of all tenants.
+SHARED = frozenset({"GET /api/v1/tenants/{public_id}/freezes/{freeze_id}/"})
 # The sample objects have no such risk to accept.
 REFUSED = ["POST /api/v1/tenants/{public_id}/closing/accepted-risks/"]
 
@@ -109,6 +112,7 @@ def follow_each_link(world: World) -> tuple[list[str], list[str]]:
     Returns the links that do not lead to a resource, and the operations that were refused.
     """
     tokens, useless, refused = cycle(world.tokens), list[str](), list[str]()
+    crossed: set[str] = set()
     for source, ids in zip(sources(), cycle((world.own, world.foreign)), strict=False):
         with rolled_back():
             output = output_of(source.operation, ids, world)
@@ -120,7 +124,25 @@ def follow_each_link(world: World) -> tuple[list[str], list[str]]:
                 status = follow(link, output, ids, world.widest_for(link.target.path))
                 if status in UNEXPECTED:
                     useless.append(f"{link.full_name}: {status}")
+                if link.target.label not in crossed:
+                    crossed.add(link.target.label)
+                    assert_other_tenant_has_no_such_row(link, output, ids, world)
     return useless, refused
+
+
+def assert_other_tenant_has_no_such_row(
+    link: OpenApiLink, output: StepOutput, ids: dict[str, str], world: World
+) -> None:
+    """Send the request of the link to the other tenant, with the id of a row of this one."""
+    other = world.own if ids is world.foreign else world.foreign
+    case = followed(link, output, ids)
+    has_row = names_row(link.target.path, case.path_parameters)
+    if has_row and link.target.label not in SHARED:
+        case.path_parameters["public_id"] = other["public_id"]
+        case.headers["If-Match"] = "*"
+        with rolled_back():
+            response = call(case, world.widest_for(link.target.path))
+        assert response.status_code >= 400, f"{link.target.label} changes or shows it"
 
 
 def output_of(operation: Any, ids: dict[str, str], world: World) -> StepOutput:

@@ -21,7 +21,7 @@ from tests.api.generated_requests import (
     World,
     check,
     create_world,
-    names_foreign_row,
+    names_row,
     one_connection,
     operations,
     rolled_back,
@@ -65,13 +65,16 @@ def send(case: Any, token: Token, world: World, ids: str) -> None:
         ids, world.foreign | {"public_id": world.own["public_id"]}
     )
     case.path_parameters = {name: values[name] for name in case.path_parameters or {}}
+    if ids != "own":
+        # A generated parameter is usually invalid, and refused before the row is read.
+        case.query = {}
     headers = {"Authorization": f"Bearer {token.text}", "If-Match": "*"}
     case.headers = {k: each for k, each in (case.headers or {}).items() if k not in headers}
     with rolled_back():
         response = case.call(headers=headers)
     check(case, response, token)
     path = case.operation.path
-    if names_foreign_row(path, case.path_parameters, world) and ids == "mixed":
+    if names_row(path, case.path_parameters) and ids == "mixed":
         assert response.status_code >= 400, f"{token}: {case.as_curl_command()}"
     if "{public_id}" in path and case.path_parameters["public_id"] in token.hidden:
         assert response.status_code == 404, f"{token}: {case.as_curl_command()}"
