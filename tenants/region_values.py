@@ -43,8 +43,7 @@ def refuse_implausible(name: str, value: object) -> None:
 def _fault_of_network(network: ipaddress.IPv4Network) -> str:
     if network.prefixlen < LARGEST_NETWORK_BITS:
         return f"is too large: enter networks of {LARGEST_NETWORK_BITS} to 32 bits."
-    parts = network.subnets(new_prefix=max(24, network.prefixlen))
-    if any(not part.is_global or part.is_multicast or part.is_reserved for part in parts):
+    if any(network.overlaps(each) for each in _NOT_PUBLIC):
         return "is private or reserved: enter addresses of the internet."
     return ""
 
@@ -160,6 +159,16 @@ UNCONFIRMED = "unconfirmed"
 LARGEST_NETWORK_BITS = 16
 MOST_VALUES = 200
 _NETWORKS = frozenset({"spf_ip4", "delivery_ip4"})
+# The IPv4 networks of special purpose (RFC 6890) and multicast (RFC 5771). The properties of
+# `ipaddress` depend on the version of Python.
+_NOT_PUBLIC = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+)
 
 # In the order in which checks and people need them.
 LABELS = {

@@ -13,7 +13,7 @@ from checks.api import RunInput, RunRequestedSerializer
 from onboarding.error_responses import problem_of_forms
 from onboarding.lifecycle.forms.profile import (
     OVERRIDABLE,
-    Decision,
+    RegionValueDecision,
     RegionValuesForm,
     decision_field,
 )
@@ -86,7 +86,10 @@ class RegionValuesView(ApiView):
             for name, value in values.items()
         }
         # A value for this region replaces the unconfirmed one, and so does an empty one.
-        lines |= {decision_field(name): Decision.DROP for name in self.validated(RegionValuesInput)}
+        lines |= {
+            decision_field(name): RegionValueDecision.DROP
+            for name in self.validated(RegionValuesInput)
+        }
         form = RegionValuesForm(lines, tenant=tenant)
         if not form.is_valid():
             raise problem_of_forms(form)

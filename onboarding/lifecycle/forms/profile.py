@@ -444,7 +444,7 @@ def _region_sentence(confidence: str, source: str, as_of: str, values: Sequence[
     return f"Region value, {confidence} confidence: {known}. Source: {source}, {as_of}.{advice}"
 
 
-class Decision(TextChoices):
+class RegionValueDecision(TextChoices):
     """About a value that was entered for another region."""
 
     CONFIRM = "confirm", "Use it for this region"
@@ -485,7 +485,7 @@ class RegionValuesForm(forms.Form):
         text = ", ".join(value) if isinstance(value, list) else value
         return forms.ChoiceField(
             label=f"{OVERRIDABLE[name].capitalize()} from before the region changed: {text}",
-            choices=Decision.choices,
+            choices=RegionValueDecision.choices,
             required=False,
             widget=forms.RadioSelect,
             help_text="Not in use: it was entered for another region. A value above replaces it.",
@@ -533,6 +533,6 @@ class RegionValuesForm(forms.Form):
     def _entered(self, name: str, cleaned: dict[str, Any]) -> object:
         """The typed value, or the confirmed one of another region."""
         typed = cleaned.get(name, "").strip()
-        if not typed and cleaned.get(decision_field(name)) == Decision.CONFIRM:
+        if not typed and cleaned.get(decision_field(name)) == RegionValueDecision.CONFIRM:
             return self.tenant.unconfirmed_region_values[name]
         return typed.replace(",", " ").split() if name in LIST_FIELDS else typed
