@@ -33,6 +33,7 @@ SHARED = {
         "tests/interop/test_mta_sts.py",
         "tests/interop/test_name_servers.py",
         "tests/interop/test_vantages.py",
+        "tests/interop/test_zone_borders.py",
     ),
     "live": ("tests/interop/test_live_process.py", "tests/interop/test_waiting_requests.py"),
 }

@@ -305,7 +305,7 @@ def test_cutover_without_selector_waits_for_it(tenant: Tenant, owner: User) -> N
     assert (outbound(tenant).status, days.wait_started_at) == ("awaiting_verification", None)
 
 
-def test_cutover_at_accepted_risk_needs_no_selector(
+def test_cutover_at_accepted_risk_starts_no_days(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
     open_the_gate(tenant)
@@ -320,7 +320,7 @@ def test_cutover_at_accepted_risk_needs_no_selector(
     )
 
     days = task_of(tenant, "outbound-days")
-    assert (outbound(tenant).status, days.wait_started_at is None) == ("accepted_risk", False)
+    assert (outbound(tenant).status, days.wait_started_at is None) == ("accepted_risk", True)
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, FAIL])

@@ -100,6 +100,17 @@ def _go_no_go(room: CutoverRoom) -> dict[str, Any]:
     }
 
 
+def _situation(room: CutoverRoom) -> dict[str, Any]:
+    """The earliest safe time, the people on call and the newest dry runs."""
+    return {
+        "safe_at": earliest_safe_time(room.facts.safe_times),
+        "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
+        "on_call": room.on_call,
+        "on_call_gaps": on_call_gaps(room.on_call),
+        "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
+    }
+
+
 def show_room(request: HttpRequest, room: CutoverRoom, **refused: forms.Form) -> HttpResponse:
     """The room. `refused` has the refused form with its input, by its name in the template."""
     is_full_screen = request.GET.get("fullscreen") == "1"
@@ -109,12 +120,8 @@ def show_room(request: HttpRequest, room: CutoverRoom, **refused: forms.Form) ->
         "page": room.page,
         "cutover": room.cutover,
         "tab": "cutovers",
-        "safe_at": earliest_safe_time(room.facts.safe_times),
-        "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
+        **_situation(room),
         **votes,
-        "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
-        "on_call": room.on_call,
-        "on_call_gaps": on_call_gaps(room.on_call),
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),

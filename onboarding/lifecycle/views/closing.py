@@ -29,6 +29,7 @@ from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from onboarding.plans.views.tasks import back_to_plan
 from tenants import database_time
 from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
 from tenants.permissions import Permission
 
 COMPLETED_MESSAGE = "The implementation is closed. The plan is read-only, and monitoring continues."
@@ -170,17 +171,21 @@ def risk_accept(request: HttpRequest, public_id: str) -> HttpResponse:
         form.add_error("reason", str(attempt.error))
     shown = load_closing(request, public_id)
     if not any(card.form is form for card in shown.cards(form)):
-        # The risk is over, or another consultant has accepted it.
-        return form_page(
-            request,
-            form,
-            title="Accept a residual risk",
-            about=str(tenant),
-            button="Accept risk",
-            back=reverse("onboarding:closing", args=[public_id]),
-            **{name: request.POST.get(name, "") for name in ("kind", "subject", "sentence")},
-        )
+        return _risk_page(request, tenant, form)
     return _show(request, shown, risk_form=form)
+
+
+def _risk_page(request: HttpRequest, tenant: Tenant, form: ResidualRiskForm) -> HttpResponse:
+    """The refused form of a risk that is over, or that another consultant has accepted."""
+    return form_page(
+        request,
+        form,
+        title="Accept a residual risk",
+        about=str(tenant),
+        button="Accept risk",
+        back=reverse("onboarding:closing", args=[tenant.public_id]),
+        **{name: request.POST.get(name, "") for name in ("kind", "subject", "sentence")},
+    )
 
 
 @require(Permission.MANAGE_PLAN)

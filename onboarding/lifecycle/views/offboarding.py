@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -29,15 +30,8 @@ def offboarding_show(request: HttpRequest, public_id: str) -> HttpResponse:
     return _show(request, public_id)
 
 
-def _show(
-    request: HttpRequest,
-    public_id: str,
-    *,
-    close_form: CloseForm | None = None,
-    reopen_form: ReopenForm | None = None,
-    erase_form: EraseForm | None = None,
-) -> HttpResponse:
-    """The page, with the refused form and its input if there is one."""
+def _show(request: HttpRequest, public_id: str, **refused: forms.Form) -> HttpResponse:
+    """The page. `refused` has the refused form with its input, by its name in the template."""
     page = load_page(request, public_id)
     tenant = page.tenant
     may_close_now = page.may_close and not tenant.is_closed
@@ -50,11 +44,12 @@ def _show(
         if page.may_download_closing_pack
         else [],
         "why_not_close": offboarding.why_not_close(tenant) if may_close_now else "",
-        "close_form": close_form or CloseForm(auto_id="close-%s"),
-        "reopen_form": reopen_form or ReopenForm(auto_id="reopen-%s"),
-        "erase_form": erase_form or EraseForm(tenant=tenant),
+        "close_form": CloseForm(auto_id="close-%s"),
+        "reopen_form": ReopenForm(auto_id="reopen-%s"),
+        "erase_form": EraseForm(tenant=tenant),
+        **refused,
     }
-    status = 422 if close_form or reopen_form or erase_form else 200
+    status = 422 if refused else 200
     return render(request, "lifecycle/offboarding_show.html", context, status=status)
 
 

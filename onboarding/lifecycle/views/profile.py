@@ -162,12 +162,11 @@ def _show_profile(
     # An invalid form has changed its instance: show the stored tenant.
     page = load_page(request, public_id)
     tenant = page.tenant
-    is_bound = any(form.is_bound for form in forms.values())
+    status = 422 if any(form.is_bound for form in forms.values()) else 200
     context = {
         "page": page,
         "tenant": tenant,
-        "gaps": gap_sentences(tenant.region_values),
-        "unconfirmed": [LABELS[name] for name in tenant.unconfirmed_region_values],
+        **_region(tenant),
         "tab": "profile",
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
@@ -177,7 +176,15 @@ def _show_profile(
     }
     if request.method == "GET":
         return show(request, "lifecycle/profile_edit.html", "suggestions", context)
-    return render(request, "lifecycle/profile_edit.html", context, status=422 if is_bound else 200)
+    return render(request, "lifecycle/profile_edit.html", context, status=status)
+
+
+def _region(tenant: Tenant) -> dict[str, Any]:
+    """The values of the region that are missing, and the own ones that need a confirmation."""
+    return {
+        "gaps": gap_sentences(tenant.region_values),
+        "unconfirmed": [LABELS[name] for name in tenant.unconfirmed_region_values],
+    }
 
 
 def _removals(removals: Sequence[RemovalEffect], removal_form: CancelForm | None) -> dict[str, Any]:

@@ -51,8 +51,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     user, now = current_user(request), database_time.now()
     all_tenants = tenants_staffed_by(user)
     risk_updates.refresh(all_tenants)
-    # Before the rows: a change in between updates the page once more.
-    revision = revision_of_tenants(all_tenants)
+    revision = revision_of_tenants(all_tenants)  # before the rows: no change is missed
     chosen = filters.TenantFilter(request.GET, queryset=all_tenants)
     scope = DashboardScope.of(chosen, all_tenants)
     is_quarter = request.GET.get("calendar") == "quarter"

@@ -84,7 +84,7 @@ def test_domains_are_queued_for_a_worker(page: Client, consultant: User) -> None
     assert OutboxMessage.objects.get().payload == {
         "task": "onboarding.scan_new_domains",
         "args": [scan.public_id],
-        "queue": "checks.default",
+        "queue": "scans",
     }
 
 
