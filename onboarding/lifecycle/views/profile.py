@@ -164,10 +164,8 @@ def _show_profile(
     tenant = page.tenant
     status = 422 if any(form.is_bound for form in forms.values()) else 200
     context = {
-        "page": page,
-        "tenant": tenant,
+        **{"page": page, "tenant": tenant, "tab": "profile"},
         **_region(tenant),
-        "tab": "profile",
         "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
         "zone_notes": zone_notes,
