@@ -29,7 +29,7 @@ from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
 from onboarding.plans.tenant_page import current_user, load_page, show
 from tenants.access import require, tenant_or_404
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tenants.permissions import Permission
 from tenants.queries import domains_at_other_tenants
 from tenants.region_values import LABELS
@@ -164,10 +164,10 @@ def _show_profile(
     tenant = page.tenant
     status = 422 if any(form.is_bound for form in forms.values()) else 200
     context = {
-        **{"page": page, "tenant": tenant, "tab": "profile"},
-        **_region(tenant),
-        "suggestions": profile_suggestions(tenant),
-        "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
+        "page": page,
+        "tenant": tenant,
+        "tab": "profile",
+        **_notes(tenant, current_user(request)),
         "zone_notes": zone_notes,
         **_removals(removals, removal_form),
         **_with_stored_values(forms, tenant),
@@ -177,9 +177,11 @@ def _show_profile(
     return render(request, "lifecycle/profile_edit.html", context, status=status)
 
 
-def _region(tenant: Tenant) -> dict[str, Any]:
-    """The values of the region that are missing, and the own ones that need a confirmation."""
+def _notes(tenant: Tenant, user: User) -> dict[str, Any]:
+    """The values of the region that are missing or need a confirmation, and the suggestions."""
     return {
+        "suggestions": profile_suggestions(tenant),
+        "domains_elsewhere": domains_at_other_tenants(tenant, user),
         "gaps": gap_sentences(tenant.region_values),
         "unconfirmed": [LABELS[name] for name in tenant.unconfirmed_region_values],
     }
