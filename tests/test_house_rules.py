@@ -44,6 +44,8 @@ import importlib
 for name in sys.argv[1:]:
     importlib.import_module(name)
 """
+SCRIPT_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";', re.MULTILINE)
+SCRIPT_EXPORT = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
 
 
 def tracked(*suffixes: str) -> list[Path]:
@@ -470,3 +472,19 @@ def test_no_default_depends_on_python_version() -> None:
     ]
 
     assert used == []
+
+
+def test_imported_names_of_scripts_exist() -> None:
+    """No build step resolves the imports: a missing name stops the whole script in the browser."""
+    scripts = {file.name: text_of(file) for file in tracked(".js")}
+
+    missing = [
+        f"{name}: {imported.strip()} of {source}"
+        for name, text in scripts.items()
+        for names, source in SCRIPT_IMPORT.findall(text)
+        for imported in filter(str.strip, names.split(","))
+        if imported.split(" as ")[0].strip() not in SCRIPT_EXPORT.findall(scripts.get(source, ""))
+    ]
+
+    assert sum(len(SCRIPT_IMPORT.findall(text)) for text in scripts.values()) > 1
+    assert missing == []

@@ -1,7 +1,7 @@
 // Updates an open page: when its revision changes, htmx fetches the page's fragment again. live_stream.js
 // and live_poll.js report revisions. page_state.js preserves open rows, input and focus.
 
-import { changedFields } from "./kept_state.js";
+import { changedFields } from "./page_state.js";
 import { partsInUse, replaceUnused } from "./live_parts.js";
 
 const UPDATED = "gangway:updated";
