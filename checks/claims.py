@@ -49,7 +49,7 @@ BATCHES_PER_PROCESS = 2
 
 
 class Urgency(StrEnum):
-    """What waits for a run. The value is the queue of a vantage, whose workers run nothing else."""
+    """The urgency of a run. Its value is the prefix of the queue: `<value>.<vantage>`."""
 
     WINDOW = "windows"  # a cutover window is open
     REQUESTED = "interactive"  # a person waits

@@ -1,6 +1,7 @@
 """The queues of Celery, the tasks of each, and the workers that serve them.
 
-No work waits for work of another kind: each queue has processes of its own.
+Each kind of work has its own worker. The interactive worker also serves *upkeep* and *windows*, the
+long worker also *reconcile*.
 
 - *windows*: runs in an open cutover window, and the ticks of the beat; the interactive worker
   helps while no person waits;
@@ -71,7 +72,7 @@ _TASKS = {
     ),
     LONG: (
         "onboarding.build_export",
-        "onboarding.build_lost_packs",
+        "onboarding.build_lost_closing_packs",
         "onboarding.build_closing_pack",
         "onboarding.delete_abandoned_imports",
         "onboarding.import_archive",
@@ -100,9 +101,9 @@ _TASKS = {
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}
 
-# The workers of one installation, as queues and number of processes or threads. A worker takes
+# The workers of one installation, as queues and number of processes or threads. A worker reads
 # messages from its queues in alphabetical order (`queue_order_strategy`). The long worker also
-# takes those that version 0.1.0 left in its single queue.
+# reads those that version 0.1.0 left in its single queue.
 WORKERS: dict[str, tuple[str, int]] = {
     "windows": (WINDOWS, 1),
     "interactive": (f"{INTERACTIVE},{UPKEEP},{WINDOWS}", 2),

@@ -19,7 +19,7 @@ MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class _EmailMixin:
-    """Writes "E-mail address" as our pages do. It must precede the library's form in the bases."""
+    """Writes "E-mail address" as Gangway's pages do. It must precede the library's form."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

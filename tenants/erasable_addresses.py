@@ -43,7 +43,7 @@ class AddressMatch:
 
 
 def with_earlier_addresses(match: AddressMatch) -> AddressMatch:
-    """Also the earlier addresses of these people, which the log of renamings contains."""
+    """Return the match with the earlier addresses of these people, from the log of renamings."""
     lines = ActivityLine.objects.filter(
         scope=ActivityChain.INSTALLATION, action__in=stored_names(ActivityName.PERSON_RENAMED)
     )

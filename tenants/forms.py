@@ -90,12 +90,17 @@ class StaffForm(forms.Form):
         error_messages={"required": CHOOSE_STAFF_ROLE, "invalid_choice": CHOOSE_STAFF_ROLE},
     )
     followed_consultants = forms.ModelMultipleChoiceField(
-        label="Show only the tenants of these consultants. No selection: all tenants",
+        label="Show only the tenants of these consultants",
+        help_text="Select none to show all tenants.",
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, origin_id=""),
         to_field_name="public_id",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"invalid_choice": "One of these people is no consultant. Choose again."},
+        error_messages={
+            "invalid_choice": (
+                "One of the selected people is not a consultant. Choose only consultants."
+            )
+        },
     )
 
     def role_and_followed(self) -> tuple[str, list[User]]:

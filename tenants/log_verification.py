@@ -178,9 +178,9 @@ def _fault_of_address(line: ActivityLine, facts: _InstallationFacts) -> str:
     commitments = set(commitments_in(line.params))
     stored = {each.personal.commitment for each in line.personal_rows}
     if stored - commitments:
-        return "has another address than its hash covers"
+        return "contains an address that does not match its hash"
     if commitments - stored and line.number not in facts.without_address:
-        return "has lost its address"
+        return "lacks an address that its hash covers"
     return ""
 
 

@@ -56,7 +56,7 @@ _LONGEST_PAUSE = timedelta(hours=1)
 MOST_QUEUED = 100
 # The most tasks of one queue, queued or running.
 MOST_QUEUED_TASKS = 16
-# So many tasks of one change are published with it. The beat publishes the others.
+# The number of tasks of one change that are published on its commit. The beat publishes the others.
 MOST_AT_ONCE = 4
 _KEEP_SENT_FOR = timedelta(days=7)
 _KEEP_ENDED_FOR = timedelta(days=30)
@@ -211,7 +211,7 @@ def claim_due(*, now: datetime) -> list[OutboxMessage]:
         keys = _alternating_tasks(due.filter(kind=TASK), now=now)
         for task in locked.filter(pk__in=keys) if keys else ():
             task.attempts += 1
-            # A task that ends its worker, or that waits in a long queue, is published ever less.
+            # The interval grows for a task that ends its worker, or that waits in a long queue.
             task.not_before = now + pause_after(task.attempts)
             task.claim_id = ""
             messages.append(task)

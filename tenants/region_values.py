@@ -32,7 +32,7 @@ def refuse_implausible(name: str, value: object) -> None:
         return
     if len(value) > MOST_VALUES:
         raise TenantError(
-            f"{LABELS[name]}: {len(value)} values are too many. Enter {MOST_VALUES} at most."
+            f"{LABELS[name]}: {len(value)} values are too many. Enter at most {MOST_VALUES}."
         )
     for text in value if name in _NETWORKS else ():
         fault = _fault_of_network(ipaddress.IPv4Network(text))
@@ -42,9 +42,9 @@ def refuse_implausible(name: str, value: object) -> None:
 
 def _fault_of_network(network: ipaddress.IPv4Network) -> str:
     if network.prefixlen < LARGEST_NETWORK_BITS:
-        return f"is too large: enter networks of {LARGEST_NETWORK_BITS} to 32 bits."
+        return f"is too large. Enter networks with a prefix of /{LARGEST_NETWORK_BITS} to /32."
     if any(network.overlaps(each) for each in _NOT_PUBLIC):
-        return "is private or reserved: enter addresses of the internet."
+        return "is private or reserved. Enter public networks."
     return ""
 
 
@@ -56,7 +56,7 @@ def is_too_large(name: str, value: object) -> bool:
     )
 
 
-def set_aside(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def unconfirmed_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A tenant's values after a change of its region: a person confirms or drops each of them."""
     own = {name: value for name, value in overrides.items() if name != UNCONFIRMED}
     aside = {**overrides.get(UNCONFIRMED, {}), **own}

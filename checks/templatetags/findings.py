@@ -84,8 +84,10 @@ _REASON_LABELS = {
     # OpenSSL's names of the usual errors of a handshake
     "UNSUPPORTED_PROTOCOL": "the server does not support TLS 1.2",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server does not support TLS 1.2",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server has no certificate or cipher in common",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know this name",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        "the server accepts none of the offered ciphers or has no certificate"
+    ),
+    "TLSV1_UNRECOGNIZED_NAME": "the server is not configured for this name",
     "TLSV1_ALERT_INTERNAL_ERROR": "the server reports an internal failure",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server requires a client certificate",
     "WRONG_VERSION_NUMBER": "the reply is not TLS",

@@ -118,12 +118,12 @@ class DomainBoard:
         number = len(self.servers)
         if not self.servers:
             return "No answer from the name servers yet"
-        servers = f"{number} name servers"
+        servers = f"{number} name server{'' if number == 1 else 's'}"
         if self.leftovers:
             return f"Old {self.record} still published at {self.leftover_count} of {servers}"
         if self.is_unpublished:
             return f"No {self.record} record published at any of {servers}"
-        return f"{self.switched_count} of {servers} publish the new answer"
+        return f"New answer published at {self.switched_count} of {servers}"
 
     @property
     def summary_is_enough(self) -> bool:

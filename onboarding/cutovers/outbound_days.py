@@ -34,7 +34,7 @@ def waived_days(wait: Task) -> str:
     if wait.status == TaskStatus.ACCEPTED_RISK:
         return f"Fewer days were accepted: “{wait.status_reason}”"
     if wait.manual_status == ManualStatus.NOT_NEEDED:
-        return f"The days are not applicable: “{wait.status_reason}”"
+        return f"The outbound days do not apply: “{wait.status_reason}”"
     return ""
 
 

@@ -104,8 +104,8 @@ def build_closing_pack(public_id: str) -> None:
         build.build_closing_pack(pack)
 
 
-@shared_task(name="onboarding.build_lost_packs", ignore_result=True)
-def build_lost_packs() -> None:
+@shared_task(name="onboarding.build_lost_closing_packs", ignore_result=True)
+def build_lost_closing_packs() -> None:
     """Queue the closing packs again that a broker or a worker lost."""
     for public_id in build.lost_packs(database_time.now()).values_list("public_id", flat=True):
         build_closing_pack.delay(public_id)
@@ -162,7 +162,7 @@ def queue_dns_scan(domains: Iterable[Domain]) -> None:
 
 def queue_closing_pack(pack: ClosingPack) -> None:
     """Queue the closing pack on commit."""
-    # Without a broker, the beat task build_lost_packs queues it later.
+    # Without a broker, the beat task build_lost_closing_packs queues it later.
     transaction.on_commit(functools.partial(broker.send, build_closing_pack, (pack.public_id,)))
 
 

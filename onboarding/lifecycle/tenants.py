@@ -23,7 +23,7 @@ from tenants import database_time, domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import without_agreed
-from tenants.region_values import set_aside
+from tenants.region_values import unconfirmed_overrides
 from tenants.services import write_activity
 
 # The fields of Tenant that a person enters. The region's own values have their own form.
@@ -152,7 +152,7 @@ def _set_region_values_aside(tenant: Tenant) -> None:
     """The values of the former region lose their effect, also those that another person has just
     saved."""
     tenant.refresh_from_db(fields=["region_overrides"])
-    tenant.region_overrides = set_aside(tenant.region_overrides)
+    tenant.region_overrides = unconfirmed_overrides(tenant.region_overrides)
     tenant.save(update_fields=["region_overrides"])
 
 

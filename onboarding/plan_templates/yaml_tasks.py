@@ -175,7 +175,8 @@ def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
         ),
         (
             field.sends and (field.choices != SENDING_CHOICES or not field.per_domain),
-            f"“sends” is a choice per domain of: {', '.join(SENDING_CHOICES)}",
+            "a field with “sends” must be a choice for each domain, with the choices:"
+            f" {', '.join(SENDING_CHOICES)}",
         ),
         (bool(field.profile) and field.type is not FieldType.TEXT, "a profile column is a text"),
     ]

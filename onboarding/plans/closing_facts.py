@@ -114,7 +114,7 @@ def _inbound_domain(
 ) -> InboundDomain:
     check = subject.check
     if check is None:
-        reason = "No check of them exists."
+        reason = "No check of these MX records exists."
         return InboundDomain(subject.name, None, reason, None, target_ttl(0), has_switched=False)
     of_domain = {
         each.pk

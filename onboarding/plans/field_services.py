@@ -95,7 +95,7 @@ def is_confirmed(task: Task) -> bool:
 
 
 def confirmed_task_with(tenant: Tenant, column: str) -> Task | None:
-    """A confirmed task that requires the value of this column of the profile."""
+    """Return the first confirmed task that requires this column of the profile, or None."""
     tasks = Task.objects.filter(plan__tenant=tenant, applies=True).order_by("position")
     return next(
         (

@@ -287,12 +287,12 @@ def _without_check(task: Task, subject: ProofSubject, *, can_exempt: bool) -> Re
 def _without_selector(task: Task, *, can_exempt: bool) -> str:
     """The end of a task whose domain does not sign at Mimecast."""
     if can_exempt:
-        return "Without a selector, a consultant exempts the domain, with a reason."
+        return "Without a selector, a consultant must exempt the domain and enter a reason."
     if task.is_optional:
-        return "If Mimecast signs for no domain, decline this task, with a reason."
+        return "If Mimecast signs for no domain, decline this task and enter a reason."
     return (
-        "If Mimecast signs for no domain, a consultant accepts the risk of this task, with a"
-        " reason."
+        "If Mimecast signs for no domain, a consultant must accept the risk of this task and enter"
+        " a reason."
     )
 
 

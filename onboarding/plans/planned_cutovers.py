@@ -105,9 +105,8 @@ def unplanned_refusal(directions: Sequence[str]) -> str:
     """The sentence that names the directions without a cutover; empty without one."""
     if not directions:
         return ""
-    return (
-        f"Plan the {' and the '.join(directions)} cutover first: this task agrees on their dates."
-    )
+    named = " and the ".join(directions)
+    return f"Plan the {named} cutover first: this task records the agreed dates."
 
 
 def primary_first(

@@ -424,7 +424,7 @@ _WITHOUT_SOURCE = TaskEvidence((), is_without_source=True)
 def _of_its_halves(
     subject: ProofSubject, halves: Mapping[str, tuple[SendingPlatform, ...]]
 ) -> ProofSubject:
-    """Each half of a hybrid system that sends for the domain does so through its own connector."""
+    """Return the subject with the halves that send for its domain, each by its own connector."""
     if not subject.follows_confirmation:
         return subject
     return replace(subject, sending_platforms=halves[subject.name])

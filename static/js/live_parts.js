@@ -10,7 +10,7 @@ export function partsInUse(live) {
 }
 
 // Replaces the largest parts of `shown` that contain none of the parts in use. Elements correspond by
-// their id, or by their place if both lists are equally long. What has no counterpart stays.
+// their id, or by their place if both lists are equally long. Elements without a counterpart remain.
 export function replaceUnused(shown, update, inUse) {
   if (inUse.includes(shown)) return;
   if (!inUse.some((part) => shown.contains(part))) {

@@ -28,7 +28,7 @@ def test_one_worker_serves_each_queue(queue: str) -> None:
     assert serving
 
 
-def test_interactive_worker_takes_the_runs_of_persons_first() -> None:
+def test_interactive_worker_runs_requested_checks_first() -> None:
     served, _ = queues.WORKERS["interactive"]
 
     # Workers take messages from their queues in alphabetical order.

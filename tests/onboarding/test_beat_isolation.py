@@ -19,7 +19,7 @@ from checks.tasks import queue_due_checks, repeat_reactions
 from config.beat_schedule import beat_schedule
 from onboarding import progress
 from onboarding.lifecycle.closing_pack import build
-from onboarding.lifecycle.tasks import build_lost_packs, reconcile
+from onboarding.lifecycle.tasks import build_lost_closing_packs, reconcile
 from onboarding.models import ClosingPack, Drift, ManualStatus, Monitoring, Plan, SheetImport
 from onboarding.monitoring import drifts
 from onboarding.monitoring.tasks import update_drifts
@@ -191,8 +191,8 @@ CASES = {
         (imports, "read_import"),
         lambda tenant: SheetImport.objects.get(sheet=sheet_of(tenant)).status == "ready",
     ),
-    "onboarding.build_lost_packs": Case(
-        build_lost_packs,
+    "onboarding.build_lost_closing_packs": Case(
+        build_lost_closing_packs,
         _lose_closing_pack,
         (build, "build_closing_pack"),
         lambda tenant: ClosingPack.objects.get(tenant=tenant).ready_at is not None,

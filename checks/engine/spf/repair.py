@@ -62,9 +62,10 @@ class RepairedRecord:
 
 @functools.lru_cache(maxsize=1024)
 def repair(record_text: str) -> RepairedRecord:
-    """Return a valid record unchanged; else keep the valid terms and correct almost valid ones.
+    """Return a valid record unchanged; otherwise retain its valid terms and correct the others.
 
-    A correction never adds `all` or `+all`, which permit everyone: a word of its own must say so.
+    A correction never adds `all` or `+all`. They remain only if the record has them as words of
+    their own.
     """
     is_valid = (
         isinstance(parse(record_text), SpfPolicy)

@@ -8,7 +8,7 @@ from onboarding.cutovers.forms import CancelForm
 from onboarding.error_responses import problem_of_forms
 
 REASON_QUERY = {
-    "reason": "Necessary if an inbound cutover remains planned and would then switch first. At most"
+    "reason": "Required if an inbound cutover remains planned and would then switch first. At most"
     " 1,000 characters."
 }
 

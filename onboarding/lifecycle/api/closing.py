@@ -48,7 +48,7 @@ class ResidualRiskSerializer(ResourceSerializer):
     )
     is_accepted = serializers.BooleanField(read_only=True)
     too_early = serializers.CharField(
-        read_only=True, help_text="Why it cannot be accepted yet; empty when it can."
+        read_only=True, help_text="The reason why it cannot be accepted yet; empty if it can."
     )
 
 

@@ -50,8 +50,8 @@ RegionValuesSerializer: type[ResourceSerializer] = type(
         **{name: _shown(name) for name in OVERRIDABLE},
         "unconfirmed": serializers.DictField(
             read_only=True,
-            help_text="Values by name that were entered for an earlier region. They have no effect:"
-            " send a value to use it, or an empty one to drop it.",
+            help_text="Values by name that were entered for an earlier region. They have no effect."
+            " Send a value to use it, or an empty value to discard it.",
         ),
     },
 )

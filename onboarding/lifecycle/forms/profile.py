@@ -142,7 +142,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
         return name
 
     def clean_account_code(self) -> str:
-        """A confirmed task requires its value."""
+        """Return the code. ValidationError if it is cleared while a confirmed task requires it."""
         code = str(self.cleaned_data["account_code"])
         is_cleared = not code and bool(self.initial.get("account_code"))
         task = confirmed_task_with(self.instance, "account_code") if is_cleared else None
@@ -445,10 +445,10 @@ def _region_sentence(confidence: str, source: str, as_of: str, values: Sequence[
 
 
 class RegionValueDecision(TextChoices):
-    """About a value that was entered for another region."""
+    """The decision on a value that was entered for another region."""
 
     CONFIRM = "confirm", "Use it for this region"
-    DROP = "drop", "Drop it"
+    DROP = "drop", "Discard it"
 
 
 def decision_field(name: str) -> str:
@@ -484,11 +484,11 @@ class RegionValuesForm(forms.Form):
         value = self.tenant.unconfirmed_region_values[name]
         text = ", ".join(value) if isinstance(value, list) else value
         return forms.ChoiceField(
-            label=f"{OVERRIDABLE[name].capitalize()} from before the region changed: {text}",
+            label=f"{OVERRIDABLE[name].capitalize()} entered for the former region: {text}",
             choices=RegionValueDecision.choices,
             required=False,
             widget=forms.RadioSelect,
-            help_text="Not in use: it was entered for another region. A value above replaces it.",
+            help_text="Not in use until you confirm it. A value in the field above replaces it.",
         )
 
     def _region_value(self, name: str) -> str:

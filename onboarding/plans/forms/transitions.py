@@ -14,15 +14,15 @@ from onboarding.plans.transitions import LONGEST_REASON, Transition, input_error
 from tenants import database_time
 from tenants.models import Tenant
 
-# What follows from a status, by the role of the task. The form shows it with the reason.
+# The consequence of a status, by the role of the task. The form shows it with the reason.
 _CONSEQUENCES: Mapping[tuple[str, str | None], str] = {
     (TaskRole.VERIFIES_DKIM, ManualStatus.DECLINED): (
-        "If Mimecast signs for no domain, no check can verify the outbound cutover: a consultant"
-        " accepts its risk, and the days of outbound mail do not start."
+        "If Mimecast signs for no domain, no check can verify the outbound cutover. A consultant"
+        " must then accept its risk, and the outbound days do not start."
     ),
     (TaskRole.SWITCHES_OUTBOUND, ManualStatus.ACCEPTED_RISK): (
-        "After an accepted risk, the days of outbound mail do not start. They remain a residual"
-        " risk of the closing."
+        "If you accept this risk, the outbound days do not start. They remain a residual risk at"
+        " closing."
     ),
 }
 

@@ -61,7 +61,9 @@ class TenantBulkForm(forms.Form):
     )
     consultant = forms.ChoiceField(
         required=False,
-        error_messages={"invalid_choice": "Choose a consultant of the list. Nothing was changed."},
+        error_messages={
+            "invalid_choice": "Choose a consultant from the list. Nothing was changed."
+        },
         widget=forms.Select(attrs={"id": "bulk-consultant"}),
     )
 

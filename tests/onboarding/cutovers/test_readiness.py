@@ -408,7 +408,7 @@ def test_days_not_needed_are_caution() -> None:
 
     assert (row.verdict, row.detail) == (
         Verdict.WARN,
-        "The days are not applicable: “Mail is moved at once.”",
+        "The outbound days do not apply: “Mail is moved at once.”",
     )
 
 

@@ -243,7 +243,7 @@ def test_early_inbound_row() -> None:
     ("wait", "detail"),
     [
         ({"status": "accepted_risk"}, "Fewer days were accepted: “Soon.”"),
-        ({"manual_status": "not_needed"}, "The days are not applicable: “Soon.”"),
+        ({"manual_status": "not_needed"}, "The outbound days do not apply: “Soon.”"),
     ],
 )
 def test_shorter_period_row(wait: dict[str, Any], detail: str) -> None:

@@ -33,7 +33,7 @@ from onboarding.lifecycle.closing_pack.verify import (
     faults_of_digests,
     read_archive,
 )
-from onboarding.lifecycle.tasks import build_lost_packs
+from onboarding.lifecycle.tasks import build_lost_closing_packs
 from onboarding.models import (
     AcceptedResidualRisk,
     ClosingPack,
@@ -345,11 +345,11 @@ def test_building_pack_is_idempotent(pack: ClosingPack) -> None:
 
 @pytest.mark.slow
 def test_lost_pack_is_built(completed: Tenant) -> None:
-    build_lost_packs()
+    build_lost_closing_packs()
     assert ClosingPack.objects.get().ready_at is None
 
     ClosingPack.objects.update(requested_at=timezone.now() - timedelta(minutes=11))
-    build_lost_packs()
+    build_lost_closing_packs()
     assert ClosingPack.objects.get().ready_at is not None
 
 

@@ -108,7 +108,7 @@ def test_values_of_the_former_region_are_refused(
     assert bool(form.non_field_errors()) is is_refused
 
 
-def test_values_saved_meanwhile_are_set_aside(tenant: Tenant, consultant: User) -> None:
+def test_concurrently_saved_values_are_unconfirmed(tenant: Tenant, consultant: User) -> None:
     stale = Tenant.objects.get(pk=tenant.pk)
     save_region_values(tenant, {"delivery_ip4": RANGES}, by=consultant)
 

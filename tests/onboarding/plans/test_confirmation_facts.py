@@ -93,7 +93,7 @@ def test_cancelled_cutovers_open_plan_review(tenant: Tenant, consultant: User) -
     cancel_cutover(outbound, by=consultant)
 
     assert reopened(tenant) == [
-        ("todo", "Plan the inbound cutover first: this task agrees on their dates.")
+        ("todo", "Plan the inbound cutover first: this task records the agreed dates.")
     ]
 
 

@@ -123,10 +123,10 @@ def test_event_of_another_domain(
     ("directions", "text"),
     [
         ([], ""),
-        (["inbound"], "Plan the inbound cutover first: this task agrees on their dates."),
+        (["inbound"], "Plan the inbound cutover first: this task records the agreed dates."),
         (
             ["outbound", "inbound"],
-            "Plan the outbound and the inbound cutover first: this task agrees on their dates.",
+            "Plan the outbound and the inbound cutover first: this task records the agreed dates.",
         ),
     ],
 )

@@ -123,7 +123,7 @@ def test_tenant_without_consultant(
         ({"action": "assign-consultant"}, "Choose a consultant. Nothing was changed."),
         (
             {"action": "assign-consultant", "consultant": "x"},
-            "Choose a consultant of the list. Nothing was changed.",
+            "Choose a consultant from the list. Nothing was changed.",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_manager_cannot_be_assigned(
 
     lines = _refused(signed_in(consultant), two, **values)
 
-    assert lines == ["Choose a consultant of the list. Nothing was changed."]
+    assert lines == ["Choose a consultant from the list. Nothing was changed."]
 
 
 def test_checks_of_several_tenants_run(
