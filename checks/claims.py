@@ -117,8 +117,18 @@ def claim_due_checks(
             if free > 0:
                 ids = _alternating(of_queue & queries.due_checks(now), most=free)
                 mine = _claim(ids, now=now, lasts=urgency.queued_for)
-                batches += _batches(mine, vantage, urgency)
+                batches += _batches(mine, vantage, _served(urgency, vantage, capacities))
     return batches
+
+
+def _served(urgency: Urgency, vantage: str, processes: Mapping[str, int]) -> Urgency:
+    """The urgency whose queue a living worker serves.
+
+    A worker of version 0.1.0 at another vantage serves no queue of windows.
+    """
+    helper = Batch(vantage, Urgency.REQUESTED, ()).queue
+    is_unserved = not processes.get(Batch(vantage, urgency, ()).queue) and processes.get(helper)
+    return Urgency.REQUESTED if urgency is Urgency.WINDOW and is_unserved else urgency
 
 
 def _vantages(now: datetime) -> list[str]:

@@ -16,6 +16,7 @@ from itertools import takewhile
 from typing import Any
 
 from checks.engine.dns.consensus import UNANSWERED_CODES
+from checks.engine.mx import is_ownership_proof
 
 # The assumed TTL of the answer before the first run.
 ASSUMED_TTL_SECONDS = 86_400
@@ -164,7 +165,9 @@ def lockdown_safe_time(
 
 
 def _hosts(seen: PublishedRecords) -> frozenset[str]:
-    return frozenset(value.partition(" ")[2] for value in seen.values)
+    """The hosts that receive mail."""
+    hosts = (value.partition(" ")[2] for value in seen.values)
+    return frozenset(host for host in hosts if not is_ownership_proof(host))
 
 
 def _safe_time(

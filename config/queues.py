@@ -1,15 +1,14 @@
 """The queues of Celery, the tasks of each, and the workers that serve them.
 
-Each kind of work has its own worker. The interactive worker also serves *upkeep* and *windows*, the
-long worker also *reconcile*.
+Each kind of work has its own worker. The interactive worker also serves *windows*, the long worker
+*reconcile*, and the webhooks worker *upkeep*.
 
 - *windows*: runs in an open cutover window, and the ticks of the beat; the interactive worker
   helps while no person waits;
 - *interactive*: a person waits;
 - *checks*: all other runs;
 - *scans*: DNS discovery and tests of TLS partners, in threads, because a server can be silent;
-- *upkeep*: drifts, risks and reminders of each tenant, and the deletion of old rows, when no
-  interactive work waits;
+- *upkeep*: drifts, risks and reminders of each tenant, and the deletion of old rows;
 - *long*: imports, exports and closing packs;
 - *reconcile*: the daily reconciliation of each tenant, when no long work waits;
 - *mail*: e-mails;
@@ -105,13 +104,13 @@ ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in 
 # messages from its queues in alphabetical order (`queue_order_strategy`). The long worker also
 # reads those that version 0.1.0 left in its single queue.
 WORKERS: dict[str, tuple[str, int]] = {
-    "windows": (WINDOWS, 1),
-    "interactive": (f"{INTERACTIVE},{UPKEEP},{WINDOWS}", 2),
+    "windows": (WINDOWS, 4),
+    "interactive": (f"{INTERACTIVE},{WINDOWS}", 2),
     "checks": (CHECKS, 2),
     "scans": (SCANS, 4),
     "long": (f"celery,{LONG},{RECONCILE}", 1),
     "mail": (MAIL, 1),
-    "webhooks": (WEBHOOKS, 16),
+    "webhooks": (f"{UPKEEP},{WEBHOOKS}", 16),
 }
 # Their work is to wait for other systems: a thread costs less memory than a process.
 THREADED = {"scans", "webhooks", "windows"}

@@ -23,7 +23,7 @@ _places = threading.BoundedSemaphore(WAITING_AT_ONCE)
 def takes_equal_time(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """Send the redirect after a POST no earlier than EQUAL_TIME_SECONDS after the request.
+    """Answer an accepted POST no earlier than EQUAL_TIME_SECONDS after the request.
 
     The work for a known address takes a few milliseconds longer. Nothing of that difference remains
     while the work ends before that time. Other responses, such as a refusal, do not depend on the
@@ -40,7 +40,8 @@ def takes_equal_time(
         try:
             ends_at = time.monotonic() + settings.EQUAL_TIME_SECONDS
             response = view(request, *args, **kwargs)
-            if response.status_code == 302:
+            # A redirect, or the 200 of allauth to a script.
+            if response.status_code < 400:
                 time.sleep(max(0.0, ends_at - time.monotonic()))
             return response
         finally:

@@ -95,7 +95,7 @@ def judge(domain: str, region: RegionFacts, answer: Answer) -> ServerVerdict:
         findings.insert(0, Finding("mx.none", {"domain": domain}))
     if state is not MxState.MIMECAST_ONLY:
         return ServerVerdict(Verdict.FAIL, tuple(findings))
-    has_proof = any(map(_is_ownership_proof, exchanges(answer)))
+    has_proof = any(map(is_ownership_proof, exchanges(answer)))
     return ServerVerdict(Verdict.WARN if has_proof else Verdict.PASS, tuple(findings))
 
 
@@ -105,7 +105,7 @@ def state_of(region: RegionFacts, answer: Answer) -> MxState:
         return MxState.NONE
     if _is_null(answer):
         return MxState.NULL_MX
-    if all(map(_is_ownership_proof, exchanges(answer))):
+    if all(map(is_ownership_proof, exchanges(answer))):
         return MxState.NONE
     hosts = classify_hosts(region, exchanges(answer))
     if not hosts.leftovers:
@@ -133,7 +133,7 @@ def _is_null(answer: Records) -> bool:
 def classify_hosts(region: RegionFacts, hosts: Sequence[str]) -> MxHosts:
     """Classify hosts by owner, by whole names: `mimecast.com.example.net` is a lookalike."""
     ours = {host.lower().removesuffix(".") for host in region.mx}
-    rest = sorted({host for host in hosts if not _is_ownership_proof(host)} - ours)
+    rest = sorted({host for host in hosts if not is_ownership_proof(host)} - ours)
     known = {host for host, _ in region.other_mx}
     other_regions = [host for host in rest if host in known or _is_mimecast(host)]
     look_alikes = [host for host in rest if host not in other_regions and "mimecast" in host]
@@ -147,7 +147,7 @@ def classify_hosts(region: RegionFacts, hosts: Sequence[str]) -> MxHosts:
     )
 
 
-def _is_ownership_proof(host: str) -> bool:
+def is_ownership_proof(host: str) -> bool:
     """Return whether the record proves to Microsoft 365 the ownership of the domain.
 
     RFC 2606 section 2: its host never exists, so that no sender delivers to it.
@@ -169,7 +169,7 @@ def _findings(region: RegionFacts, answer: Records) -> list[Finding]:
     missing = _missing(region, hosts)
     if missing and hosts.ours:
         findings.append(Finding("mx.host-missing", {"hosts": missing}))
-    proofs = sorted(set(filter(_is_ownership_proof, exchanges(answer))))
+    proofs = sorted(set(filter(is_ownership_proof, exchanges(answer))))
     if proofs:
         findings.append(Finding("mx.ownership-proof", {"hosts": proofs}))
     return findings

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from checks.engine.dns.consensus import ANSWERED_STATUSES
+from checks.engine.mx import is_ownership_proof
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
@@ -203,8 +204,9 @@ def _build_boards(
 
 
 def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
-    hosts = frozenset(value.partition(" ")[2] for value in values)
-    others = tuple(value for value in values if value.partition(" ")[2] not in expected)
+    receiving = [value for value in values if not is_ownership_proof(value.partition(" ")[2])]
+    hosts = frozenset(value.partition(" ")[2] for value in receiving)
+    others = tuple(value for value in receiving if value.partition(" ")[2] not in expected)
     if not expected:
         return _Answer(tuple(values), Shape.UNKNOWN, others)
     return _Answer(tuple(values), _shape_of_hosts(hosts, expected), others)

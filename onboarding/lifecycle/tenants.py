@@ -14,6 +14,7 @@ from checks.expectations import sync_checks
 from checks.models import Check
 from checks.tasks import run_now
 from onboarding.cutovers import planning
+from onboarding.errors import ConflictingChange
 from onboarding.lifecycle import domain_removal
 from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.tasks import queue_dns_scan
@@ -250,9 +251,19 @@ def log_subject_changes(
 
 
 def save_region_values(tenant: Tenant, overrides: dict[str, object], *, by: User) -> None:
-    """Store the tenant's own region values. Checks without a settled verdict run again."""
+    """Store the tenant's own region values. Checks without a settled verdict run again.
+
+    Raises ConflictingChange if the region or its values have changed since the tenant was read: a
+    value of one region proves nothing in another.
+    """
     before = {"region_overrides": tenant.region_overrides}
     with transaction.atomic():
+        stored = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        read = (tenant.region, tenant.region_overrides)
+        if (stored.region, stored.region_overrides) != read:
+            raise ConflictingChange(
+                "Another user changed the region or its values. Check them. Nothing was saved."
+            )
         tenant.region_overrides = overrides
         tenant.save(update_fields=["region_overrides"])
         record_profile_change(tenant, before=before, by=by)

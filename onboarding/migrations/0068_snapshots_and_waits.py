@@ -8,12 +8,18 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 def rename_to_wait(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     risks = apps.get_model("onboarding", "AcceptedResidualRisk").objects
-    risks.filter(kind="waiting-period").update(kind="wait")
+    for risk in risks.filter(kind="waiting-period"):
+        risk.kind = "wait"
+        risk.sentence = risk.sentence.replace("The waiting period of", "The wait of", 1)
+        risk.save(update_fields=["kind", "sentence"])
 
 
 def rename_to_waiting_period(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     risks = apps.get_model("onboarding", "AcceptedResidualRisk").objects
-    risks.filter(kind="wait").update(kind="waiting-period")
+    for risk in risks.filter(kind="wait"):
+        risk.kind = "waiting-period"
+        risk.sentence = risk.sentence.replace("The wait of", "The waiting period of", 1)
+        risk.save(update_fields=["kind", "sentence"])
 
 
 class Migration(migrations.Migration):

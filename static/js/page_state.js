@@ -58,6 +58,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const target = event.detail.target;
   if (!target?.matches?.("[data-live-url]")) return;
   before = snapshot(target);
+  // A later listener can cancel the swap: live.js does so while a part is in use.
+  queueMicrotask(() => {
+    if (!event.detail.shouldSwap) before = null;
+  });
   // Restore input only after an automatic update, not after the form was submitted.
   if (event.detail.requestConfig?.triggeringEvent?.type !== "gangway:updated") before.values.clear();
 });

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from checks.engine.zone_text import ZoneNote
 from onboarding.cutovers.forms import CancelForm
 from onboarding.cutovers.planning import ReasonMissing
-from onboarding.error_responses import catch_errors
+from onboarding.error_responses import catch_errors, errors_on_form
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.forms.profile import (
@@ -136,11 +136,13 @@ def _found_sentence(number: int) -> str:
 def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     form = RegionValuesForm(request.POST, tenant=tenant)
-    if not form.is_valid():
-        return _show_profile(request, public_id, region_form=form)
-    tenants.save_region_values(tenant, form.cleaned_data["overrides"], by=current_user(request))
-    messages.success(request, "Saved. Checks now expect these values.")
-    return redirect("onboarding:profile-edit", public_id=public_id)
+    if form.is_valid():
+        overrides = form.cleaned_data["overrides"]
+        with errors_on_form(form):
+            tenants.save_region_values(tenant, overrides, by=current_user(request))
+            messages.success(request, "Saved. Checks now expect these values.")
+            return redirect("onboarding:profile-edit", public_id=public_id)
+    return _show_profile(request, public_id, region_form=form)
 
 
 def _removal_form_of(

@@ -110,7 +110,7 @@ def test_board_shows_servers_and_cache_expiry(
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    assert "4 of 4 name servers publish the new answer" in html
+    assert "New answer published at 4 of 4 name servers" in html
     assert "by Tue 1 Dec, 10:07 UTC" in " ".join(texts(html, ".card-foot"))
 
 

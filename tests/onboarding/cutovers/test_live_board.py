@@ -97,8 +97,8 @@ def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved
     ("servers", "words"),
     [
         ([], "No answer from the name servers yet"),
-        ([_row(NEW), _row(OLD)], "1 of 2 name servers publish the new answer"),
-        ([_row(OLD), _row(OLD)], "0 of 2 name servers publish the new answer"),
+        ([_row(NEW), _row(OLD)], "New answer published at 1 of 2 name servers"),
+        ([_row(OLD), _row(OLD)], "New answer published at 0 of 2 name servers"),
         ([_row([*NEW, *OLD])] * 3, "Old MX still published at 3 of 3 name servers"),
         ([_row([*NEW, *OLD]), _row(NEW)], "Old MX still published at 1 of 2 name servers"),
         (
@@ -107,7 +107,7 @@ def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved
         ),
         (
             [_row([], status="no-record"), _row([], status="timeout", ttl=None)],
-            "0 of 2 name servers publish the new answer",
+            "New answer published at 0 of 2 name servers",
         ),
     ],
 )

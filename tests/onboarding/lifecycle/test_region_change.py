@@ -94,7 +94,7 @@ def test_page_confirms_or_drops_each_value(
 
     stored = Tenant.objects.get(pk=moved.pk)
     assert stored.region_overrides == own | ({"unconfirmed": left} if left else {})
-    sentence = "Confirm the values that were entered for another region:"
+    sentence = "Values entered for another region are not in use:"
     assert sentence in texts(html, "strong")
     assert (sentence in texts(client.get(page).content.decode(), "strong")) is bool(left)
 

@@ -145,12 +145,12 @@ def test_host_without_consent_waits_on_mimecast() -> None:
 @pytest.mark.parametrize(
     ("others", "is_optional", "ending"),
     [
-        ([], False, "a consultant accepts the risk of this task, with a reason."),
-        ([], True, "decline this task, with a reason."),
+        ([], False, "a consultant must accept the risk of this task and enter a reason."),
+        ([], True, "decline this task and enter a reason."),
         (
             [subject(check(CheckKind.MESSAGE, ""), CheckKind.MESSAGE)],
             False,
-            "a consultant exempts the domain, with a reason.",
+            "a consultant must exempt the domain and enter a reason.",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_only_done_outbound_cutover_starts_period(
 @pytest.mark.parametrize(
     ("key", "transition", "text"),
     [
-        (OUTBOUND, "accept-risk", "the days of outbound mail do not start"),
+        (OUTBOUND, "accept-risk", "the outbound days do not start"),
         ("dkim-update", "decline", "no check can verify the outbound cutover"),
         (OUTBOUND, "block", ""),
     ],
