@@ -63,6 +63,11 @@ class Urgency(StrEnum):
     def queued_for(self) -> timedelta:
         return QUEUED_FOR if self is Urgency.ROUTINE else URGENT_QUEUED_FOR
 
+    @classmethod
+    def of_request(cls, cutover_until: datetime | None, now: datetime) -> Urgency:
+        """The urgency of a requested run of a check."""
+        return cls.WINDOW if cutover_until is not None and cutover_until > now else cls.REQUESTED
+
     def applies_at(self, now: datetime) -> Q:
         in_window = Q(cutover_until__gt=now)
         if self is Urgency.WINDOW:
@@ -192,9 +197,8 @@ def _batches(ids: Sequence[int], vantage: str, urgency: Urgency) -> list[Batch]:
 def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = True) -> list[Batch]:
     """Run these checks at once, and often for the next ten minutes.
 
-    Return the claimed batches, for the caller to queue. At most one batch of each queue is claimed
-    here, and none without `may_claim`; the beat claims the others within seconds,
-    alternating with other tenants.
+    Return the claimed batches, for the caller to queue: at most one of each queue, and none without
+    `may_claim`. The beat claims the others within seconds, alternating with other tenants.
 
     A check that a worker has claimed is not claimed again, but runs again within seconds. The same
     applies to a check that ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot
@@ -211,8 +215,7 @@ def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = Tru
         earliest = now - MIN_TIME_BETWEEN_RUNS
         free: dict[tuple[str, Urgency], list[int]] = {}
         for pk, vantage, cutover_until, claimed_until, checked_at in rows:
-            in_window = cutover_until is not None and cutover_until > now
-            urgency = Urgency.WINDOW if in_window else Urgency.REQUESTED
+            urgency = Urgency.of_request(cutover_until, now)
             of_queue = free.setdefault((vantage, urgency), [])
             if (
                 may_claim

@@ -69,7 +69,7 @@ urlpatterns = [
     path(
         "password/reset/",
         # The limit is outside: a refused request must not occupy a thread for the equal time.
-        throttled("password-reset", "10/m")(takes_equal_time(account.password_reset)),
+        throttled("reset-password", "10/m")(takes_equal_time(account.password_reset)),
         name="account_reset_password",
     ),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),

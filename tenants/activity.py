@@ -62,10 +62,7 @@ def add_line(
         raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
-    if origin.token_id:
-        params = params | {API_TOKEN: _token_param(tenant, origin)}
-    if origin.scim_token_id:
-        params = params | {SCIM_TOKEN: {"id": origin.scim_token_id}}
+    params = params | _tokens_of(tenant, origin)
     personal: list[PersonalValue] = []
     if tenant is None:
         params, personal = commit(action, params)
@@ -98,6 +95,16 @@ def add_line(
             # nightly task registers a log whose process died here.
             transaction.on_commit(lambda: register_logs([scope]), robust=True)
     return line
+
+
+def _tokens_of(tenant: Tenant | None, origin: RequestOrigin) -> dict[str, Any]:
+    """The parameters of a line that name the token of the request; empty without one."""
+    tokens: dict[str, Any] = {}
+    if origin.token_id:
+        tokens[API_TOKEN] = _token_param(tenant, origin)
+    if origin.scim_token_id:
+        tokens[SCIM_TOKEN] = {"id": origin.scim_token_id}
+    return tokens
 
 
 def _token_param(tenant: Tenant | None, origin: RequestOrigin) -> dict[str, str]:

@@ -20,6 +20,12 @@ WAITING_AT_ONCE = 2
 _places = threading.BoundedSemaphore(WAITING_AT_ONCE)
 
 
+def _is_accepted(response: HttpResponseBase) -> bool:
+    """A redirect, or allauth's answer to a script. A refused form is a page with status 200."""
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    return response.status_code == 302 or (response.status_code == 200 and is_json)
+
+
 def takes_equal_time(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
@@ -40,8 +46,7 @@ def takes_equal_time(
         try:
             ends_at = time.monotonic() + settings.EQUAL_TIME_SECONDS
             response = view(request, *args, **kwargs)
-            # A redirect, or the 200 of allauth to a script.
-            if response.status_code < 400:
+            if _is_accepted(response):
                 time.sleep(max(0.0, ends_at - time.monotonic()))
             return response
         finally:

@@ -154,7 +154,7 @@ VALUES: dict[str, dict[str, object]] = {
     "onboarding:cutovers": {"reason": "Agreed.", "planned_at": "2026-12-29T10:00"},
     "onboarding:cutover-edit": {"reason": "Agreed."},
     "onboarding:cutover-window": {"accepted_risk": "Agreed."},
-    "onboarding:cutover-vote": {"accepted_risk": "Agreed."},
+    "onboarding:cutover-vote": {"accepted_risk": "Agreed.", "choice": "no-go"},
     "onboarding:on-call-add": {"phone": "+44 20 7946 0001"},
     "onboarding:dry-run-create": {"save": "yes"},
     "onboarding:requirements-row-add": {"target": "carol@outside.test"},

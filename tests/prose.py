@@ -75,10 +75,12 @@ _SUFFIXES = {
     "css",
     "csv",
     "html",
+    "in",
     "ini",
     "js",
     "json",
     "md",
+    "microsoft",
     "py",
     "sh",
     "toml",
@@ -198,7 +200,8 @@ def unresolved(prose: Prose) -> Iterator[str]:
         if attribute and not _attribute_exists(*attribute.groups()):
             yield span
         of_module = _MODULE_ATTRIBUTE.fullmatch(span)
-        if of_module and not _module_attribute_exists(*of_module.groups()):
+        is_task = span in celery_names()
+        if of_module and not is_task and not _module_attribute_exists(*of_module.groups()):
             yield span
 
 

@@ -332,6 +332,7 @@ def test_full_locks_have_a_reason() -> None:
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
 ONE_STATEMENT = {
     "idempotency.delete_expired",
+    "import_stages.resume",
     "imports.delete_abandoned",
     "imports.delete_old",
     "outbox.delete_old",

@@ -268,10 +268,9 @@ def _decide(
 def decision_content(
     rows: Sequence[ReadinessRow], facts: ReadinessFacts, votes: dict[str, CutoverVote]
 ) -> dict[str, Any]:
-    """Readiness, evidence and votes as plain JSON.
+    """Readiness, evidence and votes as plain JSON. Stored decisions carry its digest.
 
-    Stored decisions carry a digest of this content. To rename a key, add the old one to
-    EARLIER_ROW_KEYS.
+    To rename a key, add the old one to EARLIER_ROW_KEYS.
     """
     checks = {
         subject.check.pk: subject.check

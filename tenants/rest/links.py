@@ -28,7 +28,7 @@ _OTHER_VERSION = {
 
 
 @dataclass(frozen=True)
-class _Source:
+class _LinkSource:
     """A response, and the parameters that it has for the linked operation."""
 
     response: dict[str, Any]
@@ -41,7 +41,7 @@ class _Schema:
     paths: Mapping[str, Any]
     components: Mapping[str, Any] = field(default_factory=dict)
 
-    def sources_of(self, path: str, method: str) -> Iterator[_Source]:
+    def sources_of(self, path: str, method: str) -> Iterator[_LinkSource]:
         """The responses that lead to the operation."""
         item, below = _split(path)
         if (path, method) in _OTHER_VERSION:
@@ -49,7 +49,7 @@ class _Schema:
         same = self._resource(path) if method != "get" else None
         above = self._resource(item) if below else None
         if (found := same or above) is not None:
-            yield _Source(found, _of_request(path), has_etag=True)
+            yield _LinkSource(found, _of_request(path), has_etag=True)
         elif "{" in path:
             yield from self._sources_of_id(item)
         if not below and method != "get":
@@ -61,19 +61,19 @@ class _Schema:
         is_list = any(each["name"] == "cursor" for each in parameters)
         return None if is_list else self._response(path, "get", "200")
 
-    def _sources_of_id(self, item: str) -> Iterator[_Source]:
+    def _sources_of_id(self, item: str) -> Iterator[_LinkSource]:
         """The list and the creation of the resource, whose responses contain its id."""
         collection, name = item[: item.rindex("{")], _PARAMETER.findall(item)[-1]
         known = _of_request(collection)
         for method, status in (("get", "200"), ("post", "201")):
             response = self._response(collection, method, status)
             if response is not None and (pointer := self._pointer_in(response)):
-                yield _Source(response, known | {name: f"$response.body#/{pointer}"})
+                yield _LinkSource(response, known | {name: f"$response.body#/{pointer}"})
         constant = self._first_choice(item, name)
         if constant and (parent := self._resource(_split(collection)[0])) is not None:
             # An action of the resource above: both have one version.
             is_action = self._resource(item) is None
-            yield _Source(parent, known | {name: constant}, has_etag=is_action)
+            yield _LinkSource(parent, known | {name: constant}, has_etag=is_action)
 
     def _pointer_in(self, response: dict[str, Any]) -> str:
         """The place of the id in the response; empty without one."""
@@ -117,7 +117,7 @@ def add_links(paths: Mapping[str, Any], components: Mapping[str, Any]) -> None:
                     _link(source, operations[method])
 
 
-def _link(source: _Source, operation: Mapping[str, Any]) -> None:
+def _link(source: _LinkSource, operation: Mapping[str, Any]) -> None:
     """Link to the operation. One that needs an ETag is linked from a resource only."""
     needs = any(each["name"] == "If-Match" for each in operation.get("parameters", []))
     if needs and not source.has_etag:

@@ -41,7 +41,7 @@ UNEXPECTED = frozenset({401, 403, 404, 405, 412, 428})
 # The list of each tenant has the freezes of all tenants.
 SHARED = frozenset({"GET /api/v1/tenants/{public_id}/freezes/{freeze_id}/"})
 # The sample objects have no such risk to accept.
-REFUSED = ["POST /api/v1/tenants/{public_id}/closing/accepted-risks/"]
+REFUSED = ["POST /api/v1/tenants/{public_id}/closing/accepted-residual-risks/"]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Migrate the database in DATABASE_URL to the last state that the squashed migrations create.
 
-Without arguments by them, with `replaced` by the migrations that they replace, with names such as
-`checks.0006_observation_told_at` backwards to these.
+Without arguments by them, with `replaced` by the migrations that they replace, with names of
+migrations (app, point, name) backwards to these.
 """
 
 from __future__ import annotations

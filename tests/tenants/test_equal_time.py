@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db
 PAGES = ["account_reset_password", "account_request_login_code"]
 
 
-def _seconds(page: str, email: str) -> float:
+def _seconds(page: str, email: str, **headers: str) -> float:
     cache.clear()
-    client = Client()
+    client = Client(**headers)
     started_at = time.perf_counter()
     client.post(reverse(page), {"email": email})
     return time.perf_counter() - started_at
@@ -55,6 +55,9 @@ def test_response_waits_for_the_same_time(page: str, person: User, settings: Set
     settings.EQUAL_TIME_SECONDS = 0.3
 
     times = [_seconds(page, email) for email in (person.email, "unknown@northwind.test")]
+    # allauth answers a script with 200.
+    script = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
+    times.append(_seconds(page, person.email, **script))
 
     assert min(times) >= 0.3
     assert Client().get(reverse(page)).status_code == 200

@@ -131,8 +131,9 @@ def _no_tls(host: str, port: int, result: NoTls) -> Finding:
         return Finding(_FAULTS[fault], params)
     if fault is HandshakeFault.TIMEOUT:
         return Finding("ldaps.tls-slow", params | {"seconds": result.seconds})
-    code = "ldaps.tls-alert" if fault in _ALERTS else "ldaps.tls-failed"
-    return Finding(code, params | {"reason": result.reason})
+    if fault in _ALERTS:
+        return Finding("ldaps.tls-alert", params | {"reason": result.reason})
+    return Finding("ldaps.tls-failed", params | {"reason": result.reason})
 
 
 async def _handshake(prober: Prober, address: str, host: str, port: int) -> _LdapsResult:

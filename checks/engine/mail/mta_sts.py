@@ -163,28 +163,36 @@ def _judge_missing(host: str, policy_result: NotFetched) -> ServerVerdict:
     return ServerVerdict(verdict, (_fault(host, policy_result),))
 
 
-# The parameter that has the detail of a failure; None if the sentence needs none.
-_FAULTS: dict[FetchFailure, tuple[str, str | None]] = {
-    FetchFailure.NO_ADDRESS: ("mta-sts.policy-no-address", None),
-    FetchFailure.CERTIFICATE: ("mta-sts.policy-certificate", "reason"),
-    FetchFailure.REDIRECT: ("mta-sts.policy-redirect", "target"),
-    FetchFailure.TOO_LARGE: ("mta-sts.policy-too-large", None),
-    FetchFailure.TLS_CLOSED: ("mta-sts.policy-closed-at-handshake", None),
-    FetchFailure.TLS_SLOW: ("mta-sts.policy-tls-slow", "seconds"),
-    FetchFailure.TLS_ALERT: ("mta-sts.policy-tls-alert", "reason"),
-    FetchFailure.TLS_TOO_OLD: ("mta-sts.policy-protocol-too-old", None),
-    FetchFailure.TLS_NO_CERTIFICATE: ("mta-sts.policy-no-certificate", None),
-    FetchFailure.TLS_UNKNOWN_NAME: ("mta-sts.policy-unknown-name", None),
-    FetchFailure.TLS_CLIENT_CERTIFICATE: ("mta-sts.policy-client-certificate", None),
-    FetchFailure.TLS_NOT_SERVED: ("mta-sts.policy-not-tls", None),
-    FetchFailure.TLS_FAILED: ("mta-sts.policy-tls-failed", "reason"),
+_FAULTS: dict[FetchFailure, str] = {
+    FetchFailure.NO_ADDRESS: "mta-sts.policy-no-address",
+    FetchFailure.CERTIFICATE: "mta-sts.policy-certificate",
+    FetchFailure.REDIRECT: "mta-sts.policy-redirect",
+    FetchFailure.TOO_LARGE: "mta-sts.policy-too-large",
+    FetchFailure.TLS_CLOSED: "mta-sts.policy-closed-at-handshake",
+    FetchFailure.TLS_SLOW: "mta-sts.policy-tls-slow",
+    FetchFailure.TLS_ALERT: "mta-sts.policy-tls-alert",
+    FetchFailure.TLS_TOO_OLD: "mta-sts.policy-protocol-too-old",
+    FetchFailure.TLS_NO_CERTIFICATE: "mta-sts.policy-no-certificate",
+    FetchFailure.TLS_UNKNOWN_NAME: "mta-sts.policy-unknown-name",
+    FetchFailure.TLS_CLIENT_CERTIFICATE: "mta-sts.policy-client-certificate",
+    FetchFailure.TLS_NOT_SERVED: "mta-sts.policy-not-tls",
+    FetchFailure.TLS_FAILED: "mta-sts.policy-tls-failed",
+}
+# The parameter that has the detail of a failure, where its sentence has one.
+_DETAILS: dict[FetchFailure, str] = {
+    FetchFailure.CERTIFICATE: "reason",
+    FetchFailure.REDIRECT: "target",
+    FetchFailure.TLS_SLOW: "seconds",
+    FetchFailure.TLS_ALERT: "reason",
+    FetchFailure.TLS_FAILED: "reason",
 }
 
 
 def _fault(host: str, policy_result: NotFetched) -> Finding:
-    if policy_result.failure in _FAULTS:
-        code, name = _FAULTS[policy_result.failure]
-        return Finding(code, {"host": host} | ({name: policy_result.detail} if name else {}))
+    failure = policy_result.failure
+    if failure in _FAULTS:
+        details = {_DETAILS[failure]: policy_result.detail} if failure in _DETAILS else {}
+        return Finding(_FAULTS[failure], {"host": host} | details)
     if policy_result.failure.is_inconclusive:
         reason = policy_result.detail or policy_result.failure.value
         return Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})
