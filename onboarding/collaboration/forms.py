@@ -10,8 +10,6 @@ from onboarding.collaboration.comments import NewComment
 from onboarding.models import Contact, Responsibility
 from onboarding.models.files import LIFETIME_DAYS
 
-CHOOSE_RECIPIENT_AND_DAYS = "Enter the recipient and the number of days. No link was created."
-
 
 class ShareLinkForm(forms.Form):
     """The recipient of a share link, and its lifetime in days."""

@@ -167,7 +167,7 @@ REFUSED = [
         "POST",
         f"{TENANT}tasks/{{task_id}}/share-links/",
         {**_LINK, "days": 400},
-        "Enter the recipient and the number of days. No link was created.",
+        "Choose the number of days from the list. No link was created.",
     ),
     Pair(
         "file-add",

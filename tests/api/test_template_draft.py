@@ -178,7 +178,7 @@ def test_losses_need_an_administrator(
         task["key"]
         for phase in draft.content["phases"]
         for task in phase["tasks"]
-        if task.get("is_hard_gate")
+        if task.get("gate") == "hard"
     )
     wide.patch(f"{DRAFT}tasks/{gate}/", {"is_hard_gate": False}, If_Match="*")
     lost = wide.get(f"{DRAFT}?expand=changes").json()["changes"]["lost"]

@@ -32,6 +32,7 @@ from onboarding.requirements.sign_off import sign_off
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.clock import Clock, at
 from tests.factories import TOKEN, fill_fields, task_of
+from tests.markup import texts
 from tests.scenarios.name_servers import NameServers
 
 NORTHWIND = "northwind.test"
@@ -39,7 +40,8 @@ OLD = ("10 mail.northwind.test",)
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 SPF = "v=spf1 include:us._netblocks.mimecast.com -all"
 Commits = Callable[..., AbstractContextManager[object]]
-# A button of a page that was loaded before. A press returns the messages of the answer.
+# A button of a page that was loaded before. A press returns the messages of the answer, or the
+# sentences of a refused form.
 Submit = Callable[[], list[str]]
 
 
@@ -281,9 +283,25 @@ class Scenario:
     def _post(self, by: User, cutover: Cutover, name: str, form: dict[str, Any]) -> list[str]:
         with self.commits():
             answer = self.client_of(by).post(self._address(cutover, name), form)
-        assert answer.status_code == 302
         cutover.refresh_from_db()
-        return [str(message) for message in get_messages(answer.wsgi_request)]
+        messages = [str(message) for message in get_messages(answer.wsgi_request)]
+        if answer.status_code == 302:
+            return messages
+        assert (answer.status_code, messages) == (422, [])
+        return _refusal(answer, name, form)
+
+
+def _refusal(answer: Any, name: str, form: dict[str, Any]) -> list[str]:
+    """The sentences on the page of a refused form, which retains the typed reason."""
+    html = answer.content.decode()
+    refused = answer.context["vote_form" if name == "cutover-vote" else "window_form"]
+    sentences = [sentence for errors in refused.errors.values() for sentence in errors]
+    assert sentences
+    assert texts(html, ".errorlist") == sentences
+    # The page has this field only with blockers. Without a typed reason, it may be absent.
+    field_id = refused["accepted_risk"].id_for_label
+    assert "".join(texts(html, f"#{field_id}")) == form["accepted_risk"]
+    return sentences
 
 
 def _confirm(task: Task, *, by: User, side: str) -> None:

@@ -11,14 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from onboarding.collaboration import share_links
-from onboarding.collaboration.forms import CHOOSE_RECIPIENT_AND_DAYS, ShareLinkForm
+from onboarding.collaboration.forms import ShareLinkForm
 from onboarding.collaboration.views import share_links as pages
 from onboarding.error_responses import problem_of_forms
 from onboarding.models import ShareLink, Task
 from onboarding.models.files import LIFETIME_DAYS
 from tenants.models import Domain
 from tenants.permissions import Permission
-from tenants.rest.problems import invalid
 from tenants.rest.serializers import InputSerializer, PersonSerializer, ResourceSerializer
 from tenants.rest.views import ApiListView, ApiView, found_or_404
 from tenants.throttle import limit_of
@@ -103,8 +102,7 @@ class _CreateView(_ShareLinksView):
     def create(self, subject: Task | Domain) -> Response:
         form = ShareLinkForm(self.validated(ShareLinkInput))
         if not form.is_valid():
-            errors = problem_of_forms(form).errors
-            raise invalid(errors, detail=CHOOSE_RECIPIENT_AND_DAYS)
+            raise problem_of_forms(form)
         made, token = share_links.create_share_link(
             self.tenant.plan, subject, **form.cleaned_data, by=self.user
         )

@@ -18,7 +18,7 @@ from onboarding.calendar_feeds import feeds
 from onboarding.calendar_feeds.entries import CANCELLED_FOR
 from onboarding.cutovers import freezes, planning
 from onboarding.cutovers.go_no_go import name_approvers
-from onboarding.models import CalendarEntry, CalendarFeed, Cutover, Freeze
+from onboarding.models import CalendarEntry, CalendarFeed, Cutover, Freeze, Task
 from onboarding.plans import dates
 from onboarding.plans.assignment import assign_task
 from tenants.models import Tenant, User
@@ -69,6 +69,8 @@ def test_feed_of_a_tenant(tenant: Tenant, consultant: User, viewer: User, client
     cutover = plan_window(tenant, consultant)
     freeze = add_freeze(tenant, consultant)
     add_freeze(None, consultant)
+    # The due dates of the template depend on the day of the test.
+    Task.objects.update(due_on=None)
     dates.set_due_date(task_of(tenant, "account-creation"), date(2026, 12, 7), by=consultant)
 
     events = events_at(client, address_of(viewer, SCOPES.TENANT, tenant))
@@ -85,9 +87,10 @@ def test_feed_of_a_tenant(tenant: Tenant, consultant: User, viewer: User, client
     )
     assert (days["DTSTART"], days["DTEND"]) == (date(2026, 12, 24), date(2027, 1, 3))
     assert kinds(events).count("freeze") == 2
-    assert [e["SUMMARY"] for e in events.values() if e["DTSTART"] == date(2026, 12, 7)] == [
-        f"Due: {task_of(tenant, 'account-creation')} (Northwind)"
-    ]
+    due = {e["SUMMARY"]: e["DTSTART"] for e in events.values() if e["SUMMARY"].startswith("Due: ")}
+    assert due == {
+        f"Due: {task_of(tenant, 'account-creation')} (Northwind)": date(2026, 12, 7),
+    }
 
 
 def test_safe_times(tenant: Tenant, viewer: User, client: Client) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -18,6 +19,7 @@ from onboarding.collaboration.file_types import RejectedFile, recognise, safe_na
 from onboarding.models import EvidenceFile
 from tenants.models import ActivityLine, Tenant, User
 from tests.factories import SignIn, task_of
+from tests.markup import texts
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
 PDF = b"%PDF-1.7\n%stuff"
@@ -114,13 +116,26 @@ def test_file_names_are_sanitised(typed: str, safe: str) -> None:
     assert safe_name(typed) == safe
 
 
-def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
-    """Upload a file and return the messages of the next page."""
+def _upload(client: Client, tenant: Tenant, name: str, content: bytes) -> Any:
+    """Upload a file and return the response, or that of the page after a redirect."""
     task = task_of(tenant, "training")
     address = reverse("onboarding:file-add", args=[tenant.public_id, task.public_id])
     upload = SimpleUploadedFile(name, content, content_type="text/html")
-    response = client.post(address, {"file": upload}, follow=True)
+    return client.post(address, {"file": upload}, follow=True)
+
+
+def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
+    """Upload a file and return the messages of the next page."""
+    response = _upload(client, tenant, name, content)
     return " ".join(str(message) for message in response.context["messages"])
+
+
+def _refusal(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
+    """Upload a file that is refused, and return the sentence next to the field."""
+    response = _upload(client, tenant, name, content)
+    assert (response.status_code, list(response.context["messages"])) == (422, [])
+    (sentence,) = texts(response.content.decode(), "#id_file_error")
+    return sentence
 
 
 def test_file_has_random_path_and_digest(tenant: Tenant, member: User, signed_in: SignIn) -> None:
@@ -179,7 +194,7 @@ def test_file_of_other_tenant_is_404(
 def test_oversized_file_is_not_stored(
     tenant: Tenant, member: User, signed_in: SignIn, files_dir: Path
 ) -> None:
-    message = _add(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
+    message = _refusal(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
 
     assert message == "A file may have 10 MB at most. Nothing was added."
     assert (EvidenceFile.objects.count(), list(files_dir.iterdir())) == (0, [])
@@ -199,7 +214,7 @@ def test_file_at_size_limit_is_stored(tenant: Tenant, member: User, signed_in: S
 def test_mistyped_file_shows_reason(
     tenant: Tenant, member: User, signed_in: SignIn, name: str, content: bytes
 ) -> None:
-    message = _add(signed_in(member), tenant, name, content)
+    message = _refusal(signed_in(member), tenant, name, content)
 
     assert message.startswith(f"{name} was not added: ")
     assert EvidenceFile.objects.count() == 0

@@ -168,12 +168,14 @@ def test_action_on_closed_drift_is_refused(
     client = signed_in(owner)
     run_check(drift.tenant, CheckKind.MX, Verdict.PASS, minutes=DAY + 60)
 
-    status, _ = _post(client, drift, "acknowledge", reason="Seen.")
+    status, html = _post(client, drift, "acknowledge", reason="Seen.")
 
-    html = _page(client, drift.tenant)
-    assert status == 302
-    assert "This drift is closed already." in html
-    assert "Past drift" in texts(html, "h2")
+    drift.refresh_from_db()
+    assert (status, drift.acknowledged_by) == (422, None)
+    assert texts(html, "h1") == ["Drift"]
+    assert texts(html, ".errorlist") == ["This drift is closed already. Nothing was changed."]
+    assert "Seen." in texts(html, "textarea") or 'value="Seen."' in html
+    assert "Past drift" in texts(_page(client, drift.tenant), "h2")
 
 
 @pytest.mark.slow

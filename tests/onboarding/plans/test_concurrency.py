@@ -25,6 +25,22 @@ def _press(client: Client, tenant: Tenant, action: str, key: str = KEY, **typed:
     return " ".join(str(message) for message in response.context["messages"])
 
 
+def _refused(
+    client: Client, tenant: Tenant, action: str, field: str, key: str = KEY, **typed: str
+) -> tuple[str, str]:
+    """Send a form that is refused. Return the sentence next to the field, and the page.
+
+    The page has the typed value, and the current value for the next attempt.
+    """
+    ids = [tenant.public_id, task_of(tenant, key).public_id]
+    response = client.post(reverse(f"onboarding:{action}", args=ids), typed)
+    assert response.status_code == 422
+    html = response.content.decode()
+    (sentence,) = texts(html, f"#id_{field}_error")
+    assert response.context["form"][field].value() == typed[field]
+    return sentence, html
+
+
 def test_confirm_keeps_unread_status(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
@@ -62,11 +78,14 @@ def test_second_due_date_shows_the_first(
     set_due_date(task_of(tenant, KEY), first, by=consultant)
     shown = expected.isoformat() if expected else ""
 
-    message = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", expected=shown)
+    typed = {"due_on": "2027-06-01", "expected": shown}
+    sentence, html = _refused(signed_in(consultant), tenant, "task-due", "due_on", **typed)
 
-    assert message == (
+    assert sentence == (
         "Another user changed the due date: they set it to 3 May 2027. Nothing was changed."
     )
+    assert 'value="2027-06-01"' in html
+    assert '<input type="hidden" name="expected" value="2027-05-03">' in html
     assert task_of(tenant, KEY).due_on == first
 
 
@@ -110,9 +129,12 @@ def test_second_assignment_shows_the_first(
 ) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
 
-    message = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, expected="")
+    typed = {"person": owner.public_id, "expected": ""}
+    sentence, html = _refused(signed_in(owner), tenant, "task-assign", "person", **typed)
 
-    assert message == "Another user assigned this task to Member Person. Nothing was changed."
+    assert sentence == "Another user assigned this task to Member Person. Nothing was changed."
+    assert f'value="{owner.public_id}" selected' in html
+    assert f'<input type="hidden" name="expected" value="{member.public_id}">' in html
     assert task_of(tenant, KEY).assignee == member
 
 
@@ -142,14 +164,17 @@ def test_second_responsibility_shows_first(
     assert task is not None
     set_responsibility(task, "client", by=consultant)
 
-    message = _press(
+    sentence, html = _refused(
         signed_in(consultant),
         tenant,
         "task-responsibility",
+        "responsibility",
         task.key,
         responsibility="mimecast",
         expected="both",
     )
 
-    assert message == "Another user chose “Client”. Nothing was changed."
+    assert sentence == "Another user chose “Client”. Nothing was changed."
+    assert 'value="mimecast" selected' in html
+    assert '<input type="hidden" name="expected" value="client">' in html
     assert task_of(tenant, task.key).responsibility == "client"
