@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from django.db.models import Q
 
 from checks.lab.zones import ownership_codes
 from onboarding.collaboration.evidence_files import store_file
@@ -30,7 +31,6 @@ from onboarding.models import (
 )
 from onboarding.plans.assignment import assign_task
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
-from onboarding.plans.evaluation import complete_waits
 from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.rollup import recompute_rollup
@@ -252,7 +252,6 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         if task.responsibility != Responsibility.MIMECAST:
             _confirm_for_side(task, client, Responsibility.CLIENT)
     recompute_rollup(plan)
-    _backdate_outbound(plan)
 
 
 def _record_facts(task: Task, consultant: User) -> None:
@@ -296,14 +295,6 @@ def _sample_value(definition: FieldDefinition, tenant: Tenant) -> Any:
     return "Tested with the consultant, as agreed in the session"
 
 
-def _backdate_outbound(plan: Plan) -> None:
-    """Date the switched outbound mail further back than the agreed number of days."""
-    earlier = database_time.now() - timedelta(days=5)
-    Task.objects.filter(plan=plan, wait_started_at__isnull=False).update(wait_started_at=earlier)
-    recompute_rollup(plan)
-    complete_waits(plan, now=database_time.now())
-
-
 def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
     if not is_confirmed_by_sign_off(task):
         confirm_task(task, by=by, side=side)
@@ -330,8 +321,10 @@ def _passed(task: Task, consultant: User, client: User) -> None:
         client_confirmed_by=client,
     )
     if task.role == TaskRole.SWITCHES_OUTBOUND:
-        # The sample profile has no DKIM selector, so that no message can verify the cutover.
-        Task.objects.filter(pk=task.pk).update(
+        # The sample profile has no DKIM selector, so that no message can verify the cutover. Its
+        # accepted risk starts no days.
+        concerned = Q(pk=task.pk) | Q(plan=task.plan, wait_after=task.key)
+        Task.objects.filter(concerned).update(
             manual_status=ManualStatus.ACCEPTED_RISK,
             status_reason="The sample has no signed message.",
             status_set_at=now,

@@ -298,7 +298,7 @@ def _first_value(rows: Sequence[FieldRow]) -> FieldRow | None:
 
 # Different from the values of `fill_fields`.
 OTHER_VALUES: dict[FieldType, Any] = {
-    FieldType.DATE: "2026-12-24",
+    FieldType.DATE: "2025-12-24",
     FieldType.PEOPLE: ["Eve Example"],
     FieldType.NUMBER: 7,
     FieldType.TEXT: "Another text",

@@ -67,7 +67,7 @@ def test_page_shows_path_and_assumptions(
     assert card.forecast.assumes
     for sentence in card.forecast.assumes:
         assert sentence in text
-    assert f"{len(card.forecast.path)} steps" in text
+    assert f"{len(card.forecast.path)} tasks" in text
 
 
 def test_page_shows_late_and_unplanned_cutovers(

@@ -233,7 +233,7 @@ def test_cutovers_use_tenant_time_zone(tenant: Tenant, consultant: User, signed_
                 "People",
             ],
         ),
-        ("consultant", ["Desk", "Tenants", "Dashboard", "Templates"]),
+        ("consultant", ["Desk", "Tenants", "Cutovers", "Dashboard", "Templates"]),
     ],
 )
 def test_top_bar_differs_by_side(
