@@ -276,9 +276,7 @@ def test_client_page_shows_timed_task(tenant: Tenant, owner: User, signed_in: Si
 
 
 @pytest.mark.slow
-def test_sample_accepts_the_risk_of_its_outbound_days(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sample_accepts_risk_of_outbound_days(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     register_builtin_templates()
     monkeypatch.setattr(sample, "SAMPLE", sample.SAMPLE[-1:])
 
