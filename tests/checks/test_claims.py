@@ -367,3 +367,23 @@ def test_worker_queues_the_next_batch_itself(
         task.pop_request()
 
     assert len(queued) > 100
+
+
+@pytest.mark.parametrize(
+    ("processes", "queue"),
+    [
+        ({"windows.default": 1, "interactive.default": 2}, "windows.default"),
+        ({"interactive.default": 2}, "interactive.default"),
+        ({}, "windows.default"),
+    ],
+)
+def test_checks_in_a_window_go_to_a_served_queue(
+    tenant: Tenant, processes: dict[str, int], queue: str
+) -> None:
+    """A worker of version 0.1.0 serves no queue of windows."""
+    mx = tenant.checks.get(kind="mx")
+    Check.objects.filter(pk=mx.pk).update(cutover_until=timezone.now() + timedelta(hours=4))
+
+    batches = claims.claim_due_checks(now=_soon(), processes=lambda: processes)
+
+    assert [batch.queue for batch in batches if mx.pk in batch.check_ids] == [queue]

@@ -386,3 +386,19 @@ def test_lockdown_of_removed_records() -> None:
     safe_time = lockdown_safe_time(intervals, expected=(), margin=timedelta())
 
     assert safe_time.safe_at == at("1 11:00")
+
+
+def test_ownership_proof_of_microsoft_receives_no_mail() -> None:
+    proof = "32767 ms12345678.msv1.invalid"
+    intervals = [
+        moved("1 08:00", "1 12:00", ns1=(OLD, 3600)),
+        moved("1 12:05", "3 12:00", ns1=(NEW | {proof}, 300)),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300, expected=EXPECTED)
+
+    assert safe_time.is_moved
+    assert lockdown_safe_time(intervals, expected=EXPECTED) == lockdown_safe_time(
+        [intervals[0], moved("1 12:05", "3 12:00", ns1=(NEW, 300))], expected=EXPECTED
+    )
+    assert lockdown_safe_time(intervals, expected=EXPECTED).safe_at is not None

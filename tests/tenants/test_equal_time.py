@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 PAGES = ["account_reset_password", "account_request_login_code"]
 
 
-def _seconds(page: str, email: str, **headers: str) -> float:
+def _seconds(page: str, email: str, **headers: Any) -> float:
     cache.clear()
     client = Client(**headers)
     started_at = time.perf_counter()

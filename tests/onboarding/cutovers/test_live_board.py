@@ -80,6 +80,7 @@ def test_region_without_hosts_is_unknown() -> None:
     ("servers", "shape", "moved"),
     [
         ([_row(NEW), _row(NEW)], "pass", 2),
+        ([_row([*NEW, "32767 ms1.msv1.invalid"]), _row(NEW)], "pass", 2),
         ([_row(NEW), _row(OLD)], "waiting", 1),
         ([_row([*NEW, *OLD]), _row(NEW)], "fail", 1),
         ([_row(NEW), _row([], status="timeout", ttl=None)], "unknown", 1),

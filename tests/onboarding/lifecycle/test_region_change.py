@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from onboarding.errors import ConflictingChange
 from onboarding.lifecycle.archive.rules import fault_of
 from onboarding.lifecycle.forms.profile import RegionValuesForm
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile, save_region_values
@@ -131,3 +132,13 @@ def test_archive_with_invalid_unconfirmed_value_is_refused(moved: Tenant) -> Non
     assert fault_of("tenant", row) == ""
     row["region_overrides"] = {"unconfirmed": {"delivery_ip4": ["x"]}}
     assert fault_of("tenant", row) == "has invalid region values"
+
+
+def test_values_of_a_region_that_changed_are_refused(tenant: Tenant, consultant: User) -> None:
+    stale = Tenant.objects.get(pk=tenant.pk)
+    Tenant.objects.filter(pk=tenant.pk).update(region="eu")
+
+    with pytest.raises(ConflictingChange, match="Another user changed the region"):
+        save_region_values(stale, {"delivery_ip4": RANGES}, by=consultant)
+
+    assert Tenant.objects.get(pk=tenant.pk).region_overrides == {}
