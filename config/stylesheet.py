@@ -31,9 +31,6 @@ def bundled(text: str, read: Callable[[str], str]) -> str:
 class StylesheetStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
     """Static files with the hash of their content in the name, and one stylesheet."""
 
-    # The imports of scripts also have the hash: a browser loads each script once.
-    support_js_module_import_aggregation = True
-
     def stored_name(self, name: str) -> str:
         """Return the name with the hash.
 
