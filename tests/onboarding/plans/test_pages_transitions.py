@@ -191,7 +191,7 @@ def test_cutover_time_is_in_tenant_zone(
 ) -> None:
     tenant = make_tenant(time_zone="America/New_York")
 
-    signed_in(consultant).post(
+    response = signed_in(consultant).post(
         _address("cutovers", tenant),
         {
             "direction": "inbound",
@@ -201,6 +201,7 @@ def test_cutover_time_is_in_tenant_zone(
         },
     )
 
+    assert response.status_code == 302, response.content.decode()
     planned = Cutover.objects.get(plan__tenant=tenant).planned_at
     assert planned.isoformat() == "2026-12-04T00:00:00+00:00"
 
