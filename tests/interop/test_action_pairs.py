@@ -185,6 +185,11 @@ class Stage:
         _use(self.source)
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")
+            # The server ends the sessions of killed processes of an earlier test only after a while.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [self.source],
+            )
             cursor.execute(f"CREATE DATABASE {COPY} TEMPLATE {self.source}")
         _use(COPY)
         shutil.rmtree(self.files / "copy", ignore_errors=True)
