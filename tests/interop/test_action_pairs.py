@@ -185,7 +185,7 @@ class Stage:
         _use(self.source)
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")
-            # The server ends the sessions of killed processes of an earlier test only after a while.
+            # The server ends the sessions of an earlier test's killed processes after a while.
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                 [self.source],
