@@ -10,8 +10,8 @@ no living worker runs.
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 
@@ -28,6 +28,7 @@ from checks.bulk_updates import update_returning
 from checks.models import Check
 from checks.scheduling import REQUESTED_FOR, Interval
 from tenants import database_time
+from tenants.lease_renewal import renewed
 from tenants.public_ids import new_public_id
 
 logger = logging.getLogger(__name__)
@@ -281,14 +282,10 @@ def running(check_ids: Collection[int]) -> Iterator[RunningClaim]:
     that another living worker runs.
     """
     claim = _start(check_ids, now=database_time.now())
-    ended = threading.Event()
-    renewal = threading.Thread(target=_renew_until, args=(claim, ended), daemon=True)
-    renewal.start()
     try:
-        yield claim
+        with renewed(functools.partial(_renew, claim), every_seconds=_RENEW_EVERY_SECONDS):
+            yield claim
     finally:
-        ended.set()
-        renewal.join()
         # Recording a run has ended its claim already.
         _checks_of(claim).update(claim_id="", claimed_until=None)
 
@@ -315,15 +312,8 @@ def _checks_of(claim: RunningClaim) -> QuerySet[Check]:
     return Check.objects.filter(pk__in=claim.check_ids, claim_id=claim.claim_id)
 
 
-def _renew_until(claim: RunningClaim, ended: threading.Event) -> None:
-    while not ended.wait(_RENEW_EVERY_SECONDS):
-        try:
-            _checks_of(claim).update(claimed_until=database_time.now() + RUNNING_FOR)
-        except DatabaseError as error:
-            # The next renewal may succeed. Otherwise another worker runs the checks as well.
-            logger.warning("a claim of %d checks was not renewed: %s", len(claim.check_ids), error)
-        finally:
-            connection.close()
+def _renew(claim: RunningClaim) -> None:
+    _checks_of(claim).update(claimed_until=database_time.now() + RUNNING_FOR)
 
 
 def split_batch(check_ids: Iterable[int], *, now: datetime) -> list[Batch]:
